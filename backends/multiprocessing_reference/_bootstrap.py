@@ -1,0 +1,97 @@
+"""A child process as it sees itself, from its first Python line to its exit code.
+
+The end of a child is that of a Python program: non-daemonic threads are waited for, the functions of
+`atexit` run, then the finalizers of this package, and the standard streams are flushed.
+
+Documentation: multiprocessing.Process.exitcode; "Beware of replacing sys.stdin".
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+
+from . import process as _process
+from . import util
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .process import BaseProcess, ParentProcess
+
+
+def run_child(process: BaseProcess, parent: ParentProcess, *, forked: bool) -> int:
+    """Become *process*, run it, clean up, and return the exit code, 0 to 255.
+
+    *forked* says that this process is a copy of another one (fork, forkserver), which must be
+    forgotten first, and whose end no interpreter will tidy up.
+    """
+    if forked:
+        util.forget_finalizers()
+        # What the parent registered is the parent's; our own exit is run below, explicitly.
+        atexit._clear()  # noqa: SLF001 - not documented, without an alternative
+    _process.become(process, parent)
+    if forked:
+        _replace_stdin()
+    util.info("child process calling self.run()")
+    code = _guarded(process.run, process.name)
+    code = _guarded(_wind_down, process.name) or code if forked else code
+    util.info("process exiting with exitcode %d", code)
+    util.flush_std_streams()
+    return code
+
+
+def _guarded(step: Callable[[], object], name: str) -> int:
+    """Run *step* and return the exit code that its outcome asks for."""
+    try:
+        step()
+    except SystemExit as error:
+        return exit_code_of(error)
+    except BaseException:  # noqa: BLE001 - the end of the line: whatever it is, it is reported
+        import traceback
+
+        try:
+            sys.stderr.write(f"Process {name}:\n")
+            traceback.print_exc()
+        except (AttributeError, ValueError, OSError):
+            return 1  # there is no stderr to report to
+        return 1
+    return 0
+
+
+def exit_code_of(error: SystemExit) -> int:
+    """Return the exit code that `sys.exit` asked for; what is not a number goes to stderr."""
+    if error.code is None:
+        return 0
+    if isinstance(error.code, int):
+        return error.code & 0xFF  # what the operating system keeps of it
+    try:
+        sys.stderr.write(f"{error.code}\n")
+    except (AttributeError, ValueError, OSError):
+        return 1
+    return 1
+
+
+def _wind_down() -> None:
+    """Do what the interpreter does at its end, which os._exit leaves out."""
+    threading = sys.modules.get("threading")
+    if threading is not None:
+        # Joins the threads, and first tells idle ones of concurrent.futures to end; there is no
+        # documented way to have both.
+        threading._shutdown()  # noqa: SLF001
+    atexit._run_exitfuncs()  # noqa: SLF001 - not documented, without an alternative
+    util.run_at_exit()
+
+
+def _replace_stdin() -> None:
+    """Give the child os.devnull as its standard input: only one process may read the real one."""
+    if sys.stdin is None:
+        return
+    try:
+        sys.stdin.close()
+    except (OSError, ValueError):
+        pass
+    # closefd=False: descriptor 0 must stay taken for the rest of this process's life.
+    sys.stdin = open(os.open(os.devnull, os.O_RDONLY), encoding="utf-8", closefd=False)

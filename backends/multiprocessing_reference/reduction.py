@@ -1,0 +1,253 @@
+"""Pickling for messages between processes: bytes *and* descriptors.
+
+An object that owns a file descriptor (a connection, a queue, a socket) can't travel as bytes alone.
+`pack` pickles an object and collects duplicates of the descriptors that it calls `share_fd` for;
+each road between two processes carries both (inheritance at start, SCM_RIGHTS over a Unix socket),
+and `unpack` hands the descriptors to the rebuilt objects by their index.
+
+Where there is only room for bytes (`ForkingPickler.dumps`, say over TCP to the same host), the
+descriptor is left with a small service of this process, and the bytes carry a token for it.
+
+Documentation: multiprocessing, "The spawn and forkserver start methods" (picklability).
+"""
+
+from __future__ import annotations
+
+import copyreg
+import os
+import sys
+from _pickle import HIGHEST_PROTOCOL, Pickler, loads
+from io import BytesIO
+from threading import local
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import IO, Any
+
+    from _typeshed import ReadableBuffer
+
+__all__ = [
+    "HIGHEST_PROTOCOL",
+    "DupFd",
+    "ForkingPickler",
+    "Packed",
+    "SharedFd",
+    "dump",
+    "pack",
+    "register",
+    "require_spawning",
+    "share_fd",
+    "spawning",
+    "unpack",
+]
+
+_reducers: dict[type[Any], Callable[[Any], Any]] = {}
+_lazy_reducers: dict[tuple[str, str], Callable[[Any], Any]] = {}
+
+
+class _State(local):
+    """What this thread is doing: its descriptors on the way out and in, and whether it starts a child."""
+
+    outgoing: list[int] | None = None
+    incoming: list[int | None] | None = None
+    spawning: bool = False
+
+
+_state = _State()
+
+
+def _dispatch_table() -> dict[type[Any], Callable[[Any], Any]]:
+    for (module, name), reduce in list(_lazy_reducers.items()):
+        if module in sys.modules:
+            _reducers.setdefault(getattr(sys.modules[module], name), reduce)
+            del _lazy_reducers[module, name]
+    return {**copyreg.dispatch_table, **_reducers}
+
+
+class ForkingPickler(Pickler):
+    """A pickler that also knows how to send the objects of this package, and those registered."""
+
+    def __init__(self, file: IO[bytes], protocol: int | None = None) -> None:
+        super().__init__(file, protocol)
+        self.dispatch_table = _dispatch_table()
+
+    @classmethod
+    def register(cls, type: type[Any], reduce: Callable[[Any], Any]) -> None:  # noqa: A002
+        """Pickle objects of *type* (exactly) by calling *reduce*, as `copyreg.pickle` describes."""
+        _reducers[type] = reduce
+
+    @classmethod
+    def dumps(cls, obj: object, protocol: int | None = None) -> bytes:
+        """Return *obj* as bytes that mean something by themselves, wherever they are carried."""
+        outgoing, _state.outgoing = _state.outgoing, None
+        try:
+            buffer = BytesIO()
+            cls(buffer, protocol).dump(obj)
+            return buffer.getvalue()
+        finally:
+            _state.outgoing = outgoing
+
+    @staticmethod
+    def loads(data: ReadableBuffer) -> Any:  # noqa: ANN401 - whatever was pickled
+        """Return the object that `dumps` wrote."""
+        return loads(data)
+
+
+register = ForkingPickler.register
+
+
+def dump(obj: object, file: IO[bytes], protocol: int | None = None) -> None:
+    """Pickle *obj* into *file*, as `ForkingPickler.dumps` does."""
+    file.write(ForkingPickler.dumps(obj, protocol))
+
+
+class Packed:
+    """A pickled object: its bytes, and the descriptors that go with them, owned until `close`."""
+
+    __slots__ = ("data", "fds")
+
+    def __init__(self, data: bytes, fds: tuple[int, ...]) -> None:
+        self.data = data
+        self.fds = fds
+
+    def close(self) -> None:
+        """Close the descriptors: they were sent, or won't be."""
+        fds, self.fds = self.fds, ()
+        for fd in fds:
+            os.close(fd)
+
+    def __enter__(self) -> Packed:
+        return self
+
+    def __exit__(self, *_exc_info: object) -> None:
+        self.close()
+
+
+def pack(obj: object, *, for_start: bool = False) -> Packed:
+    """Pickle *obj* for another process; the caller closes the result when it was sent.
+
+    *for_start* is true while a Process object is pickled for its own start (see `spawning`).
+    """
+    outer, was_spawning = _state.outgoing, _state.spawning
+    fds: list[int] = []
+    _state.outgoing = fds
+    if for_start:
+        _state.spawning = True
+    try:
+        buffer = BytesIO()
+        ForkingPickler(buffer).dump(obj)
+    except BaseException:
+        for fd in fds:
+            os.close(fd)
+        raise
+    finally:
+        _state.outgoing, _state.spawning = outer, was_spawning
+    return Packed(buffer.getvalue(), tuple(fds))
+
+
+def unpack(data: ReadableBuffer, fds: Sequence[int] = ()) -> Any:  # noqa: ANN401 - whatever was packed
+    """Return the object that `pack` pickled; descriptors that no object asked for are closed."""
+    if not fds:
+        return loads(data)
+    outer = _state.incoming
+    incoming: list[int | None] = list(fds)
+    _state.incoming = incoming
+    try:
+        return loads(data)
+    finally:
+        _state.incoming = outer
+        for fd in incoming:
+            if fd is not None:
+                os.close(fd)
+
+
+class SharedFd:
+    """A descriptor on its way to another process; `take` gives it to its new owner there."""
+
+    __slots__ = ("_fd", "_index", "_token")
+
+    def __init__(self, fd: int | None, index: int | None = None, token: Any = None) -> None:  # noqa: ANN401
+        self._fd = fd
+        self._index = index
+        self._token = token
+
+    def take(self) -> int:
+        """Return the descriptor, which the caller owns from now on; ValueError at a second call."""
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            return fd
+        token, self._token = self._token, None
+        if token is None:
+            message = "this descriptor was taken already, or was sent to another process"
+            raise ValueError(message)
+        from ._sharing import fetch
+
+        return fetch(token)
+
+    detach = take  # the name that programs know from DupFd
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._index is not None:
+            return _arrived, (self._index,)
+        return SharedFd, (None, None, self._token)
+
+    def __del__(self, _close: Callable[[int], None] = os.close) -> None:
+        if self._fd is not None:
+            _close(self._fd)
+
+
+def _arrived(index: int) -> SharedFd:
+    incoming = _state.incoming
+    fd = incoming[index] if incoming is not None and index < len(incoming) else None
+    if incoming is None or fd is None:
+        message = (
+            f"descriptor {index} did not come with the message: an object that holds a descriptor "
+            "was pickled by pack() and must be read by unpack() with the same descriptors"
+        )
+        raise ValueError(message)
+    incoming[index] = None
+    return SharedFd(fd)
+
+
+def share_fd(fd: int) -> SharedFd:
+    """Return what stands for *fd* in a pickle; to be called in `__reduce__` or `__getstate__`."""
+    outgoing = _state.outgoing
+    if outgoing is not None:
+        outgoing.append(os.dup(fd))
+        return SharedFd(None, index=len(outgoing) - 1)
+    from ._sharing import offer
+
+    return SharedFd(None, token=offer(fd))
+
+
+DupFd = share_fd  # the name that programs know
+
+
+def spawning() -> bool:
+    """Return whether this thread pickles a Process object for its own start."""
+    return _state.spawning
+
+
+def require_spawning(obj: object) -> None:
+    """Raise RuntimeError unless *obj* is pickled for the start of a process that inherits it."""
+    if not _state.spawning:
+        message = (
+            f"{type(obj).__name__} objects should only be shared between processes through "
+            "inheritance: pass it as an argument of the Process, or as an initarg of the Pool"
+        )
+        raise RuntimeError(message)
+
+
+def _reduce_socket(sock: Any) -> tuple[Any, ...]:  # noqa: ANN401 - socket.socket, without importing it
+    return _rebuild_socket, (share_fd(sock.fileno()), sock.family, sock.type, sock.proto)
+
+
+def _rebuild_socket(shared: SharedFd, family: int, kind: int, proto: int) -> Any:  # noqa: ANN401
+    import socket
+
+    return socket.socket(family, kind, proto, fileno=shared.take())
+
+
+# Known by name until the program itself imports the module.
+_lazy_reducers["socket", "socket"] = _reduce_socket

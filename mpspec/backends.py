@@ -1,0 +1,194 @@
+"""Backends: implementations under test, with what they claim."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import enum
+import importlib
+import importlib.metadata
+import importlib.util
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mpspec.api import Api, Binding
+from mpspec.capabilities import CAPABILITIES, NEEDS_PROCESSES
+from mpspec.errors import UsageError
+from mpspec.specification import START_METHODS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import ModuleType
+
+
+class Backing(enum.Enum):
+    """What carries an activity: it decides what a test may do to one."""
+
+    PROCESS = "process"
+    THREAD = "thread"
+    REMOTE = "remote"
+
+
+class Contexts(enum.Enum):
+    """What ``get_context`` gives."""
+
+    OWN = "own"
+    NOMINAL = "nominal"
+    NONE = "none"
+
+
+class Pickler(enum.Enum):
+    """What may be sent to a child: what pickle takes, or closures and lambdas too."""
+
+    PICKLE = "pickle"
+    BY_VALUE = "by-value"
+
+
+# Compared by identity: a registered backend is one thing, however many fields another shares with it.
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Backend:
+    """An implementation under test, and what it claims.
+
+    Attributes:
+        name: what ``--backend`` calls it.
+        module: the module that stands for ``multiprocessing``.
+        start_methods: those that it claims to support on this machine; one word of its own where it has no such notion.
+        capabilities: what it claims; None claims whatever the probe finds.
+        backing: what carries an activity. On threads no test kills or exits a child.
+        contexts: whether ``get_context`` gives contexts that differ.
+        pickler: what it can send to a child.
+        edition: the edition of the documentation that it follows, where that is not the interpreter's.
+        submodules: where submodules stand that are not below ``module``, by documented name.
+        names: where single names stand that are not where the documentation says, as ``module:attribute``.
+        distribution: what to install to have it.
+        extra: how to install it, where that is not the distribution's name.
+        environment: variables that it needs, set before it is imported.
+        launch_prefix: words that go before the command that runs the tests (``mpspec run`` puts them there).
+        session: makes a context manager around the run of each worker: servers to set up and tear down.
+        deviations: a file of its listed deviations.
+    """
+
+    name: str
+    module: str
+    start_methods: tuple[str, ...] = START_METHODS
+    capabilities: frozenset[str] | None = None
+    backing: Backing = Backing.PROCESS
+    contexts: Contexts = Contexts.OWN
+    pickler: Pickler = Pickler.PICKLE
+    edition: str | None = None
+    submodules: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    names: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    distribution: str | None = None
+    extra: str | None = None
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    launch_prefix: tuple[str, ...] = ()
+    session: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext
+    deviations: Path | None = None
+
+    def __post_init__(self) -> None:
+        claimed = self.capabilities or frozenset()
+        if unknown := sorted(claimed - CAPABILITIES.keys()):
+            message = f"backend {self.name!r} claims unknown capabilities {unknown}; known are {sorted(CAPABILITIES)}"
+            raise UsageError(message)
+        if self.backing is Backing.THREAD and (wrong := sorted(claimed & NEEDS_PROCESSES)):
+            message = f"backend {self.name!r} runs on threads and can't claim {wrong}: leave them out of its capabilities"
+            raise UsageError(message)
+        if not self.start_methods:
+            message = f"backend {self.name!r} names no start method: give at least one word, such as 'default'"
+            raise UsageError(message)
+
+    @property
+    def binding(self) -> Binding:
+        """Where its names stand."""
+        return Binding(
+            self.module,
+            tuple(self.submodules.items()),
+            tuple(self.names.items()),
+            self.contexts is Contexts.OWN,
+        )
+
+    def api(self, start_method: str, timeout: float) -> Api:
+        """Its names under a start method; ``timeout`` as in Api."""
+        return Api(self.binding, start_method, timeout)
+
+    @property
+    def version(self) -> str:
+        """The version of its distribution; of the interpreter, where it comes with that."""
+        if self.distribution is None:
+            return platform.python_version()
+        try:
+            return importlib.metadata.version(self.distribution)
+        except importlib.metadata.PackageNotFoundError:
+            return "unknown"
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether its module can be found; nothing of it is imported but its parents."""
+        try:
+            return importlib.util.find_spec(self.module) is not None
+        except ModuleNotFoundError:
+            return False
+
+    def claims(self) -> frozenset[str]:
+        """The capabilities that it claims."""
+        if self.capabilities is not None:
+            return self.capabilities
+        offered = frozenset(name for name, capability in CAPABILITIES.items() if all(map(self.has, capability.names)))
+        return offered - NEEDS_PROCESSES if self.backing is Backing.THREAD else offered
+
+    def unclaimed(self) -> list[str]:
+        """Capabilities that it does not claim, though their names are there."""
+        claims = self.claims()
+        return [
+            name
+            for name, capability in CAPABILITIES.items()
+            if capability.names and name not in claims and all(map(self.has, capability.names))
+        ]
+
+    def has(self, name: str) -> bool:
+        """Whether a name of the API (``name`` or ``submodule:name``) is there."""
+        submodule, _, attribute = name.rpartition(":")
+        api = self.api(self.start_methods[0], 0)
+        try:
+            getattr(getattr(api, submodule) if submodule else api, attribute)
+        except (ImportError, AttributeError, ValueError):
+            return False
+        return True
+
+
+def from_module(name: str) -> Backend:
+    """A backend made of an importable module that offers the API, without an adapter.
+
+    Raises:
+        UsageError: there is no such module, or it offers no Process.
+    """
+    try:
+        module = importlib.import_module(name)
+    except ImportError as error:
+        message = f"backend {name!r}: its module can't be imported: {error}"
+        raise UsageError(message) from error
+    if not hasattr(module, "Process"):
+        message = (
+            f"backend {name!r}: the module offers no Process, so it does not stand for multiprocessing; "
+            f"name the right module, or a Backend object as module:attribute"
+        )
+        raise UsageError(message)
+    methods = _start_methods(module)
+    return Backend(
+        name=name,
+        module=name,
+        start_methods=methods or ("default",),
+        contexts=Contexts.OWN if methods else Contexts.NONE,
+        distribution=_distribution(name),
+    )
+
+
+def _start_methods(module: ModuleType) -> tuple[str, ...]:
+    known = getattr(module, "get_all_start_methods", tuple)()
+    return tuple(method for method in START_METHODS if method in known)
+
+
+def _distribution(module: str) -> str | None:
+    found = importlib.metadata.packages_distributions().get(module.partition(".")[0])
+    return found[0] if found else None

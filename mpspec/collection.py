@@ -1,0 +1,134 @@
+"""How pytest collects the suite: by marks rather than by names, whatever the user's configuration says.
+
+The modules of the suite are imported by their installed names (never through pytest's import modes), because children
+started with ``spawn`` import their targets by those names.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mpspec.errors import SuiteError
+from mpspec.marks import ATTRIBUTE
+from mpspec.specification import builtin_chapters
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mpspec.settings import Settings, Variant
+    from mpspec.specification import Requirement
+
+SUITE_DIR = Path(__file__).parent / "suite"
+
+settings_key = pytest.StashKey["Settings"]()
+suites_key = pytest.StashKey[list[Path]]()
+
+
+class SuiteDirectory(pytest.Directory):
+    """A folder of the suite; its modules come in the order of the chapters."""
+
+    def collect(self) -> Iterable[pytest.Collector]:
+        """Give the modules that hold tests."""
+        order = builtin_chapters()
+        files = (file for file in self.path.glob("*.py") if not file.name.startswith("_"))
+        known = {name: number for number, name in enumerate(order)}
+        for file in sorted(files, key=lambda file: (known.get(file.stem, len(known)), file.stem)):
+            yield SuiteModule.of(self, file)
+
+
+class SuiteModule(pytest.Module):
+    """One chapter's tests: the functions that are marked with a requirement."""
+
+    @classmethod
+    def of(cls, parent: pytest.Collector, file: Path) -> SuiteModule:
+        """The module of a file, imported by its package's name."""
+        node: SuiteModule = cls.from_parent(parent, path=file)
+        node.obj = importlib.import_module(_module_name(file))
+        return node
+
+    def istestfunction(self, obj: object, name: str) -> bool:  # noqa: ARG002 - pytest's signature
+        """Take the functions whose requirement is selected on any variant."""
+        identifier = getattr(obj, ATTRIBUTE, None)
+        return identifier is not None and bool(self.variants(identifier))
+
+    def istestclass(self, obj: object, name: str) -> bool:  # noqa: ARG002 - pytest's signature
+        """Take no class: they are helpers of the tests."""
+        return False
+
+    def variants(self, identifier: str) -> list[Variant]:
+        """The variants on which a requirement is to be tested."""
+        settings = self.config.stash[settings_key]
+        requirement = _known(settings, identifier, self.path)
+        return [variant for variant in settings.variants if settings.selects(requirement, variant)]
+
+
+def _known(settings: Settings, identifier: str, file: Path) -> Requirement:
+    requirement = settings.specification.get(identifier)
+    if requirement is None:
+        message = f"{file} tests {identifier!r}, which no specification file defines: define it, or mend the id"
+        raise SuiteError(message)
+    return requirement
+
+
+def _module_name(file: Path) -> str:
+    parts = [file.stem]
+    folder = file.parent
+    while (folder / "__init__.py").exists():
+        parts.insert(0, folder.name)
+        folder = folder.parent
+    if len(parts) == 1:
+        message = f"{file} is in no package: put an __init__.py beside it, so that children can import it by name"
+        raise SuiteError(message)
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+    return ".".join(parts)
+
+
+def requirement_of(item: pytest.Item) -> Requirement | None:
+    """The requirement that an item tests; None for anybody else's test."""
+    identifier = getattr(getattr(item, "function", None), ATTRIBUTE, None)
+    if identifier is None or settings_key not in item.config.stash:
+        return None
+    return item.config.stash[settings_key].specification.get(identifier)
+
+
+def variant_of(item: pytest.Item) -> Variant:
+    """The variant that an item runs on."""
+    variant: Variant = item.callspec.params["mp"]  # type: ignore[attr-defined]
+    return variant
+
+
+class Collection:
+    """The hooks that collect the suite."""
+
+    def __init__(self, suites: list[Path]) -> None:
+        self._suites = [SUITE_DIR, *suites]
+
+    def pytest_collect_directory(self, path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        """Take the folders of the suite."""
+        return SuiteDirectory.from_parent(parent, path=path) if path in self._suites else None
+
+    def pytest_pycollect_makemodule(self, module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+        """Take the modules of the suite when they are named one by one."""
+        return SuiteModule.of(parent, module_path) if module_path.parent in self._suites else None
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Give each test the variants on which its requirement is selected."""
+        identifier = getattr(metafunc.function, ATTRIBUTE, None)
+        module = metafunc.definition.getparent(SuiteModule)
+        if identifier is None or module is None:
+            return
+        variants = module.variants(identifier)
+        names = [variant.name for variant in variants]
+        metafunc.parametrize("mp", variants, ids=names, indirect=True, scope="session")
+
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        """Let ``-k`` find a test by its requirement."""
+        requirement = requirement_of(item)
+        if requirement is not None:
+            item.extra_keyword_matches.add(requirement.id)

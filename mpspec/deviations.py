@@ -1,0 +1,104 @@
+"""Deviations: listed, reasoned, expected failures of a backend.
+
+A file of them looks like this; fields marked with * may be left out::
+
+    [[deviation]]
+    requirement = "queues.put.*"      # an id, or a pattern of ids with * and ?
+    variant = "stdlib-fork"           # * a variant, or a pattern of variants
+    verdict = "FAIL"                  # FAIL, HANG, CRASH or LEAK
+    reason = "feeder threads are lost in a forked child"
+    link = "https://..."              # * where it is discussed
+    python = ">=3.12"                 # * the versions of Python that show it
+    implementation = "cpython"        # * the implementation of Python that shows it
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import platform
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from mpspec.errors import UsageError
+from mpspec.verdicts import DEPARTURES, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Deviation:
+    """One entry: requirements and variants that are known to fail, how, and why."""
+
+    requirement: str
+    verdict: Verdict
+    reason: str
+    variant: str = "*"
+    link: str = ""
+    python: str = ""
+    implementation: str = ""
+    source: str = ""
+
+    def matches(self, requirement: str, variant: str) -> bool:
+        """Whether it speaks of that requirement on that variant."""
+        return fnmatch.fnmatchcase(requirement, self.requirement) and fnmatch.fnmatchcase(variant, self.variant)
+
+    @property
+    def applies_here(self) -> bool:
+        """Whether it speaks of the interpreter that runs the tests."""
+        implementation = platform.python_implementation().lower()
+        return self.implementation in {"", implementation} and SpecifierSet(self.python).contains(
+            platform.python_version(), prereleases=True
+        )
+
+    def __str__(self) -> str:
+        return f"{self.requirement} on {self.variant}: {self.verdict.value} ({self.source})"
+
+
+def read(file: Path) -> list[Deviation]:
+    """Read a file of deviations.
+
+    Raises:
+        UsageError: it can't be read, or an entry breaks the format.
+    """
+    try:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        message = f"deviations file {file}: {error}"
+        raise UsageError(message) from error
+    if extra := sorted(data.keys() - {"deviation"}):
+        message = f"deviations file {file}: holds [[deviation]] tables only, found {extra}"
+        raise UsageError(message)
+    return [_deviation(file, number, entry) for number, entry in enumerate(data.get("deviation", []), 1)]
+
+
+def _deviation(file: Path, number: int, entry: Mapping[str, Any]) -> Deviation:
+    def refuse(what: str) -> UsageError:
+        return UsageError(f"deviations file {file}: entry {number} ({entry.get('requirement', 'no requirement')}): {what}")
+
+    fields = {field.name for field in dataclasses.fields(Deviation)} - {"source"}
+    if unknown := sorted(entry.keys() - fields):
+        raise refuse(f"unknown fields {unknown}; known are {sorted(fields)}")
+    if missing := sorted({"requirement", "verdict", "reason"} - entry.keys()):
+        raise refuse(f"lacks {missing}")
+    if wrong := sorted(key for key, value in entry.items() if not isinstance(value, str)):
+        raise refuse(f"{wrong} must be text")
+    if not entry["reason"].strip():
+        raise refuse("the reason is empty: say why the failure is expected")
+    listed = sorted(verdict.value for verdict in DEPARTURES)
+    if entry["verdict"] not in listed:
+        raise refuse(f"verdict {entry['verdict']!r} is none of {listed}")
+    try:
+        SpecifierSet(entry.get("python", ""))
+    except InvalidSpecifier as error:
+        raise refuse(f"python = {entry['python']!r} is no version specifier such as '>=3.12,<3.14'") from error
+    return Deviation(**{**entry, "verdict": Verdict(entry["verdict"]), "source": f"{file.name}, entry {number}"})
+
+
+def find(deviations: Iterable[Deviation], requirement: str, variant: str) -> Deviation | None:
+    """The first entry that speaks of that requirement on that variant."""
+    return next((entry for entry in deviations if entry.matches(requirement, variant)), None)

@@ -1,0 +1,22 @@
+"""The fixtures that the suite's tests take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mpspec.collection import settings_key
+from mpspec.settings import WAIT_TIMEOUT
+
+if TYPE_CHECKING:
+    from mpspec.api import Api
+    from mpspec.settings import Variant
+
+
+@pytest.fixture(scope="session")
+def mp(request: pytest.FixtureRequest) -> Api:
+    """The API under test: the names of one variant."""
+    variant: Variant = request.param
+    patience = request.config.stash[settings_key].patience
+    return variant.backend.api(variant.start_method, WAIT_TIMEOUT * patience)

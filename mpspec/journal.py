@@ -1,0 +1,92 @@
+"""The journal of a run: small files through which its processes know of each other, whatever becomes of one of them.
+
+Each worker notes what it is doing, for whoever finds it dead; a requirement that fails is noted for all workers, so
+that none of them spends its time on what rests on it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mpspec.results import Result
+    from mpspec.settings import Variant
+
+
+@dataclasses.dataclass(frozen=True)
+class Note:
+    """What a worker was doing when it wrote last.
+
+    Attributes:
+        running: whether that test had not ended yet.
+        dump: the stacks of its threads, if a deadline made it end.
+    """
+
+    pid: int
+    test: str
+    id: str
+    backend: str
+    start_method: str
+    running: bool
+    dump: str = ""
+
+
+class Journal:
+    """One process's side of the journal."""
+
+    def __init__(self, folder: Path, worker: str) -> None:
+        self._folder = folder
+        self._worker = worker
+        self._file = open(folder / f"{worker}.note", "w+b", buffering=0)  # noqa: SIM115 - kept open for the run
+        self.dump_file = open(folder / f"{worker}.dump", "w+b", buffering=0)  # noqa: SIM115 - kept open for the run
+        self._note: dict[str, Any] = {"pid": os.getpid(), "test": "", "id": "", "backend": "", "start_method": "", "running": False}  # fmt: skip
+        self._write()
+
+    def begin(self, test: str, requirement: str, variant: Variant) -> None:
+        """A test begins."""
+        self._note.update(
+            test=test, id=requirement, backend=variant.backend.name, start_method=variant.start_method, running=True
+        )
+        self._write()
+
+    def end(self) -> None:
+        """It has ended, and its result is on its way."""
+        self._note["running"] = False
+        self._write()
+
+    def _write(self) -> None:
+        data = json.dumps(self._note).encode()
+        # Padded and written at once: a reader never sees the rest of an older, longer note.
+        os.pwrite(self._file.fileno(), data.ljust(2048), 0)
+
+    def fail(self, result: Result) -> None:
+        """A requirement has failed on a variant."""
+        (self._folder / f"failed {result.variant} {result.id}").touch()
+
+    def has_failed(self, requirement: str, variant: Variant) -> bool:
+        """Whether a requirement is known to have failed on a variant, in any worker."""
+        return (self._folder / f"failed {variant.name} {requirement}").exists()
+
+    def other_workers(self) -> list[int]:
+        """The processes of the other workers."""
+        notes = (read(self._folder, file.stem) for file in self._folder.glob("*.note") if file.stem != self._worker)
+        return [note.pid for note in notes if note is not None]
+
+    def close(self) -> None:
+        """Close the files."""
+        self._file.close()
+        self.dump_file.close()
+
+
+def read(folder: Path, worker: str) -> Note | None:
+    """What a worker noted last; None when it never came to that."""
+    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
+        data = json.loads((folder / f"{worker}.note").read_bytes())
+        dump = (folder / f"{worker}.dump").read_text(encoding="utf-8", errors="replace")
+        return Note(**data, dump=dump)
+    return None

@@ -1,0 +1,238 @@
+"""What a test leaves behind: processes, threads, descriptors, shared memory segments, named semaphores.
+
+A snapshot is taken before a test and compared after it. Both are cheap on Linux (a few reads of /proc); psutil stands
+in elsewhere, and ends what must be ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import gc
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+_SHM = Path("/dev/shm")  # noqa: S108 - where Linux keeps shared memory and named semaphores
+_OWN_TASKS = Path("/proc/self/task")
+_OWN_DESCRIPTORS = Path("/proc/self/fd")
+_SETTLE_PAUSE = 0.005
+_STANDARD_ERROR = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Snapshot:
+    """What there is at one moment."""
+
+    processes: frozenset[int]
+    threads: frozenset[threading.Thread]
+    descriptors: frozenset[tuple[int, str]]
+    segments: frozenset[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Leaks:
+    """What is there that was not there before."""
+
+    processes: tuple[int, ...] = ()
+    threads: tuple[threading.Thread, ...] = ()
+    descriptors: tuple[tuple[int, str], ...] = ()
+    segments: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, field.name) for field in dataclasses.fields(self))
+
+    @property
+    def taint(self) -> bool:
+        """Whether they can't be cleaned up from outside, so that the process that holds them must go."""
+        return bool(self.threads or self.descriptors)
+
+    def describe(self) -> str:
+        """One line that names each."""
+        parts = [
+            *(f"process {pid} ({_command(pid)})" for pid in self.processes),
+            *(f"thread {thread.name}" for thread in self.threads),
+            *(f"descriptor {number} ({target})" for number, target in self.descriptors),
+            *(f"{_kind(name)} {name}" for name in self.segments),
+        ]
+        return ", ".join(parts)
+
+
+def snapshot() -> Snapshot:
+    """What there is now."""
+    return Snapshot(
+        frozenset(descendants(os.getpid())),
+        frozenset(threading.enumerate()),
+        _descriptors(),
+        _segments(),
+    )
+
+
+class Keeper:
+    """Compares before and after, and knows what belongs to the backend as a whole.
+
+    Args:
+        foreign: gives pids whose shared memory is none of ours: other workers of the run.
+        settle: seconds that things get to end by themselves: threads on their way out, processes being reaped.
+    """
+
+    def __init__(self, settle: float, foreign: Callable[[], Iterable[int]] = tuple) -> None:
+        self._settle = settle
+        self._foreign = foreign
+        self._kept = Snapshot(frozenset(), frozenset(), frozenset(), frozenset())
+        self._helpers: set[str] = set()
+        self._before = snapshot()
+
+    def begin(self) -> None:
+        """A test begins."""
+        self._before = snapshot()
+
+    def keep(self) -> None:
+        """What is there now may stay until the run ends: servers of the backend, fixtures that several tests share."""
+        self._before = self._kept = snapshot()
+        # A backend that restarts a helper of its own (a fork server that a test made end) leaves no one behind.
+        self._helpers = {_command(pid) for pid in children(os.getpid())}
+
+    def find(self) -> Leaks:
+        """What the test that began last has left behind, once all that ends by itself has ended."""
+        leaks = self._compare()
+        if not leaks:
+            return leaks
+        gc.collect()
+        deadline = time.monotonic() + self._settle
+        while (leaks := self._compare()) and time.monotonic() < deadline:
+            time.sleep(_SETTLE_PAUSE)
+        return leaks
+
+    def _compare(self) -> Leaks:
+        now, before, kept = snapshot(), self._before, self._kept
+        processes = [pid for pid in now.processes - before.processes if self._is_stray(pid)]
+        threads = [thread for thread in now.threads - before.threads if thread.is_alive()]
+        return Leaks(
+            tuple(sorted(processes)),
+            tuple(sorted(threads, key=lambda thread: thread.name)),
+            tuple(sorted(now.descriptors - before.descriptors - kept.descriptors)),
+            tuple(sorted(self._own_segments(now.segments - before.segments))),
+        )
+
+    def _is_stray(self, pid: int) -> bool:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return False  # ended; whose turn it is to reap it is nobody's requirement
+            return process.ppid() != os.getpid() or _command(pid) not in self._helpers
+        return False
+
+    def _own_segments(self, names: Iterable[str]) -> Iterable[str]:
+        names = set(names)
+        if names:
+            for pid in self._foreign():
+                names -= _mapped(pid)
+        return names
+
+
+def clean_up(leaks: Leaks) -> None:
+    """End the processes, and unlink the names; threads and descriptors go with their process."""
+    kill(leaks.processes)
+    for name in leaks.segments:
+        with contextlib.suppress(FileNotFoundError):
+            (_SHM / name).unlink()
+
+
+def kill(pids: Iterable[int]) -> None:
+    """Kill processes with all their descendants, and wait until they are gone or reaped."""
+    doomed: list[psutil.Process] = []
+    for pid in pids:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            # Stopped first, so that none starts another while its descendants are being counted.
+            process.suspend()
+            doomed += [process, *process.children(recursive=True)]
+    for process in doomed:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    deadline = time.monotonic() + 1
+    while any(_runs(process) for process in doomed) and time.monotonic() < deadline:
+        time.sleep(_SETTLE_PAUSE)
+
+
+def kill_group(pid: int) -> None:
+    """Kill a process group that may be gone already."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _runs(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    return False
+
+
+def children(pid: int) -> list[int]:
+    """The direct children of a process."""
+    found: list[int] = []
+    tasks = Path(f"/proc/{pid}/task")
+    try:
+        for task in os.listdir(tasks):  # noqa: PTH208 - a hot path
+            with open(f"{tasks}/{task}/children", "rb") as file:  # noqa: PTH123 - a hot path
+                found.extend(map(int, file.read().split()))
+    except (FileNotFoundError, ProcessLookupError):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if not _OWN_TASKS.exists():
+                return [child.pid for child in psutil.Process(pid).children()]
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    """The children of a process, their children, and so on."""
+    found = children(pid)
+    for child in found:
+        found.extend(children(child))
+    return found
+
+
+def _descriptors() -> frozenset[tuple[int, str]]:
+    found: list[tuple[int, str]] = []
+    if _OWN_DESCRIPTORS.exists():
+        for name in os.listdir(_OWN_DESCRIPTORS):  # noqa: PTH208 - a hot path
+            with contextlib.suppress(FileNotFoundError):
+                found.append((int(name), os.readlink(f"/proc/self/fd/{name}")))
+    # Not the standard streams, which pytest redirects; nor the listing's own descriptor, which is gone by now.
+    return frozenset(entry for entry in found if entry[0] > _STANDARD_ERROR and not entry[1].endswith("/fd"))
+
+
+def _segments() -> frozenset[str]:
+    try:
+        return frozenset(os.listdir(_SHM))  # noqa: PTH208 - a hot path
+    except FileNotFoundError:
+        return frozenset()
+
+
+def _mapped(pid: int) -> set[str]:
+    """Names of /dev/shm that a process, or a descendant of it, has mapped."""
+    found: set[str] = set()
+    for each in [pid, *descendants(pid)]:
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/{each}/maps").read_text(encoding="utf-8").splitlines():
+                _, marker, name = line.partition(f"{_SHM}/")
+                if marker:
+                    found.add(name)
+    return found
+
+
+def _command(pid: int) -> str:
+    with contextlib.suppress(psutil.Error):
+        return " ".join(psutil.Process(pid).cmdline())
+    return "gone"
+
+
+def _kind(name: str) -> str:
+    return "named semaphore" if name.startswith("sem.") else "shared memory segment"

@@ -1,0 +1,61 @@
+"""The recorder: gathers the results in the process that the user started, and settles what the run came to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mpspec.collection import settings_key
+from mpspec.results import Report, Result, finish
+from mpspec.supervision import result_attribute
+
+if TYPE_CHECKING:
+    from mpspec.registry import Registry
+    from mpspec.settings import Settings
+
+CONFORMS, DEPARTS, UNUSABLE = 0, 1, 2
+
+report_key = pytest.StashKey[Report]()
+
+
+class Recorder:
+    """Listens to the tests' reports, tells mpspec's plugins, and sets the exit status."""
+
+    def __init__(self, config: pytest.Config, registry: Registry) -> None:
+        self._config = config
+        self._settings: Settings = config.stash[settings_key]
+        self._registry = registry
+        self._results: list[Result] = []
+        self._interrupted = ""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """One phase of a test has ended; its last report carries the result."""
+        data = getattr(report, result_attribute, None)
+        if data is not None:
+            result = Result.from_data(data)
+            self._results.append(result)
+            self._registry.hook.mpspec_outcome(result=result)
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Remember why the run ended early."""
+        self._interrupted = str(excinfo.value) or excinfo.typename
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Settle the results, give them to the reports, and set the exit status."""
+        if self._config.option.collectonly:
+            return
+        report = finish(self._results, self._settings, self._interrupted)
+        self._config.stash[report_key] = report
+        self._registry.hook.mpspec_report(report=report, settings=self._settings)
+        if exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED}:
+            session.exitstatus = _status(report, exitstatus)
+
+
+def _status(report: Report, exitstatus: int) -> int:
+    if report.conforms and exitstatus == pytest.ExitCode.OK:
+        return CONFORMS
+    # Besides departures: a module that can't be collected, or a failing test of the user's own in the same run.
+    return DEPARTS if report.ran or exitstatus == pytest.ExitCode.TESTS_FAILED else UNUSABLE

@@ -1,0 +1,109 @@
+"""Plugins of mpspec, and the backends that they register."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from mpspec import hookspecs, specification
+from mpspec.backends import Backend, from_module
+from mpspec.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Registry(pluggy.PluginManager):
+    """Knows every plugin; a function called ``mpspec_...`` is a hook without further marking, as in pytest."""
+
+    def __init__(self) -> None:
+        super().__init__(hookspecs.PROJECT)
+        self.add_hookspecs(hookspecs)
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:  # noqa: ANN401 - pluggy's own options
+        """Take every function with mpspec's prefix for a hook."""
+        if not name.startswith("mpspec_"):
+            return None
+        options = super().parse_hookimpl_opts(plugin, name)
+        if options is None and callable(getattr(plugin, name)):
+            return {"wrapper": False, "hookwrapper": False, "optionalhook": False, "tryfirst": False, "trylast": False, "specname": None}  # fmt: skip
+        return options
+
+    @classmethod
+    def with_entry_points(cls) -> Registry:
+        """A registry with everything that is installed."""
+        registry = cls()
+        registry.load_setuptools_entrypoints(hookspecs.PROJECT)
+        return registry
+
+    def add(self, plugin: object) -> None:
+        """Register a plugin of pytest's, if it has hooks of ours; an unknown ``mpspec_...`` is an error."""
+        if any(name.startswith("mpspec_") for name in dir(plugin)) and not self.is_registered(plugin):
+            self.register(plugin)
+            self.check_pending()
+
+    def backends(self) -> dict[str, Backend]:
+        """The registered backends by name."""
+        found: dict[str, Backend] = {}
+        for offered in self.hook.mpspec_backends():
+            for backend in offered:
+                # The plugin registered last is asked first: a conftest.py may replace a backend of ours.
+                found.setdefault(backend.name, backend)
+        return dict(sorted(found.items()))
+
+    def specification(self) -> specification.Specification:
+        """Every requirement: those that mpspec ships, then those of plugins."""
+        further = [path for paths in self.hook.mpspec_requirements() for path in paths]
+        return specification.load([specification.SPEC_DIR, *further])
+
+    def suites(self) -> list[Path]:
+        """Folders of tests that plugins add."""
+        return [path for paths in self.hook.mpspec_suites() for path in paths]
+
+    def resolve(self, name: str) -> Backend:
+        """The backend that ``--backend=name`` means.
+
+        Raises:
+            UsageError: there is none, or it is not installed.
+        """
+        known = self.backends()
+        if name in known:
+            return _installed(known[name])
+        if ":" in name:
+            return _from_attribute(name)
+        try:
+            return from_module(name)
+        except UsageError as error:
+            nearest = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+            message = (
+                f"--backend={name}: neither a registered backend nor an importable module that offers the API "
+                f"({error}). Registered are: {', '.join(known)}.{hint}"
+            )
+            raise UsageError(message) from error
+
+
+def _installed(backend: Backend) -> Backend:
+    if not backend.is_installed:
+        install = backend.extra or backend.distribution or backend.module
+        message = f"--backend={backend.name}: it is known, but not installed here; run: python -m pip install {install}"
+        raise UsageError(message)
+    return backend
+
+
+def _from_attribute(name: str) -> Backend:
+    module, _, attribute = name.partition(":")
+    try:
+        found: object = importlib.import_module(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError, ValueError) as error:
+        message = f"--backend={name}: {error}"
+        raise UsageError(message) from error
+    if not isinstance(found, Backend):
+        message = f"--backend={name}: that is a {type(found).__name__}, not a mpspec.backends.Backend"
+        raise UsageError(message)
+    return found

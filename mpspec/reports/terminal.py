@@ -1,0 +1,264 @@
+"""What a person sees in the terminal: progress by chapter and variant, then the table, the roots, and what it comes to."""
+
+from __future__ import annotations
+
+import collections
+import re
+import shlex
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from mpspec.collection import settings_key
+from mpspec.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Sequence
+
+    from mpspec.backends import Backend
+    from mpspec.results import Report, Result
+    from mpspec.settings import Settings
+
+_STYLES = {
+    Verdict.PASS: "green",
+    Verdict.EXPECTED: "yellow",
+    Verdict.NOT_OFFERED: "dim",
+    Verdict.BLOCKED: "magenta",
+    Verdict.UNEXPECTED_PASS: "bold yellow",
+}
+_FAILURE_STYLE = "bold red"
+_MOST_ROOTS = 25
+_MOST_LINES = 6
+_VARIANT = re.compile(r"\[([^\]]+)\]$")
+
+
+class Progress:
+    """The terminal's side of a run; takes the place of pytest's dots, which know no variants."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._settings: Settings = config.stash[settings_key]
+        self._waiting: collections.Counter[tuple[str, str]] = collections.Counter()
+        self._letters: dict[tuple[str, str], list[Verdict]] = collections.defaultdict(list)
+        self._report: Report | None = None
+        self._total = 0
+
+    @property
+    def _terminal(self) -> pytest.TerminalReporter | None:
+        plugin: pytest.TerminalReporter | None = self._config.pluginmanager.get_plugin("terminalreporter")
+        return plugin
+
+    @property
+    def _quiet(self) -> bool:
+        return bool(self._config.option.verbose != 0)
+
+    def pytest_report_header(self) -> list[str]:
+        """Say what is tested, and what it is held to."""
+        settings = self._settings
+        subjects = ", ".join(
+            f"{backend.name} {backend.version} ({'/'.join(methods)})"
+            for backend, methods in _methods(settings).items()
+        )
+        held = f"documentation {settings.edition}, level {settings.level.label}"
+        return [f"mpspec: {subjects}", f"        {held}, {len(settings.deviations)} listed deviations"]
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Count what is to come (in one process)."""
+        self._expect([item.nodeid for item in session.items])
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Count what is to come (from the first worker; all collect the same)."""
+        if not self._total:
+            self._expect(ids)
+
+    def _expect(self, ids: Iterable[str]) -> None:
+        for nodeid in ids:
+            found = _VARIANT.search(nodeid)
+            if found:
+                self._total += 1
+                self._waiting[PurePath(nodeid.partition("::")[0]).stem, found[1]] += 1
+        if self._terminal is not None and not self._quiet:
+            self._terminal.showfspath = False
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_report_teststatus(
+        self, report: pytest.TestReport
+    ) -> Generator[None, tuple[str, str, object], tuple[str, str, object]]:
+        """Count as pytest does, but print nothing for a single test unless asked for more."""
+        category, letter, word = yield
+        if self._quiet or not _VARIANT.search(report.nodeid):
+            return category, letter, word
+        return category, "", ""
+
+    def mpspec_outcome(self, result: Result) -> None:
+        """Print a line when the last test of a chapter on a variant has ended."""
+        found = _VARIANT.search(result.test)
+        if found is None or self._quiet or self._terminal is None:
+            return
+        key = (PurePath(result.test.partition("::")[0]).stem, found[1])
+        listed = self._settings.deviation(result.id, result.variant)
+        expected = listed is not None and result.verdict is listed.verdict
+        self._letters[key].append(Verdict.EXPECTED if expected else result.verdict)
+        self._waiting[key] -= 1
+        if not self._waiting[key]:
+            self._line(key)
+
+    def _line(self, key: tuple[str, str]) -> None:
+        terminal, verdicts = self._terminal, self._letters.pop(key)
+        if terminal is None:
+            return
+        chapter, variant = key
+        done = self._total - sum(self._waiting.values())
+        # The eye looks for what is not a dot: the dots are told in a number.
+        letters = "".join(sorted(verdict.letter for verdict in verdicts if verdict is not Verdict.PASS))
+        passed = sum(verdict is Verdict.PASS for verdict in verdicts)
+        percent = f"[{done * 100 // max(self._total, 1):3d}%]"
+        text = f"{variant:<20} {chapter:<16} {passed:>4} of {len(verdicts):<4} {letters}"
+        room = max(terminal._tw.fullwidth - len(percent) - 1, 20)  # noqa: SLF001 - the width has no public name
+        bad = any(verdict.fails_the_run for verdict in verdicts)
+        terminal.write_line(f"{text[:room]:<{room}} {percent}", red=bad, green=not bad)
+
+    def mpspec_report(self, report: Report) -> None:
+        """Keep the report for the summary."""
+        self._report = report
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print the table, the roots, and the sentence that says what it all comes to."""
+        report = self._report
+        if report is None:
+            return
+        writer = terminalreporter._tw  # noqa: SLF001 - pytest's own terminal has no public name
+        console = Console(
+            file=_Lines(terminalreporter),
+            force_terminal=writer.hasmarkup,
+            no_color=not writer.hasmarkup,
+            color_system="standard" if writer.hasmarkup else None,
+            width=writer.fullwidth,
+            highlight=False,
+            emoji=False,
+        )
+        terminalreporter.section("conformance")
+        for backend in self._settings.backends:
+            _print_table(console, backend, report, self._settings)
+        _print_roots(console, report, self._settings)
+        _print_stale(console, report)
+        _print_sentence(console, report, self._settings)
+
+
+class _Lines:
+    """A file for rich that writes to pytest's terminal."""
+
+    def __init__(self, terminal: pytest.TerminalReporter) -> None:
+        self._terminal = terminal
+
+    def write(self, text: str) -> int:
+        self._terminal.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        self._terminal.flush()
+
+
+def _methods(settings: Settings) -> dict[Backend, list[str]]:
+    found: dict[Backend, list[str]] = {}
+    for variant in settings.variants:
+        found.setdefault(variant.backend, []).append(variant.start_method)
+    return found
+
+
+def _print_table(console: Console, backend: Backend, report: Report, settings: Settings) -> None:
+    results = [result for result in report.results if result.backend == backend.name]
+    if not results:
+        return
+    methods = [variant.start_method for variant in settings.variants if variant.backend is backend]
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title=None)
+    table.add_column(f"{backend.name} {backend.version}", style="bold", no_wrap=True)
+    for method in methods:
+        table.add_column(method, justify="left", no_wrap=False)
+    cells: dict[tuple[str, str], collections.Counter[Verdict]] = collections.defaultdict(collections.Counter)
+    for result in results:
+        chapter = settings.specification[result.id].chapter
+        for row in (chapter, "total"):
+            cells[row, result.start_method][result.verdict] += 1
+    chapters = [name for name in settings.specification.chapters if any((name, method) in cells for method in methods)]
+    for row in chapters:
+        table.add_row(row, *(_cell(cells[row, method]) for method in methods))
+    table.add_section()
+    table.add_row("total", *(_cell(cells["total", method]) for method in methods))
+    console.print(table)
+    occurring = sorted({result.verdict for result in results})
+    for verdict in occurring:
+        if verdict is not Verdict.PASS:
+            console.print(f"  {_styled(verdict, verdict.letter)} {verdict.value}: {verdict.meaning}")
+    console.print()
+
+
+def _cell(counts: collections.Counter[Verdict]) -> str:
+    passed = counts[Verdict.PASS]
+    others = [
+        _styled(verdict, f"{counts[verdict]}{verdict.letter}") for verdict in Verdict if verdict is not Verdict.PASS and counts[verdict]
+    ]
+    return " ".join([_styled(Verdict.PASS, str(passed)), *others])
+
+
+def _styled(verdict: Verdict, text: str) -> str:
+    return f"[{_STYLES.get(verdict, _FAILURE_STYLE)}]{escape(text)}[/]"
+
+
+def _print_roots(console: Console, report: Report, settings: Settings) -> None:
+    grouped: dict[tuple[str, Verdict], list[Result]] = {}
+    for root in report.roots:
+        grouped.setdefault((root.id, root.verdict), []).append(root)
+    for (identifier, verdict), results in list(grouped.items())[:_MOST_ROOTS]:
+        requirement = settings.specification[identifier]
+        variants = ", ".join(result.variant for result in results)
+        console.print(f"{_styled(verdict, verdict.value)} [bold]{identifier}[/] on {escape(variants)}")
+        _field(console, "required", requirement.text)
+        _field(console, "got", _shortened(results[0].message))
+        _field(console, "stated", requirement.url(settings.edition))
+        _field(console, "again", _command(results[0]))
+        console.print()
+    if len(grouped) > _MOST_ROOTS:
+        console.print(f"... and {len(grouped) - _MOST_ROOTS} more; --conformance-report=FILE.json holds them all\n")
+
+
+def _field(console: Console, name: str, text: str) -> None:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(width=10, justify="right", style="dim")
+    table.add_column(overflow="fold")
+    table.add_row(name, escape(text))
+    console.print(table)
+
+
+def _shortened(message: str) -> str:
+    lines = message.splitlines()
+    return "\n".join(lines[:_MOST_LINES]) + ("\n..." if len(lines) > _MOST_LINES else "")
+
+
+def _command(result: Result) -> str:
+    words = ["pytest", f"--backend={result.backend}", f"--start-method={result.start_method}", f"--requirement={result.id}", "-n0", "--tb=short"]
+    return shlex.join(words)
+
+
+def _print_stale(console: Console, report: Report) -> None:
+    for entry in report.stale:
+        console.print(f"[{_FAILURE_STYLE}]deviation matches nothing:[/] {escape(str(entry))}; take it out, or mend its pattern")
+
+
+def _print_sentence(console: Console, report: Report, settings: Settings) -> None:
+    counts = collections.Counter(result.verdict for result in report.results)
+    told = ", ".join(f"{counts[verdict]} {verdict.value}" for verdict in Verdict if counts[verdict]) or "nothing ran"
+    names = " and ".join(backend.name for backend in settings.backends)
+    if report.interrupted:
+        console.print(f"[{_FAILURE_STYLE}]interrupted:[/] {told}")
+    elif not report.ran:
+        console.print(f"[{_FAILURE_STYLE}]nothing ran[/]: no requirement was selected that {escape(names)} offers ({told})")
+    elif report.conforms:
+        console.print(f"[bold green]{escape(names)} conforms[/] to edition {settings.edition}: {told}")
+    else:
+        console.print(f"[{_FAILURE_STYLE}]{escape(names)} does not conform[/] to edition {settings.edition}: {told}")

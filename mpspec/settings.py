@@ -1,0 +1,152 @@
+"""The options of a run, checked once, before anything is collected."""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mpspec import deviations
+from mpspec.errors import UsageError
+from mpspec.specification import EDITIONS, Level, Requirement, Specification, edition_key
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pytest
+
+    from mpspec.backends import Backend
+    from mpspec.deviations import Deviation
+    from mpspec.registry import Registry
+
+# Seconds that a test may take before it counts as hanging, and that a test waits for what should come, at patience 1.
+TEST_DEADLINE = 20.0
+WAIT_TIMEOUT = 10.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """A backend under one start method."""
+
+    backend: Backend
+    start_method: str
+
+    @property
+    def name(self) -> str:
+        """What reports and deviations call it, for instance ``stdlib-fork``."""
+        return f"{self.backend.name}-{self.start_method}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What to run, against what, and how patiently."""
+
+    variants: tuple[Variant, ...]
+    specification: Specification
+    deviations: tuple[Deviation, ...]
+    edition: str
+    level: Level
+    patience: float
+    patterns: tuple[str, ...]
+    report: Path | None
+
+    @property
+    def backends(self) -> list[Backend]:
+        """The backends under test."""
+        return list(dict.fromkeys(variant.backend for variant in self.variants))
+
+    def edition_for(self, backend: Backend) -> str:
+        """The edition that a backend is held to: it may follow an older one than the run asks for."""
+        return min(self.edition, backend.edition or self.edition, key=edition_key)
+
+    def selects(self, requirement: Requirement, variant: Variant) -> bool:
+        """Whether a requirement is to be tested on a variant."""
+        return (
+            requirement.level <= self.level
+            and requirement.holds_in(self.edition_for(variant.backend))
+            and requirement.speaks_of(variant.start_method)
+            and (not self.patterns or any(fnmatch.fnmatchcase(requirement.id, pattern) for pattern in self.patterns))
+        )
+
+    def deviation(self, requirement: str, variant: str) -> Deviation | None:
+        """The entry that lists a failure as expected, if any."""
+        return deviations.find(self.deviations, requirement, variant)
+
+    def stale_deviations(self) -> list[Deviation]:
+        """Entries that match no requirement on any variant under test: a slip of the pen, or a thing of the past."""
+        names = [
+            f"{backend.name}-{method}" for backend in self.backends for method in backend.start_methods
+        ]
+        ids = [requirement.id for requirement in self.specification]
+        return [
+            entry
+            for entry in self.deviations
+            if not any(fnmatch.fnmatchcase(name, entry.variant) for name in names)
+            or not any(fnmatch.fnmatchcase(identifier, entry.requirement) for identifier in ids)
+        ]
+
+
+def current_edition() -> str:
+    """The edition of the running interpreter, or the nearest that is known."""
+    running = ".".join(platform.python_version_tuple()[:2])
+    known = [edition for edition in EDITIONS if edition_key(edition) <= edition_key(running)]
+    return known[-1] if known else EDITIONS[0]
+
+
+def from_options(options: pytest.Config, registry: Registry) -> Settings:
+    """Settings from the command line.
+
+    Raises:
+        UsageError: an option can't be met.
+    """
+    option = options.getoption
+    backends = [registry.resolve(name) for name in dict.fromkeys(option("--backend"))]
+    specification = registry.specification()
+    edition = option("--edition") or current_edition()
+    patterns = tuple(option("--requirement") or ())
+    for pattern in patterns:
+        if not any(fnmatch.fnmatchcase(requirement.id, pattern) for requirement in specification):
+            message = f"--requirement={pattern}: no requirement has that id, or matches that pattern; see: mpspec list"
+            raise UsageError(message)
+    report = option("--conformance-report")
+    return Settings(
+        variants=_variants(backends, option("--start-method") or []),
+        specification=specification,
+        deviations=tuple(_deviations(registry, backends, option("--deviations") or [])),
+        edition=edition,
+        level=Level.from_label(option("--level")),
+        patience=option("--patience"),
+        patterns=patterns,
+        report=_writable(Path(report).absolute()) if report else None,
+    )
+
+
+def _variants(backends: Sequence[Backend], wanted: Sequence[str]) -> tuple[Variant, ...]:
+    variants: list[Variant] = []
+    for backend in backends:
+        for method in dict.fromkeys(wanted or backend.start_methods):
+            if method not in backend.start_methods:
+                message = f"--start-method={method}: backend {backend.name} offers {', '.join(backend.start_methods)}"
+                raise UsageError(message)
+            variants.append(Variant(backend, method))
+    return tuple(variants)
+
+
+def _deviations(registry: Registry, backends: Sequence[Backend], files: Sequence[str]) -> list[Deviation]:
+    found = [entry for file in files for entry in deviations.read(Path(file))]
+    for backend in backends:
+        for offered in registry.hook.mpspec_deviations(backend=backend):
+            found.extend(offered)
+        if backend.deviations is not None:
+            found.extend(deviations.read(backend.deviations))
+    return [entry for entry in found if entry.applies_here]
+
+
+def _writable(path: Path) -> Path:
+    # Found out before the run, not after it, when what it learned would be lost.
+    if not path.parent.is_dir() or path.is_dir():
+        message = f"--conformance-report={path}: give a file in a folder that exists"
+        raise UsageError(message)
+    return path

@@ -1,0 +1,328 @@
+"""Supervision of the tests in one process: deadlines, verdicts, what is left behind, and when the process must go.
+
+Each worker of a run (and, with ``-n 0``, the one process) has a Supervisor. What it can't survive, the process that
+started the workers deals with: see ``mpspec.workers``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import dataclasses
+import faulthandler
+import gc
+import os
+import signal
+import tempfile
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mpspec import leaks
+from mpspec.collection import requirement_of, settings_key, variant_of
+from mpspec.errors import SuiteError
+from mpspec.results import Result, blocks
+from mpspec.settings import TEST_DEADLINE
+from mpspec.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from types import FrameType
+
+    from mpspec.journal import Journal
+    from mpspec.settings import Settings, Variant
+
+_SETTLE = 1.0
+_RETIRED = 0
+_PR_SET_CHILD_SUBREAPER = 36
+
+result_attribute = "mpspec_result"
+
+
+class Hang(BaseException):  # noqa: N818 - a verdict
+    """The deadline of a test is over. No ``except Exception`` of a test or a backend may swallow it."""
+
+
+class Leak(Exception):  # noqa: N818 - a verdict
+    """A test has left something behind."""
+
+
+@dataclasses.dataclass
+class _Progress:
+    """What is known of the test that runs."""
+
+    verdict: Verdict = Verdict.PASS
+    message: str = ""
+    details: str = ""
+    duration: float = 0.0
+
+
+class Supervisor:
+    """Runs the tests of the suite in this process, one after the other, so that none can harm the next."""
+
+    def __init__(self, config: pytest.Config, journal: Journal, *, replaceable: bool) -> None:
+        self._settings: Settings = config.stash[settings_key]
+        self._journal = journal
+        self._replaceable = replaceable
+        self._keeper = leaks.Keeper(_SETTLE * self._settings.patience, journal.other_workers)
+        self._deadline = Deadline(TEST_DEADLINE * self._settings.patience, journal)
+        self._progress = _Progress()
+        self._warm: set[Variant] = set()
+        self._sessions = contextlib.ExitStack()
+        self._claims: dict[str, frozenset[str]] = {}
+        self._must_go = False
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Journal the test, so that whoever finds this process dead knows what it was doing."""
+        requirement = requirement_of(item)
+        if requirement is None:
+            return (yield)
+        self._progress = _Progress()
+        self._prepare(variant_of(item))
+        self._journal.begin(item.nodeid, requirement.id, variant_of(item))
+        self._keeper.begin()
+        self._deadline.start()
+        try:
+            outcome = yield
+        finally:
+            self._deadline.stop()
+            self._journal.end()
+        if self._must_go and self._replaceable:
+            leaks.kill(leaks.children(os.getpid()))
+            os._exit(_RETIRED)
+        return outcome
+
+    def _prepare(self, variant: Variant) -> None:
+        if variant in self._warm:
+            return
+        self._warm.add(variant)
+        if not any(other.backend is variant.backend for other in self._warm - {variant}):
+            os.environ.update(variant.backend.environment)
+            self._sessions.enter_context(variant.backend.session())
+            self._claims[variant.backend.name] = variant.backend.claims()
+        warm_up(variant, self._deadline)
+        gc.collect()
+        # What pytest and the suite hold needs no looking at in every collection that a leak asks for.
+        gc.freeze()
+        self._keeper.keep()
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Leave out what the backend does not offer, and what rests on something that has failed."""
+        requirement = requirement_of(item)
+        if requirement is None:
+            return (yield)
+        variant = variant_of(item)
+        lacking = sorted(requirement.capabilities - self._claims[variant.backend.name])
+        if lacking:
+            self._skip(Verdict.NOT_OFFERED, f"the backend does not claim {', '.join(lacking)}")
+        for need in self._settings.specification.prerequisites(requirement.id):
+            if self._journal.has_failed(need, variant):
+                self._skip(Verdict.BLOCKED, f"rests on {need}, which has failed")
+        with self._deadline.phase():
+            return (yield)
+
+    def _skip(self, verdict: Verdict, message: str) -> None:
+        self._progress.verdict = verdict
+        self._progress.message = message
+        pytest.skip(message)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Hold the test to its deadline."""
+        if requirement_of(item) is None:
+            return (yield)
+        with self._deadline.phase():
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
+        """See what the test has left behind, and remove it."""
+        if requirement_of(item) is None:
+            return (yield)
+        with self._deadline.phase():
+            result = yield
+        found = self._keeper.find()
+        if found:
+            message = f"left behind: {found.describe()}"
+            leaks.clean_up(found)
+            self._must_go = self._must_go or found.taint
+            self._keeper.keep()
+            if self._progress.verdict is Verdict.PASS:
+                raise Leak(message)
+        return result
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:
+        """Know what fixtures that outlive the test hold."""
+        result = yield
+        if fixturedef.scope != "function":
+            self._keeper.keep()
+        return result
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Give the report its verdict, and pytest's outcome the meaning that the deviations give it."""
+        report = yield
+        requirement = requirement_of(item)
+        if requirement is None:
+            return report
+        self._judge(call, report)
+        result = self._result(item)
+        if report.when == "teardown":
+            setattr(report, result_attribute, result.to_data())
+            if blocks(result, self._settings):
+                self._journal.fail(result)
+        self._apply_deviation(report, result)
+        return report
+
+    def _judge(self, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+        progress = self._progress
+        progress.duration += call.duration
+        if call.excinfo is None or report.skipped:
+            return
+        verdict = verdict_of(call.excinfo.value)
+        if verdict is Verdict.HANG:
+            self._must_go = True
+        if verdict > progress.verdict:
+            progress.verdict = verdict
+            progress.message = _message(call.excinfo)
+            progress.details = report.longreprtext + (self._deadline.dump if verdict is Verdict.HANG else "")
+
+    def _result(self, item: pytest.Item) -> Result:
+        requirement, variant, progress = requirement_of(item), variant_of(item), self._progress
+        if requirement is None:
+            message = f"{item.nodeid} tests no requirement"
+            raise SuiteError(message)
+        return Result(
+            id=requirement.id,
+            backend=variant.backend.name,
+            start_method=variant.start_method,
+            verdict=progress.verdict,
+            test=item.nodeid,
+            duration=round(progress.duration, 4),
+            message=progress.message,
+            details=progress.details,
+        )
+
+    def _apply_deviation(self, report: pytest.TestReport, result: Result) -> None:
+        entry = self._settings.deviation(result.id, result.variant)
+        if entry is None:
+            return
+        if report.failed and result.verdict is entry.verdict:
+            report.outcome = "skipped"
+            report.wasxfail = entry.reason
+        elif report.when == "teardown" and result.verdict is Verdict.PASS:
+            report.outcome = "failed"
+            report.longrepr = f"{result.id} is listed as {entry.verdict.value} in {entry.source}, but it passes"
+
+    def pytest_sessionfinish(self) -> None:
+        """Take down what backends needed."""
+        self._sessions.close()
+
+
+class Deadline:
+    """Ends a test that does not end by itself.
+
+    First by a signal, whose handler kills the test's children and raises Hang where the test stands, so that the run
+    goes on with a traceback; if that does not help (a backend that holds the interpreter), by ending the process.
+    """
+
+    def __init__(self, seconds: float, journal: Journal) -> None:
+        self._seconds = seconds
+        self._journal = journal
+        self._in_phase = False
+        self._spared: frozenset[int] = frozenset()
+        self.dump = ""
+
+    def start(self) -> None:
+        """Begin to count."""
+        self.dump = ""
+        self._spared = frozenset(leaks.descendants(os.getpid()))
+        faulthandler.dump_traceback_later(self._seconds + _SETTLE * 5, exit=True, file=self._journal.dump_file)
+        signal.signal(signal.SIGALRM, self._expire)
+        # Once over, again and again: the clean-up of a hanging test may hang as well.
+        signal.setitimer(signal.ITIMER_REAL, self._seconds, _SETTLE)
+
+    def stop(self) -> None:
+        """The test has ended."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        faulthandler.cancel_dump_traceback_later()
+
+    @contextlib.contextmanager
+    def phase(self) -> Generator[None, None, None]:
+        """While the test's own code runs, and Hang may be raised."""
+        self._in_phase = True
+        try:
+            yield
+        finally:
+            self._in_phase = False
+
+    def _expire(self, _signum: int, _frame: FrameType | None) -> None:
+        if not self._in_phase:
+            return
+        if not self.dump:
+            self.dump = _stacks()
+        leaks.kill(set(leaks.descendants(os.getpid())) - self._spared)
+        message = f"did not end within {self._seconds:g} s"
+        raise Hang(message)
+
+
+def warm_up(variant: Variant, deadline: Deadline) -> None:
+    """Make the backend start what it keeps for the life of the process: fork servers, trackers, threads of its own.
+
+    Else the first test that happens to need it would be charged for leaving it behind. Whatever goes wrong here, goes
+    wrong again in a test, where it gets its verdict.
+    """
+    claims = variant.backend.claims()
+    api = variant.backend.api(variant.start_method, 1)
+    deadline.start()
+    try:
+        with deadline.phase():
+            if "process" in claims:
+                process = api.Process(target=int)
+                process.start()
+                process.join()
+            if "synchronization" in claims:
+                api.Lock()
+    except (Exception, Hang):  # noqa: BLE001, S110 - an unknown backend may fail in any way; see above
+        pass
+    finally:
+        deadline.stop()
+
+
+def verdict_of(error: BaseException) -> Verdict:
+    """The verdict that an exception stands for."""
+    match error:
+        case Hang():
+            return Verdict.HANG
+        case Leak():
+            return Verdict.LEAK
+        case SuiteError() | LookupError() if type(error) in {SuiteError, LookupError}:
+            return Verdict.ERROR
+        case pytest.FixtureLookupError():
+            return Verdict.ERROR
+        case _:
+            return Verdict.FAIL
+
+
+def adopt_orphans() -> None:
+    """Become the parent of descendants whose own parent ends (Linux), so that none gets out of sight."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _message(excinfo: pytest.ExceptionInfo[BaseException]) -> str:
+    text = excinfo.exconly(tryshort=True).strip()
+    return text.removeprefix("AssertionError: ").removeprefix(f"{__name__}.Hang: ").removeprefix(f"{__name__}.Leak: ")
+
+
+def _stacks() -> str:
+    with tempfile.TemporaryFile("w+") as file:
+        faulthandler.dump_traceback(file, all_threads=True)
+        file.seek(0)
+        return f"\n\nAll threads when the deadline was over ({time.strftime('%X')}):\n{file.read()}"

@@ -1,0 +1,109 @@
+"""The supervised workers, seen from the process that the user started.
+
+pytest-xdist starts the workers, hands them tests and replaces one that died. This module gives a dead worker's test its
+verdict, and sees to it that nothing of a worker outlives it.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mpspec import journal, leaks
+from mpspec.collection import settings_key
+from mpspec.results import Result
+from mpspec.supervision import result_attribute
+from mpspec.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from xdist.workermanage import WorkerController
+
+    from mpspec.settings import Settings
+
+INPUT = "mpspec_journal"
+
+
+class Workers:
+    """The hooks around pytest-xdist's workers."""
+
+    def __init__(self, config: pytest.Config, folder: Path) -> None:
+        self._settings: Settings = config.stash[settings_key]
+        self._folder = folder
+        self._pids: dict[str, int] = {}
+
+    def pytest_configure_node(self, node: WorkerController) -> None:
+        """Tell a worker where the journal is."""
+        node.workerinput[INPUT] = str(self._folder)
+
+    def pytest_testnodeready(self, node: WorkerController) -> None:
+        """Watch a worker: its children must not keep its pipe open when it dies, or its death would go unnoticed."""
+        note = journal.read(self._folder, node.gateway.id)
+        if note is not None:
+            self._pids[node.gateway.id] = note.pid
+            if hasattr(os, "pidfd_open"):
+                _when_ended(note.pid, leaks.kill_group)
+
+    def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
+        """Give the test that ended its worker a verdict; a worker that went on purpose has reported already."""
+        worker = report.node.gateway.id  # type: ignore[attr-defined]
+        leaks.kill_group(self._pids[worker])
+        note = journal.read(self._folder, worker)
+        if note is None or note.test != crashitem:
+            return
+        if not note.running:
+            report.outcome = "passed"
+            return
+        verdict = Verdict.HANG if note.dump else Verdict.CRASH
+        message = "ended the process that ran the test"
+        if verdict is Verdict.HANG:
+            message = "did not end, and could not be interrupted: the process that ran it was ended"
+        result = Result(
+            id=note.id,
+            backend=note.backend,
+            start_method=note.start_method,
+            verdict=verdict,
+            test=note.test,
+            duration=0.0,
+            message=message,
+            details=note.dump,
+        )
+        report.longrepr = f"{crashitem}: {message}\n{note.dump}"
+        setattr(report, result_attribute, result.to_data())
+        entry = self._settings.deviation(result.id, result.variant)
+        if entry is not None and entry.verdict is verdict:
+            report.outcome = "skipped"
+            report.wasxfail = entry.reason
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_keyboard_interrupt(self) -> None:
+        """Do not wait for tests that nobody waits for any more."""
+        self._end()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:
+        """Leave nothing behind."""
+        self._end()
+
+    def _end(self) -> None:
+        for pid in self._pids.values():
+            leaks.kill_group(pid)
+
+
+def _when_ended(pid: int, callback: Callable[[int], None]) -> None:
+    descriptor = os.pidfd_open(pid)
+
+    def watch() -> None:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        poll.poll()
+        os.close(descriptor)
+        callback(pid)
+
+    threading.Thread(target=watch, name=f"watch-{pid}", daemon=True).start()
