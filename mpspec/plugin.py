@@ -31,7 +31,7 @@ _UNLIMITED_RESTARTS = "1000000"
 
 registry_key = pytest.StashKey[Registry]()
 
-pytest.register_assert_rewrite("mpspec.suite")
+pytest.register_assert_rewrite("mpspec.suite", "mpspec.children")
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:

@@ -11,14 +11,15 @@ from __future__ import annotations
 import os
 from operator import index
 from threading import BrokenBarrierError
-from typing import TYPE_CHECKING, Final
 
 from ._parking import EVERYBODY, NO_PLACE, ParkingLot
 from ._semaphore import RLock
 from .heap import Block, allocate
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Final
 
 _ARRIVED, _GENERATION, _BROKEN, _FAILED = range(4)
 _RECORD: Final = 60

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from time import monotonic
-from typing import TYPE_CHECKING, Any
-
 from ._parking import EVERYBODY, NO_PLACE, ParkingLot
 from ._semaphore import KernelSemaphore, Lock, RLock
 from .heap import Block, allocate
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 
 class NotOwnedError(RuntimeError, AssertionError):
@@ -43,6 +43,7 @@ class Condition:
         self.acquire = lock.acquire
         self.release = lock.release
         self.locked = lock.locked
+        self._is_owned = lock._is_mine
 
     def __getstate__(self) -> tuple[KernelSemaphore, ParkingLot]:
         _require_spawning(self)
@@ -66,7 +67,7 @@ class Condition:
         Returns False when the time ran out, else True. NotOwnedError without the lock.
         """
         lock, lot = self._lock, self._lot
-        if not lock._is_mine():
+        if not self._is_owned():
             msg = "must acquire() condition before using wait(): use it within 'with condition:'"
             raise NotOwnedError(msg)
         depth = lock._count()
@@ -106,7 +107,7 @@ class Condition:
 
     def notify(self, n: int = 1) -> None:
         """Wake ``n`` of those that wait, if so many do. NotOwnedError without the lock."""
-        if not self._lock._is_mine():
+        if not self._is_owned():
             msg = "lock is not owned: notify() is to be used within 'with condition:'"
             raise NotOwnedError(msg)
         self._lot.wake(n)

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
         """A started process; all methods may be called from any thread."""
 
         pid: int
-        sentinel: int
+
+        @property
+        def sentinel(self) -> int:
+            """A descriptor that becomes readable when the process ends."""
 
         def poll(self) -> int | None:
             """Return the exit code (-N: killed by signal N), None while the process lives."""
@@ -103,6 +106,24 @@ def exit_code_of_reaped(pidfd: int) -> int:
     return os.waitstatus_to_exitcode(int.from_bytes(info[60:], "little"))
 
 
+def ended() -> int:
+    """Return a descriptor that is readable at once and for ever."""
+    read_end, write_end = os.pipe()
+    os.close(write_end)
+    return read_end
+
+
+def reap(pidfd: int, options: int) -> int | None:
+    """Reap the child of *pidfd* and return its exit code; with os.WNOHANG, None if it lives."""
+    try:
+        result = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | options)
+    except ChildProcessError:  # other code called os.waitpid(-1), or SIGCHLD is ignored
+        return exit_code_of_reaped(pidfd)
+    if result is None:
+        return None
+    return result.si_status if result.si_code == os.CLD_EXITED else -result.si_status
+
+
 class Lifeline:
     """The stand-in for a pidfd: a pipe whose write end the child holds as long as it lives."""
 
@@ -129,7 +150,14 @@ class OwnChild:
         self._exitcode: int | None = None
         self._owner = os.getpid()
         self._has_pidfd = lifeline is None
-        self._fd = os.pidfd_open(pid) if lifeline is None else lifeline.keep_read_end()
+        if lifeline is not None:
+            self._fd = lifeline.keep_read_end()
+            return
+        try:
+            self._fd = os.pidfd_open(pid)
+        except ProcessLookupError:  # it has ended, and SIGCHLD is ignored: nobody will ever know
+            self._exitcode = LOST
+            self._fd = ended()
 
     @property
     def sentinel(self) -> int:
@@ -179,13 +207,9 @@ class OwnChild:
             if not self._has_pidfd:
                 pid, status = os.waitpid(self.pid, os.WNOHANG)
                 return os.waitstatus_to_exitcode(status) if pid else None
-            result = os.waitid(os.P_PIDFD, self._fd, os.WEXITED | os.WNOHANG)
+            return reap(self._fd, os.WNOHANG)
         except ChildProcessError:
-            # Other code called os.waitpid(-1), or SIGCHLD is ignored.
-            return exit_code_of_reaped(self._fd) if self._has_pidfd else LOST
-        if result is None:
-            return None
-        return result.si_status if result.si_code == os.CLD_EXITED else -result.si_status
+            return LOST  # other code called os.waitpid(-1), or SIGCHLD is ignored
 
     def __reduce__(self) -> str:
         message = "a started Process can't be pickled: its exit is its parent's to wait for"

@@ -7,13 +7,14 @@ spawned child that was given a lock would spend.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
 import _ctypes
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import mmap
     from ctypes import _SimpleCData
+    from typing import Any
 
     _Simple = _SimpleCData[Any]
 else:

@@ -17,6 +17,7 @@ import importlib
 import pickle
 import sys
 import traceback
+from collections.abc import ItemsView, KeysView, ValuesView
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
@@ -186,7 +187,7 @@ def _plain(value: Any) -> Any:
     """*value* if XML-RPC has it, else a TypeError. (xmlrpc.client itself would send any object's __dict__.)"""
     if isinstance(value, (bool, int, float, str, bytes, bytearray, type(None))):
         return value
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, KeysView, ValuesView, ItemsView)):
         return [_plain(item) for item in value]
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}

@@ -13,8 +13,7 @@ from ._proxy import BaseProxy, MakeProxyType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-    from typing_extensions import Self
+    from typing import Self
 
 
 class IteratorProxy(BaseProxy):

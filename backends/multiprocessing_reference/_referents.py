@@ -8,6 +8,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from . import reduction
+
 if TYPE_CHECKING:
     import array
     import queue
@@ -94,3 +96,12 @@ def is_locked(lock: Any) -> bool:
         lock.release()
         return False
     return True
+
+
+def _reduce_view(view: Any) -> tuple[Any, ...]:
+    return list, (list(view),)
+
+
+# Views of dicts travel as lists, whoever sends them.
+for _view in (type({}.keys()), type({}.values()), type({}.items())):
+    reduction.register(_view, _reduce_view)

@@ -12,16 +12,16 @@ The documentation leaves it open what becomes of a lock whose holder is killed. 
 from __future__ import annotations
 
 import os
-import weakref
+from _weakref import ref
 from operator import index
-from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ._libc import SEMAPHORE_SIZE, keep, semaphore_image
 from .heap import Block, allocate
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Self
+    from typing import Any, Final, Protocol, Self
 
     class Acquire(Protocol):
         """The acquire method of every lock and semaphore."""
@@ -59,7 +59,7 @@ RECURSIVE_MUTEX: Final = 0
 SEMAPHORE: Final = 1
 SEM_VALUE_MAX: Final = SemLock.SEM_VALUE_MAX
 
-_living: set[weakref.ref[KernelSemaphore]] = set()
+_living: set[ref[KernelSemaphore]] = set()
 _forget = _living.discard
 
 
@@ -79,19 +79,18 @@ class KernelSemaphore(SemLock):
     @classmethod
     def _create(cls, kind: int, value: int, maxvalue: int) -> Self:
         block = allocate(SEMAPHORE_SIZE)
-        arena, offset, size = block
-        arena.memory[offset : offset + size] = semaphore_image(value)
+        block.arena.memory[block.offset : block.offset + SEMAPHORE_SIZE] = semaphore_image(value)
         return cls._over(block, kind, maxvalue)
 
     @classmethod
     def _over(cls, block: Block, kind: int, maxvalue: int) -> Self:
         """Return a new object for the semaphore that lies in ``block``."""
-        self = cls._rebuild(block[0].address + block[1], kind, maxvalue, None)
+        self = cls._rebuild(block.address, kind, maxvalue, None)
         keep(self)
         self._block = block
         self.acquire = _bind_acquire(self)
         self._bind()
-        _living.add(weakref.ref(self, _forget))
+        _living.add(ref(self, _forget))
         return self
 
     def _bind(self) -> None:

@@ -145,13 +145,14 @@ class Server:
     # Life.
 
     def serve_forever(self) -> None:
-        """Serve until a client with the right key says stop, or Ctrl-C; then raise SystemExit.
+        """Serve until a client with the right key says stop, or Ctrl-C; then end the program or the thread.
 
         Documentation: multiprocessing.managers.BaseManager.get_server.
         """
         with suppress(KeyboardInterrupt, SystemExit):
             self.serve_until(())
-        raise SystemExit(0)
+        if threading.current_thread() is threading.main_thread():
+            raise SystemExit(0)
 
     def serve_until(self, descriptors: Sequence[int]) -> None:
         """Serve until told to stop, or until one of *descriptors* (of processes) becomes readable."""

@@ -18,11 +18,12 @@ import mmap
 import os
 import sys
 from _thread import allocate_lock
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from weakref import WeakValueDictionary
+from _weakref import ref
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any, Final
 
     from .reduction import SharedFd
 
@@ -35,7 +36,7 @@ ARENA_SIZE: Final = 1 << 20
 OWN_ARENA: Final = ARENA_SIZE >> 3
 """Blocks of more bytes than this get an arena to themselves, which goes when they go."""
 
-_known: WeakValueDictionary[bytes, Arena] = WeakValueDictionary()
+_known: dict[bytes, ref[Arena]] = {}
 """Every arena mapped here by its identity, so that none is mapped twice."""
 
 
@@ -56,7 +57,7 @@ class Arena:
         self.memory = _map(self.descriptor, size)
         self._address = 0
         self._anchor: object = None
-        _known[self.identity] = self
+        _known[self.identity] = ref(self)
 
     @property
     def address(self) -> int:
@@ -69,23 +70,32 @@ class Arena:
         return self._address
 
     def __reduce__(self) -> tuple[Callable[..., Arena], tuple[Any, ...]]:
-        from .reduction import share_fd
+        from .reduction import require_spawning, share_fd
 
+        require_spawning(self)
         return _attach, (share_fd(self.descriptor), self.size, self.identity)
 
     def __del__(self, _close: Callable[[int], None] = os.close) -> None:
         # The mapping itself goes with the last ctypes object that lies in it.
-        descriptor = getattr(self, "descriptor", None)
-        if descriptor is not None:
-            _close(descriptor)
+        if hasattr(self, "memory"):
+            _close(self.descriptor)
+        reference = _known.get(self.identity)
+        if reference is not None and reference() is None:
+            _known.pop(self.identity, None)
 
 
-class Block(NamedTuple):
+class Block:
     """Some bytes of an arena. Pickled, it becomes the same bytes in another process."""
 
-    arena: Arena
-    offset: int
-    size: int
+    __slots__ = ("arena", "offset", "size")
+
+    def __init__(self, arena: Arena, offset: int, size: int) -> None:
+        self.arena = arena
+        self.offset = offset
+        self.size = size
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Block, (self.arena, self.offset, self.size)
 
     @property
     def address(self) -> int:
@@ -94,7 +104,8 @@ class Block(NamedTuple):
 
     def view(self, code: str = "B") -> memoryview:
         """Return the block as a flat array of items of one :mod:`struct` code."""
-        return memoryview(self.arena.memory)[self.offset : self.offset + self.size].cast(code)  # type: ignore[call-overload, no-any-return]
+        view = memoryview(self.arena.memory)[self.offset : self.offset + self.size]
+        return view.cast(code)  # type: ignore[call-overload, no-any-return]  # any code, not a literal
 
 
 class Heap:
@@ -149,11 +160,10 @@ def _map(descriptor: int, size: int) -> mmap.mmap:
 
 def _attach(shared: SharedFd, size: int, identity: bytes) -> Arena:
     """Map an arena of another process, or find it when it is mapped here already."""
-    arena = _known.get(identity)
-    if arena is None:
-        return Arena(size, shared.take(), identity)
-    # The descriptor that nobody takes is closed by whoever unpickles.
-    return arena
+    reference = _known.get(identity)
+    arena = reference() if reference is not None else None
+    # A descriptor that nobody takes is closed with its SharedFd.
+    return Arena(size, shared.take(), identity) if arena is None else arena
 
 
 _heap: Final = Heap()

@@ -31,6 +31,11 @@ __all__ = [
     "parent_process",
 ]
 
+try:
+    ORIGINAL_DIR: str | None = os.getcwd()  # noqa: PTH109 - pathlib is heavy
+except FileNotFoundError:
+    ORIGINAL_DIR = None
+
 _SIGINT: Final = 2  # the module signal takes milliseconds to import; POSIX fixes these numbers
 _SIGKILL: Final = 9
 _SIGTERM: Final = 15
@@ -63,6 +68,12 @@ class BaseProcess:
     _start_method: ClassVar[str | None] = None
     """The name of the start method; None: that of the default context at the time of the start."""
 
+    _identity: tuple[int, ...]
+    _authkey: AuthenticationString
+    _daemon: bool
+    _parent_pid: int | None
+    _launched: Launched | None
+
     def __init__(  # noqa: PLR0913 - the documented signature
         self,
         group: None = None,
@@ -77,11 +88,11 @@ class BaseProcess:
             message = "group argument must be None for now"
             raise AssertionError(message)
         parent = _current
-        self._identity: tuple[int, ...] = (*parent._identity, next(_counter))
+        self._identity = (*parent._identity, next(_counter))
         self._authkey = parent._authkey
         self._daemon = parent._daemon if daemon is None else bool(daemon)
-        self._parent_pid: int | None = os.getpid()
-        self._launched: Launched | None = None
+        self._parent_pid = os.getpid()
+        self._launched = None
         self._claimed = False
         self._closed = False
         self._target = target
@@ -318,7 +329,7 @@ class BaseProcess:
         self._kwargs = {}
 
 
-class _MainProcess(BaseProcess):
+class MainProcess(BaseProcess):
     """The process that no Process object started."""
 
     def __init__(self) -> None:
@@ -390,21 +401,16 @@ class ParentProcess(BaseProcess):
         As long as getppid names it, it is our parent and lives, or is not reaped: asked *after* the
         descriptor was opened, that proves the descriptor.
         """
+        from ._launch import ended
+
         try:
             pidfd = os.pidfd_open(self._pid)
         except ProcessLookupError:
-            return _ended()
+            return ended()
         if os.getpid() == self._child_pid and os.getppid() != self._pid:
             os.close(pidfd)
-            return _ended()
+            return ended()
         return pidfd
-
-
-def _ended() -> int:
-    """Return a descriptor that is readable at once and for ever."""
-    read_end, write_end = os.pipe()
-    os.close(write_end)
-    return read_end
 
 
 def _name_code(code: int) -> str:
@@ -443,6 +449,17 @@ def active_children() -> list[BaseProcess]:
     ]
 
 
+def bootstrapping() -> bool:
+    """Return whether this process is a child that still imports its main module."""
+    return _bootstrapping
+
+
+def set_bootstrapping(state: bool) -> None:  # noqa: FBT001 - a setter
+    """Say whether this process is a child that still imports its main module."""
+    global _bootstrapping
+    _bootstrapping = state
+
+
 def become(process: BaseProcess, parent: ParentProcess) -> None:
     """Make *process* the current process: the first thing a child does."""
     global _current, _parent, _counter
@@ -464,7 +481,8 @@ _counter = count(1)
 _children: set[BaseProcess] = set()
 _claiming = allocate_lock()
 _parent: ParentProcess | None = None
-_current: BaseProcess = _MainProcess()
+_bootstrapping = False
+_current: BaseProcess = MainProcess()
 
 # Also for a plain os.fork: the children of a parent are never those of its child.
 os.register_at_fork(after_in_child=_forget_children)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import copyreg
 import os
 import sys
-from _pickle import HIGHEST_PROTOCOL, Pickler, loads
+from _pickle import Pickler, loads  # not pickle, which imports re as well
 from io import BytesIO
 from threading import local
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from typing import IO, Any
 
     from _typeshed import ReadableBuffer
+
+HIGHEST_PROTOCOL = 5
 
 __all__ = [
     "HIGHEST_PROTOCOL",

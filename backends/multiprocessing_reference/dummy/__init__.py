@@ -20,7 +20,7 @@ from threading import Barrier, BoundedSemaphore, Condition, Event, Lock, RLock, 
 from threading import current_thread as current_process
 from typing import TYPE_CHECKING, Any
 
-from multiprocessing_reference.errors import (
+from ..errors import (
     AuthenticationError,
     BufferTooShort,
     ProcessError,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from types import ModuleType
 
-    from multiprocessing_reference.pool import ThreadPool
+    from ..pool import ThreadPool
 
 __all__ = [
     "Array",
@@ -230,6 +230,6 @@ def Pool(  # noqa: N802 - the documented name
 
     Documentation: multiprocessing.pool.ThreadPool.
     """
-    from multiprocessing_reference.pool import ThreadPool
+    from ..pool import ThreadPool
 
     return ThreadPool(processes, initializer, initargs)

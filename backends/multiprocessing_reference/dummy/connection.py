@@ -122,7 +122,7 @@ class Connection:
             message = f"offset {offset} is outside the buffer of {len(view)} bytes"
             raise ValueError(message)
         if offset + len(data) > len(view):
-            from multiprocessing_reference.errors import BufferTooShort
+            from ..errors import BufferTooShort
 
             raise BufferTooShort(data)
         view[offset : offset + len(data)] = data

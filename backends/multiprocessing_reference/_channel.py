@@ -1,0 +1,190 @@
+"""The pair of sockets between a pool and one of its workers, and the waiting on it.
+
+One end writes a message, the other reads it, and at most one message is under way in each direction, so that
+no lock is needed. A message is a pickle: one packet of a SOCK_SEQPACKET socket, which begins with the pickle's
+own opcode (0x80). A larger one, or one with descriptors, is announced by a packet with `_LONG` and the sizes,
+followed by the descriptors and by the bytes in pieces. `READY` is the one message that is not a pickle.
+
+Waiting spins for a moment before it sleeps, giving way to every other process meanwhile: to wake a sleeping
+processor costs 30 to 60 us here, four times the rest of a task's way to a worker and back. Measured on two
+processors, one trivial task after the other: 88 us asleep, 12 us spinning.
+
+Copies of these sockets that a forked child inherits are closed there: a child that outlives a worker, or the
+pool, must not keep the channel open.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from _socket import AF_UNIX, SCM_RIGHTS, SHUT_RDWR, SO_SNDBUF, SOCK_CLOEXEC, SOCK_SEQPACKET, SOL_SOCKET
+from _socket import socket as _socket
+from _socket import socketpair as _socketpair
+from array import array
+from os import sched_yield
+from struct import Struct
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+from .reduction import Packed, share_fd
+
+if TYPE_CHECKING:
+    from .reduction import SharedFd
+
+__all__ = ["READY", "Channel", "channel_pair", "passing"]
+
+READY: Final = b"R"
+_LONG: Final = b"L"
+_HEADER: Final = Struct("=cQI")
+_PACKET: Final = 1 << 16
+_MOST_FDS: Final = 200  # in one packet; the kernel takes 253
+_DONTWAIT: Final = 0x40  # MSG_DONTWAIT
+SPIN: Final = 60e-6
+"""Seconds of spinning before a wait sleeps."""
+
+
+class Channel:
+    """One end; `send` and `receive` block, `try_receive` does not. EOFError or OSError: the peer ended."""
+
+    __slots__ = ("__weakref__", "_recv", "_send", "_sock")
+
+    def __init__(self, sock: _socket) -> None:
+        self._sock = sock
+        self._recv = sock.recv
+        self._send = sock.send
+        _open.add(self)
+
+    def fileno(self) -> int:
+        """Return the descriptor to wait for; -1 when closed."""
+        return self._sock.fileno()
+
+    def send(self, packed: Packed) -> None:
+        """Send a message; its descriptors are closed with it."""
+        if len(packed.data) <= _PACKET and not packed.fds:
+            self._send(packed.data)
+        else:
+            with packed:
+                self._send_long(packed)
+
+    def send_ready(self) -> None:
+        """Say that the worker's initializer has returned."""
+        self._send(READY)
+
+    def _send_long(self, packed: Packed) -> None:
+        view = memoryview(packed.data)
+        self._send(_HEADER.pack(_LONG, len(view), len(packed.fds)))
+        for start in range(0, len(packed.fds), _MOST_FDS):
+            fds = array("i", packed.fds[start : start + _MOST_FDS])
+            self._sock.sendmsg([b"F"], [(SOL_SOCKET, SCM_RIGHTS, fds)])
+        for start in range(0, len(view), _PACKET):
+            self._send(view[start : start + _PACKET])
+
+    def receive(self) -> tuple[bytes | bytearray, list[int]]:
+        """Return the next message and its descriptors, spinning first, then asleep."""
+        end = 0.0
+        while True:
+            try:
+                return self.try_receive()
+            except BlockingIOError:
+                now = perf_counter()
+            if not end:
+                end = now + SPIN
+            elif now > end:
+                return self._complete(self._recv(_PACKET))
+            sched_yield()
+
+    def try_receive(self) -> tuple[bytes | bytearray, list[int]]:
+        """Return the next message and its descriptors; BlockingIOError when there is none."""
+        return self._complete(self._recv(_PACKET, _DONTWAIT))
+
+    def _complete(self, packet: bytes) -> tuple[bytes | bytearray, list[int]]:
+        if packet[:1] != _LONG:
+            if not packet:
+                raise EOFError
+            return packet, []
+        _kind, size, n_fds = _HEADER.unpack(packet)
+        fds = array("i")
+        data = bytearray(size)
+        try:
+            while len(fds) < n_fds:
+                self._receive_fds(fds)
+            self._fill(memoryview(data))
+        except BaseException:
+            for fd in fds:
+                os.close(fd)
+            raise
+        return data, list(fds)
+
+    def _receive_fds(self, fds: array[int]) -> None:
+        room = self._sock.recvmsg(1, _MOST_FDS * fds.itemsize + 64, 0x40000000)  # MSG_CMSG_CLOEXEC
+        if not room[0]:
+            raise EOFError
+        for _level, _type, data in room[1]:
+            fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
+
+    def _fill(self, view: memoryview) -> None:
+        done = 0
+        while done < len(view):
+            count = self._sock.recv_into(view[done:])
+            if not count:
+                raise EOFError
+            done += count
+
+    def hang_up(self) -> None:
+        """End the conversation for both ends, whoever still has a copy."""
+        try:
+            self._sock.shutdown(SHUT_RDWR)
+        except OSError:
+            return  # the peer was quicker
+
+    def close(self) -> None:
+        """Close this end; the peer reads EOF."""
+        _open.discard(self)
+        self._sock.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (share_fd(self.fileno()),)
+
+
+def _rebuild(shared: SharedFd) -> Channel:
+    return Channel(_socket(AF_UNIX, SOCK_SEQPACKET, 0, shared.take()))
+
+
+def channel_pair() -> tuple[Channel, Channel]:
+    """Return the two connected ends."""
+    near, far = _socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC)
+    for sock in (near, far):
+        sock.setsockopt(SOL_SOCKET, SO_SNDBUF, 4 * _PACKET)
+    return Channel(near), Channel(far)
+
+
+class passing:  # noqa: N801 - a context manager, used like a function
+    """While this thread starts a worker: the end that the forked child keeps open."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def __enter__(self) -> None:
+        _starting.channel = self._channel
+
+    def __exit__(self, *_exc_info: object) -> None:
+        _starting.channel = None
+
+
+class _Starting(threading.local):
+    channel: Channel | None = None
+
+
+_starting = _Starting()
+_open: weakref.WeakSet[Channel] = weakref.WeakSet()
+
+
+def _close_inherited() -> None:
+    kept = _starting.channel
+    for channel in list(_open):
+        if channel is not kept:
+            channel.close()
+
+
+os.register_at_fork(after_in_child=_close_inherited)

@@ -1,0 +1,68 @@
+"""The exceptions of pools: what stands for an error that happened in a worker, or to it.
+
+An exception crosses from a worker with the text of its traceback, which becomes its ``__cause__`` in
+the caller (a traceback itself can't be pickled).
+
+Documentation: multiprocessing.pool.
+"""
+
+from __future__ import annotations
+
+from .errors import ProcessError
+
+__all__ = [
+    "BrokenPoolError",
+    "MaybeEncodingError",
+    "PoolTerminatedError",
+    "RemoteTraceback",
+    "WorkerLostError",
+    "with_remote_cause",
+]
+
+
+class RemoteTraceback(Exception):  # noqa: N818 - the name that programs see today
+    """The traceback of an exception as it was printed in the worker; the cause of that exception."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.tb = text
+
+    def __str__(self) -> str:
+        return f'\n"""\n{self.tb}"""'
+
+
+class MaybeEncodingError(Exception):
+    """A result, or an exception, of a worker could not be pickled, or not be rebuilt in the caller.
+
+    ``exc`` and ``value`` are the representations of the pickling error and of what was to be sent.
+    """
+
+    def __init__(self, exc: object, value: object) -> None:
+        self.exc = exc if isinstance(exc, str) else repr(exc)
+        self.value = value if isinstance(value, str) else repr(value)
+        super().__init__(self.exc, self.value)
+
+    def __str__(self) -> str:
+        return f"Error sending result: '{self.value}'. Reason: '{self.exc}'"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self}>"
+
+
+class WorkerLostError(ProcessError):
+    """A worker process ended (``os._exit``, a signal) while it ran this task; only this task failed."""
+
+
+class BrokenPoolError(ProcessError):
+    """The pool can't start workers: its initializer raises, or they die before they are ready."""
+
+
+class PoolTerminatedError(ProcessError):
+    """The pool was terminated before this task was completed."""
+
+
+def with_remote_cause(error: BaseException, text: str | None) -> BaseException:
+    """Return *error* with the printed traceback *text* of the worker as its cause."""
+    if text is not None:
+        error.__cause__ = RemoteTraceback(text)
+    return error

@@ -1,0 +1,201 @@
+"""The wrappers that take a lock around every access to a ctypes object."""
+
+from __future__ import annotations
+
+import ctypes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, Protocol
+
+    class AnyLock(Protocol):
+        """What a wrapper needs of its lock: a Lock, an RLock, or a manager's proxy of one."""
+
+        def acquire(self, block: bool = ..., timeout: float | None = ...) -> bool:
+            """Take the lock."""
+
+        def release(self) -> None:
+            """Give it back."""
+
+        def __enter__(self) -> Any: ...
+        def __exit__(self, *exc_info: object) -> Any: ...
+
+
+class SynchronizedBase:
+    """A ctypes object and its lock; ``with`` takes the lock, as ``acquire`` and ``release`` do.
+
+    Documentation: multiprocessing.sharedctypes.synchronized.
+    """
+
+    def __init__(self, obj: Any, lock: AnyLock) -> None:
+        self._obj = obj
+        self._lock = lock
+        self.acquire = lock.acquire
+        self.release = lock.release
+
+    def __enter__(self) -> Any:
+        return self._lock.__enter__()
+
+    def __exit__(self, *exc_info: object) -> Any:
+        return self._lock.__exit__(*exc_info)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from .reduction import require_spawning
+
+        require_spawning(self)
+        return _rebuild, (self._obj, self._lock)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} wrapper for {self._obj}>"
+
+    def get_obj(self) -> Any:
+        """Return the object itself."""
+        return self._obj
+
+    def get_lock(self) -> Any:
+        """Return the lock."""
+        return self._lock
+
+
+class Synchronized(SynchronizedBase):
+    """A number, a character or a pointer."""
+
+    @property
+    def value(self) -> Any:
+        """What the object holds."""
+        self.acquire()
+        try:
+            return self._obj.value
+        finally:
+            self.release()
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        self.acquire()
+        try:
+            self._obj.value = value
+        finally:
+            self.release()
+
+
+class SynchronizedArray(SynchronizedBase):
+    """An array. Slices are copied to and from lists, or strings."""
+
+    def __len__(self) -> int:
+        return len(self._obj)
+
+    def __getitem__(self, index: int | slice) -> Any:
+        self.acquire()
+        try:
+            return self._obj[index]
+        finally:
+            self.release()
+
+    def __setitem__(self, index: int | slice, value: Any) -> None:
+        self.acquire()
+        try:
+            self._obj[index] = value
+        finally:
+            self.release()
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the items, each read under the lock; the lock is free between them."""
+        for index in range(len(self._obj)):
+            yield self[index]
+
+    def __getslice__(self, start: int, stop: int) -> Any:
+        return self[start:stop]
+
+    def __setslice__(self, start: int, stop: int, values: Any) -> None:
+        self[start:stop] = values
+
+
+class SynchronizedString(SynchronizedArray):
+    """An array of characters."""
+
+    @property
+    def value(self) -> Any:
+        """The bytes before the first null byte."""
+        self.acquire()
+        try:
+            return self._obj.value
+        finally:
+            self.release()
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        self.acquire()
+        try:
+            self._obj.value = value
+        finally:
+            self.release()
+
+    @property
+    def raw(self) -> bytes:
+        """All the bytes."""
+        with self._lock:
+            raw: bytes = self._obj.raw
+            return raw
+
+    @raw.setter
+    def raw(self, value: bytes) -> None:
+        with self._lock:
+            self._obj.raw = value
+
+
+_classes: dict[type[Any], type[SynchronizedBase]] = {}
+
+
+def wrapper_class(type_: type[Any]) -> type[SynchronizedBase]:
+    """Return the wrapper for objects of a ctypes type; it is made once for each type."""
+    found = _classes.get(type_)
+    if found is None:
+        found = _classes[type_] = _choose(type_)
+    return found
+
+
+def _choose(type_: type[Any]) -> type[SynchronizedBase]:
+    if issubclass(type_, ctypes._SimpleCData):
+        return Synchronized
+    if issubclass(type_, ctypes.Array):
+        return SynchronizedString if type_._type_ is ctypes.c_char else SynchronizedArray
+    if issubclass(type_, (ctypes.Structure, ctypes.Union)):
+        # A field whose name the wrapper itself needs is to be reached through get_obj().
+        names = [name for name in _field_names(type_) if not hasattr(SynchronizedBase, name) and name not in _OWN]
+        return type(f"Synchronized{type_.__name__}", (SynchronizedBase,), {name: _field(name) for name in names})
+    msg = f"{type_.__name__} can't be shared behind a lock: it is no simple type, array, structure or union of ctypes"
+    raise UnsupportedTypeError(msg)
+
+
+class UnsupportedTypeError(TypeError, AttributeError):
+    """There is no wrapper for a type. (AttributeError is what CPython raises.)"""
+
+
+_OWN = frozenset({"_obj", "_lock", "acquire", "release"})
+
+
+def _field_names(type_: type[Any]) -> Iterator[str]:
+    """Yield the names by which a structure's fields can be reached: inherited and anonymous ones too."""
+    for base in reversed(type_.__mro__):
+        anonymous = base.__dict__.get("_anonymous_", ())
+        for name, field_type, *_ in base.__dict__.get("_fields_", ()):
+            yield name
+            if name in anonymous:
+                yield from _field_names(field_type)
+
+
+def _field(name: str) -> property:
+    def get(self: SynchronizedBase) -> Any:
+        with self._lock:
+            return getattr(self._obj, name)
+
+    def set_(self: SynchronizedBase, value: Any) -> None:
+        with self._lock:
+            setattr(self._obj, name, value)
+
+    return property(get, set_, doc=f"The field {name}.")
+
+
+def _rebuild(obj: Any, lock: AnyLock) -> SynchronizedBase:
+    return wrapper_class(type(obj))(obj, lock)

@@ -1,0 +1,174 @@
+"""The program's fork server: how it is started, asked and preloaded.
+
+One server serves the whole program. Its clients hold the same end of a sequenced-packet socket, which
+every process of the program inherits: a request is one packet with one descriptor in it, the other end
+of a socket pair that the client made for this child alone. All else (what to run, its descriptors, the
+pid, the exit code) goes over that pair, so clients never meet, nobody needs an address or a key, and
+the end of file of the shared socket tells the server that the program has ended.
+
+The other side is in `_forkserver_main`, a child as its parent sees it in `_launch_forkserver`.
+
+Documentation: multiprocessing, "Contexts and start methods" and set_forkserver_preload.
+"""
+
+from __future__ import annotations
+
+import os
+from _pickle import dumps
+from _socket import AF_UNIX, SOCK_SEQPACKET, socket, socketpair
+from _thread import allocate_lock
+from marshal import dumps as marshalled
+
+from . import process as _process
+from . import resource_tracker
+from ._interpreter import above_standard, import_path, interpreter_options, spawn_interpreter
+from ._launch_spawn import memory_file
+from .spawn import preparation_data
+from .util import sub_warning
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Literal
+
+__all__ = ["adopt", "ensure_running", "getfd", "send_request", "set_forkserver_preload"]
+
+_ON_ERROR = ("ignore", "warn", "fail")
+_SIGINT = 2
+_CODE = (
+    "import sys,marshal;file=open({fd},'rb');sys.path[:]=marshal.load(file);"
+    "from {package}._forkserver_main import main;main(file)"
+)
+
+_lock = allocate_lock()
+_fd: int | None = None
+_pid: int | None = None  # of the server, if this process started it
+_owner: int | None = None
+_preload: list[str] = ["__main__"]
+_on_error = "ignore"
+
+
+def set_forkserver_preload(
+    module_names: Iterable[str],
+    *,
+    on_error: Literal["ignore", "warn", "fail"] = "ignore",
+) -> None:
+    """Set the modules that the server imports before it forks; it must not have been started.
+
+    TypeError: not an iterable of strings; ValueError: *on_error* is none of the three words.
+    Documentation: multiprocessing.set_forkserver_preload
+    """
+    global _preload, _on_error
+    names = list(module_names)
+    if isinstance(module_names, str) or not all(isinstance(name, str) for name in names):
+        message = "module_names must be a list of strings"
+        raise TypeError(message)
+    if on_error not in _ON_ERROR:
+        message = f"on_error must be one of {', '.join(_ON_ERROR)}, not {on_error!r}"
+        raise ValueError(message)
+    _preload = names
+    _on_error = on_error
+
+
+def ensure_running() -> None:
+    """Start the server, unless the program has one already."""
+    global _fd, _pid, _owner
+    with _lock:
+        if _fd is None:
+            _fd, _pid = _start()
+            _owner = os.getpid()
+
+
+def getfd() -> int | None:
+    """Return the descriptor to pass to children; None if the program has no server yet."""
+    return _fd
+
+
+def adopt(fd: int | None) -> None:
+    """Use the server of the parent, whose socket this process inherited as *fd*."""
+    global _fd
+    if _fd is None:
+        _fd = fd
+    elif fd is not None and _fd != fd:
+        os.close(fd)
+
+
+def send_request(reply: int) -> None:
+    """Ask the server to fork a child that finds what it needs at the socket *reply*.
+
+    A server that has died is replaced, once.
+    """
+    for attempt in range(2):
+        ensure_running()
+        try:
+            _send(reply)
+        except (BrokenPipeError, ConnectionResetError):
+            if attempt:
+                raise
+            _bury()
+        else:
+            return
+
+
+def _send(reply: int) -> None:
+    from _socket import SCM_RIGHTS, SOL_SOCKET
+
+    if _fd is None:
+        message = "the fork server has just ended"
+        raise BrokenPipeError(message)
+    requests = socket(fileno=os.dup(_fd))
+    try:
+        requests.sendmsg([b"!"], [(SOL_SOCKET, SCM_RIGHTS, reply.to_bytes(4, "little"))])
+    finally:
+        requests.close()
+
+
+def _bury() -> None:
+    """Forget the server that has died, and reap it if it was this process's child."""
+    global _fd, _pid
+    sub_warning("the fork server died: starting another one")
+    with _lock:
+        fd, _fd = _fd, None
+        pid, _pid = _pid, None
+    if fd is not None:
+        os.close(fd)
+    if pid is not None and _owner == os.getpid():
+        try:
+            os.waitpid(pid, 0)
+        except ChildProcessError:
+            return
+
+
+def _start() -> tuple[int, int]:
+    """Start a server, and return our end of its socket and its pid."""
+    data = preparation_data(_process.current_process())
+    data["tracker"] = data["forkserver"] = None  # numbers of this process
+    data["preload"] = _preload
+    data["on_error"] = _on_error
+    tracker = resource_tracker.getfd()
+    client, server = (above_standard(end.detach()) for end in socketpair(AF_UNIX, SOCK_SEQPACKET))
+    parcel = memory_file(
+        marshalled(import_path()) + marshalled((server, tracker)) + marshalled(dumps(data))
+    )
+    parcel = above_standard(parcel)
+    try:
+        pid = spawn_interpreter(
+            [*interpreter_options(), "-c", _CODE.format(fd=parcel, package=__package__)],
+            (parcel, server, tracker),
+            blocked_signals=(_SIGINT,),  # a Ctrl-C is for the program; the server ends after it
+        )
+    except BaseException:
+        os.close(client)
+        raise
+    finally:
+        os.close(server)
+        os.close(parcel)
+    return client, pid
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = allocate_lock()  # another thread of the parent may have held it
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,119 @@
+"""What several tests run in child processes. What one test runs stands beside it.
+
+Everything here must be importable, quickly, in a child that was started with ``spawn``.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mpspec.api import Api
+
+
+def run(mp: Api, target: Callable[..., object], *args: object, **kwargs: object) -> Any:  # noqa: ANN401 - the backend's
+    """Start a child, and wait until it has ended; gives the process."""
+    process = mp.Process(target=target, args=args, kwargs=kwargs)
+    process.start()
+    process.join()
+    return process
+
+
+def ask(mp: Api, function: Callable[..., object], *args: object) -> Any:  # noqa: ANN401 - whatever the function gives
+    """Call a function in a child; gives what it returned.
+
+    An exception of the function is raised here as ChildError, with its type's name and its text.
+    """
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_answer, args=(sender, function, args))
+    process.start()
+    sender.close()
+    outcome = receiver.recv()
+    process.join()
+    return value_of(outcome)
+
+
+def _answer(sender: Any, function: Callable[..., object], args: tuple[object, ...]) -> None:  # noqa: ANN401 - the backend's
+    sender.send(outcome_of(function, *args))
+
+
+class ChildError(Exception):
+    """A call made in a child raised.
+
+    Attributes:
+        name: the name of the exception's type.
+    """
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(name, text)
+        self.name = name
+
+
+def outcome_of(function: Callable[..., object], *args: object, **kwargs: object) -> tuple[str, object]:
+    """What a call comes to, as something that any connection carries."""
+    try:
+        return "returned", function(*args, **kwargs)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told to the one who asked
+        return type(error).__name__, str(error)
+
+
+def value_of(outcome: tuple[str, Any]) -> Any:  # noqa: ANN401 - whatever was returned
+    """The value of a call's outcome; ChildError if it raised."""
+    kind, value = outcome
+    if kind != "returned":
+        raise ChildError(kind, value)
+    return value
+
+
+class Caller:
+    """A child that makes one call, tells that it is about to, and then what the call came to.
+
+    ::
+
+        caller = Caller(mp, lock, "acquire")
+        caller.until_blocked()  # it called, and sleeps in the call
+        lock.release()
+        assert caller.result() is True
+    """
+
+    def __init__(self, mp: Api, subject: object, method: str, *args: object, **kwargs: object) -> None:
+        self._timeout = mp.timeout
+        self._receiver, sender = mp.Pipe(duplex=False)
+        self.process = mp.Process(target=_call, args=(sender, subject, method, args, kwargs))
+        self.process.start()
+        self.pid, self._thread = self._receiver.recv()
+
+    def until_blocked(self) -> None:
+        """Wait until the call sleeps; AssertionError when it returns instead."""
+        from mpspec.observing import wait_until_asleep  # noqa: PLC0415 - children need no psutil
+
+        wait_until_asleep(self.pid, self._thread, self._timeout)
+        assert not self._receiver.poll(), f"the call did not block: {self._receiver.recv()}"
+
+    @property
+    def has_returned(self) -> bool:
+        """Whether the call is over."""
+        return bool(self._receiver.poll())
+
+    def result(self) -> Any:  # noqa: ANN401 - whatever the call gives
+        """Wait for the call to end, and for the child; gives what was returned, ChildError if it raised."""
+        outcome = self._receiver.recv()
+        self.process.join()
+        self._receiver.close()
+        return value_of(outcome)
+
+
+def _call(sender: Any, subject: object, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:  # noqa: ANN401 - the backend's
+    sender.send((os.getpid(), threading.get_native_id()))
+    sender.send(outcome_of(getattr(subject, method), *args, **kwargs))
+
+
+def raises(*types: type[BaseException], match: str | None = None) -> Any:  # noqa: ANN401 - pytest's context manager
+    """As ``pytest.raises``, which modules of the suite can't import: their children would have to as well."""
+    import pytest  # noqa: PLC0415 - see above
+
+    return pytest.raises(types, match=match)

@@ -1,0 +1,76 @@
+"""How a test sees what others do: waiting for a condition, and telling that a call blocks.
+
+That a call blocks is not guessed from time. The caller says that it is about to call (a handshake); from then on its
+thread is either on its way into the call or asleep in it, and the operating system tells which.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PAUSE = 0.002
+# A thread that was seen asleep this often in a row, without having run in between, waits for somebody else.
+_LOOKS = 4
+
+
+class Timeout(Exception):  # noqa: N818 - what it says
+    """What a test waited for did not come."""
+
+
+def wait_until(condition: Callable[[], object], timeout: float, what: str) -> None:
+    """Wait until a condition holds.
+
+    Args:
+        condition: called until it gives something true.
+        timeout: seconds; a test passes ``mp.timeout``.
+        what: the condition in words, for the message.
+
+    Raises:
+        Timeout: it does not hold in time.
+    """
+    deadline = time.monotonic() + timeout
+    pause = threading.Event()
+    while not condition():
+        if time.monotonic() > deadline:
+            message = f"after {timeout:g} s, still not: {what}"
+            raise Timeout(message)
+        pause.wait(_PAUSE)
+
+
+def wait_until_asleep(pid: int, thread: int, timeout: float) -> None:
+    """Wait until a thread sleeps, and goes on sleeping: it is in a call that waits for somebody else.
+
+    Args:
+        pid: its process.
+        thread: its native id (``threading.get_native_id()``).
+        timeout: seconds.
+
+    Raises:
+        Timeout: it goes on running.
+    """
+    seen: list[tuple[str, int]] = []
+
+    def sleeps() -> bool:
+        seen.append(_state(pid, thread))
+        last = seen[-_LOOKS:]
+        return len(last) == _LOOKS and len(set(last)) == 1 and last[0][0] == "S"
+
+    wait_until(sleeps, timeout, f"thread {thread} of process {pid} asleep")
+
+
+def _state(pid: int, thread: int) -> tuple[str, int]:
+    """The state of a thread, and how often it has run."""
+    status = Path(f"/proc/{pid}/task/{thread}/status")
+    if not status.exists():  # no /proc here, or the thread has ended
+        return ("S" if psutil.Process(pid).status() == psutil.STATUS_SLEEPING else "R", 0)
+    fields = dict(line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines())
+    switches = int(fields["voluntary_ctxt_switches"]) + int(fields["nonvoluntary_ctxt_switches"])
+    return fields["State"].strip()[0], switches

@@ -1,0 +1,84 @@
+"""The catalogue of faults: one TOML file per chapter, each entry a one-place change of the reference."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FOLDER = Path(__file__).parent
+REFERENCE = FOLDER.parents[1] / "backends" / "multiprocessing_reference"
+
+
+class FaultError(Exception):
+    """An entry of the catalogue can't be applied."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    """A one-place change of the reference that violates one requirement.
+
+    Attributes:
+        file: the module, below the reference's folder.
+        old: text that occurs once in it.
+        new: what stands there instead.
+        start_methods: those that are run; empty for all.
+    """
+
+    requirement: str
+    file: str
+    old: str
+    new: str
+    start_methods: tuple[str, ...] = ()
+
+    def apply(self, package: Path) -> None:
+        """Change a copy of the reference.
+
+        Raises:
+            FaultError: the text to change does not occur exactly once.
+        """
+        path = package / self.file
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        if text.count(self.old) != 1:
+            message = (
+                f"fault of {self.requirement}: {self.file} holds {self.old!r} {text.count(self.old)} times; "
+                f"it must be there once"
+            )
+            raise FaultError(message)
+        path.write_text(text.replace(self.old, self.new), encoding="utf-8")
+
+    def __str__(self) -> str:
+        return f"{self.file}: {_one_line(self.old)} -> {_one_line(self.new)}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()) or "(nothing)"
+
+
+def read() -> list[Fault]:
+    """Every fault of the catalogue."""
+    faults: list[Fault] = []
+    for file in sorted(FOLDER.glob("*.toml")):
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
+        for requirement, entry in data.items():
+            faults.extend(_faults(file, requirement, entry))
+    return faults
+
+
+def _faults(file: Path, requirement: str, entry: Any) -> Iterable[Fault]:  # noqa: ANN401 - whatever TOML gives
+    for each in entry if isinstance(entry, list) else [entry]:
+        if not isinstance(each, dict) or not {"file", "old", "new"} <= each.keys() <= {"file", "old", "new", "start_methods"}:  # fmt: skip
+            message = f"{file.name}: {requirement}: a fault has file, old, new and perhaps start_methods"
+            raise FaultError(message)
+        yield Fault(requirement, each["file"], each["old"], each["new"], tuple(each.get("start_methods", ())))
+
+
+def copy_of_reference(folder: Path) -> Path:
+    """A copy of the reference in a folder; gives the package's own folder."""
+    ignore = shutil.ignore_patterns("__pycache__")
+    return Path(shutil.copytree(REFERENCE, folder / REFERENCE.name, ignore=ignore))

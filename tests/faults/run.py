@@ -1,0 +1,206 @@
+"""Run the faults: ``python -m tests.faults.run``, from the project's folder.
+
+Each fault is applied to a copy of the reference, and the tests of its requirement are run against the copy. A fault is
+killed when they reject it; a requirement without a killed fault fails the check. The unchanged reference is run first,
+under the same conditions: a test that rejects that one too would prove nothing.
+
+A fault costs the run of its own tests: pytest and the suite's machinery are imported once, and each fault is run in
+a fork of this process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+# Imported for the forks' sake, not for their names.
+import mpspec.cli
+import mpspec.plugin
+import mpspec_backends
+from mpspec import specification
+from mpspec.verdicts import Verdict
+from tests.faults import catalogue
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.faults.catalogue import Fault
+
+_PRELOADED = (mpspec.cli, mpspec.plugin, mpspec_backends)
+# Faults that make a test hang are common: wait for them 5 s instead of 20.
+_PATIENCE = 0.25
+# A run that its own deadlines do not end is ended after so many seconds.
+_LIMIT = 60.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what the command line names; 0 when every requirement has a killed fault."""
+    options = _options(arguments)
+    known = specification.load([specification.SPEC_DIR])
+    pattern = options.requirement
+    wanted = [each for each in known if fnmatch.fnmatchcase(each.id, pattern)]
+    if not wanted:
+        sys.stderr.write(f"--requirement={pattern}: no requirement has that id\n")
+        return 2
+    if options.sample:
+        print(f"a sample of {options.sample}, drawn with --seed={options.seed}")
+        wanted = random.Random(options.seed).sample(wanted, min(options.sample, len(wanted)))
+    ids = {each.id for each in wanted}
+    faults = [fault for fault in catalogue.read() if fault.requirement in ids]
+    with tempfile.TemporaryDirectory(prefix="mpspec-faults-") as folder:
+        runner = Runner(Path(folder), known, options.jobs)
+        if not runner.baseline_holds(sorted(ids)):
+            return 1
+        started = time.monotonic()
+        verdicts = runner.run(faults)
+    _print_table(verdicts)
+    return _print_verdict(ids, verdicts, time.monotonic() - started)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.run", description="Prove that each requirement's test can fail.")
+    parser.add_argument("--requirement", default="*", metavar="ID", help="only those whose id matches this pattern")
+    parser.add_argument("--sample", type=int, default=0, metavar="N", help="only N requirements, drawn at random")
+    parser.add_argument("--seed", type=int, default=int(time.time()), help="draw the same sample again")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="faults at a time (default: one a core)")
+    return parser.parse_args(arguments)
+
+
+class Runner:
+    """Runs faults in forks of this process, several at a time."""
+
+    def __init__(self, folder: Path, known: specification.Specification, jobs: int) -> None:
+        self._folder = folder
+        self._known = known
+        self._jobs = jobs
+
+    def baseline_holds(self, ids: Sequence[str]) -> bool:
+        """Whether the unchanged reference passes the tests; prints what does not."""
+        place = self._folder / "baseline"
+        catalogue.copy_of_reference(place)
+        holds = True
+        for edition in sorted({self._known[each].last for each in ids}, key=specification.edition_key):
+            some = [each for each in ids if self._known[each].last == edition]
+            pid = self._start(place, some, edition, (), stop=False)
+            os.waitpid(pid, 0)
+            for each in _results(place):
+                if each["verdict"] != "PASS":
+                    holds = False
+                    print(f"the unchanged reference: {each['verdict']} {each['id']} on {each['variant']}: {each['message']}")
+            (place / "report.json").unlink(missing_ok=True)
+        return holds
+
+    def run(self, faults: Sequence[Fault]) -> dict[Fault, str]:
+        """What became of each fault: the verdict that killed it, or "survived"."""
+        verdicts: dict[Fault, str] = {}
+        running: dict[int, tuple[Fault, Path, float]] = {}
+        waiting = list(reversed(faults))
+        while waiting or running:
+            while waiting and len(running) < self._jobs:
+                fault = waiting.pop()
+                place = self._folder / f"fault-{len(waiting)}"
+                fault.apply(catalogue.copy_of_reference(place))
+                edition = self._known[fault.requirement].last
+                pid = self._start(place, [fault.requirement], edition, fault.start_methods, stop=True)
+                running[pid] = (fault, place, time.monotonic())
+            pid = _wait_for_one(running)
+            fault, place, _ = running.pop(pid)
+            verdicts[fault] = _verdict(place)
+            if verdicts[fault] == "survived":
+                print(f"survived: {fault.requirement}\n  {fault}\n{(place / 'output').read_text()[-2000:]}")
+            shutil.rmtree(place)
+        return verdicts
+
+    def _start(self, place: Path, ids: Sequence[str], edition: str, methods: Sequence[str], *, stop: bool) -> int:
+        arguments = [
+            "--backend=reference", "-n0" if stop else f"-n{self._jobs}", f"--edition={edition}", "--level=de-facto",
+            f"--patience={_PATIENCE}", f"--conformance-report={place / 'report.json'}", "-pno:cacheprovider", "--tb=short",
+            *(f"--requirement={each}" for each in ids), *(f"--start-method={method}" for method in methods),
+            *(["-x"] if stop else []),
+        ]  # fmt: skip
+        pid = os.fork()
+        if pid:
+            return pid
+        os.setsid()
+        output = os.open(place / "output", os.O_WRONLY | os.O_CREAT)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.chdir(place)
+        sys.path.insert(0, str(place))
+        os.environ["PYTHONPATH"] = str(place)
+        sys.stdout.flush()
+        os._exit(int(pytest.main(arguments)))
+
+
+def _wait_for_one(running: dict[int, tuple[Fault, Path, float]]) -> int:
+    """Wait until one of the forks has ended; one that does not end by itself is ended."""
+    while True:
+        for pid, (_, _, started) in running.items():
+            if time.monotonic() - started > _LIMIT:
+                os.killpg(pid, signal.SIGKILL)
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                _end_group(pid)
+                return pid
+        time.sleep(0.01)
+
+
+def _end_group(pid: int) -> None:
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _results(place: Path) -> list[dict[str, str]]:
+    report = place / "report.json"
+    if not report.exists():
+        message = f"the run left no report; it printed:\n{(place / 'output').read_text()}"
+        raise catalogue.FaultError(message)
+    results: list[dict[str, str]] = json.loads(report.read_text(encoding="utf-8"))["results"]
+    return results
+
+
+def _verdict(place: Path) -> str:
+    verdicts = [Verdict(each["verdict"]) for each in _results(place)]
+    worst = max(verdicts, default=Verdict.PASS)
+    return worst.value if worst.is_departure else "survived"
+
+
+def _print_table(verdicts: dict[Fault, str]) -> None:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("requirement", overflow="fold")
+    table.add_column("fault", overflow="ellipsis", no_wrap=True)
+    table.add_column("verdict")
+    for fault, verdict in sorted(verdicts.items(), key=lambda pair: pair[0].requirement):
+        style = "red" if verdict == "survived" else "green"
+        table.add_row(fault.requirement, escape(str(fault)), f"[{style}]{verdict}[/]")
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
+
+
+def _print_verdict(ids: set[str], verdicts: dict[Fault, str], seconds: float) -> int:
+    killed = {fault.requirement for fault, verdict in verdicts.items() if verdict != "survived"}
+    for each in sorted(ids - killed):
+        listed = any(fault.requirement == each for fault in verdicts)
+        print(f"{'only surviving faults' if listed else 'no fault'}: {each}")
+    survived = sum(verdict == "survived" for verdict in verdicts.values())
+    print(f"{len(killed)} of {len(ids)} requirements have a killed fault; {len(verdicts)} faults, {survived} survived, {seconds:.0f} s")
+    return 0 if killed == ids and not survived else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
