@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mpspec.api import Api
+
+# Seconds between two looks at whether a call is over.
+_GLANCE = 0.25
 
 
 def run(mp: Api, target: Callable[..., object], *args: object, **kwargs: object) -> Any:  # noqa: ANN401 - the backend's
@@ -110,6 +114,62 @@ class Caller:
 def _call(sender: Any, subject: object, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:  # noqa: ANN401 - the backend's
     sender.send((os.getpid(), threading.get_native_id()))
     sender.send(outcome_of(getattr(subject, method), *args, **kwargs))
+
+
+class CallerThread:
+    """A thread of the test's own process that makes one call: ``Caller`` where nothing needs another process.
+
+    ::
+
+        caller = CallerThread(mp, receiver, "recv")
+        caller.until_blocked()  # it called, and sleeps in the call
+        sender.send("message")
+        assert caller.result() == "message"
+    """
+
+    def __init__(self, mp: Api, subject: object, method: str, *args: object, **kwargs: object) -> None:
+        self._timeout = mp.timeout
+        self._calls = threading.Event()
+        self._value: object = None
+        self._error: Exception | None = None
+        self._thread = threading.Thread(
+            target=self._call, args=(subject, method, args, kwargs), daemon=True
+        )
+        self._thread.start()
+        self._calls.wait()
+
+    def _call(self, subject: object, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._calls.set()
+        try:
+            self._value = getattr(subject, method)(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - whatever it is, result() raises it
+            self._error = error
+
+    def until_blocked(self) -> None:
+        """Wait until the call sleeps; AssertionError when it returns instead."""
+        from mpspec.observing import Timeout, wait_until_asleep  # noqa: PLC0415 - children need no psutil
+
+        deadline = time.monotonic() + self._timeout
+        while self._thread.is_alive():  # a call that returns is found out soon, not when the time is up
+            try:
+                wait_until_asleep(os.getpid(), self._thread.native_id, min(self._timeout, _GLANCE))
+                break
+            except Timeout:
+                if time.monotonic() > deadline:
+                    raise
+        assert self._thread.is_alive(), "the call did not block"
+
+    @property
+    def has_returned(self) -> bool:
+        """Whether the call is over."""
+        return not self._thread.is_alive()
+
+    def result(self) -> Any:  # noqa: ANN401 - whatever the call gives
+        """Wait for the call to end; gives what it returned, or raises what it raised."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._value
 
 
 def raises(*types: type[BaseException], match: str | None = None) -> Any:  # noqa: ANN401 - pytest's context manager

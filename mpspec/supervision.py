@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from mpspec.journal import Journal
-    from mpspec.settings import Settings, Variant
+    from mpspec.backends import Backend
+    from mpspec.settings import Settings
 
 _SETTLE = 1.0
 _RETIRED = 0
@@ -68,7 +69,7 @@ class Supervisor:
         self._keeper = leaks.Keeper(_SETTLE * self._settings.patience, journal.other_workers)
         self._deadline = Deadline(TEST_DEADLINE * self._settings.patience, journal)
         self._progress = _Progress()
-        self._warm: set[Variant] = set()
+        self._warm: set[Backend] = set()
         self._sessions = contextlib.ExitStack()
         self._claims: dict[str, frozenset[str]] = {}
         self._must_go = False
@@ -80,7 +81,7 @@ class Supervisor:
         if requirement is None:
             return (yield)
         self._progress = _Progress()
-        self._prepare(variant_of(item))
+        self._prepare(variant_of(item).backend)
         self._journal.begin(item.nodeid, requirement.id, variant_of(item))
         self._keeper.begin()
         self._deadline.start()
@@ -94,15 +95,15 @@ class Supervisor:
             os._exit(_RETIRED)
         return outcome
 
-    def _prepare(self, variant: Variant) -> None:
-        if variant in self._warm:
+    def _prepare(self, backend: Backend) -> None:
+        if backend in self._warm:
             return
-        self._warm.add(variant)
-        if not any(other.backend is variant.backend for other in self._warm - {variant}):
-            os.environ.update(variant.backend.environment)
-            self._sessions.enter_context(variant.backend.session())
-            self._claims[variant.backend.name] = variant.backend.claims()
-        warm_up(variant, self._deadline)
+        self._warm.add(backend)
+        os.environ.update(backend.environment)
+        self._sessions.enter_context(backend.session())
+        self._claims[backend.name] = backend.claims()
+        for method in backend.start_methods:
+            warm_up(backend, method, self._deadline)
         gc.collect()
         # What pytest and the suite hold needs no looking at in every collection that a leak asks for.
         gc.freeze()
@@ -148,10 +149,12 @@ class Supervisor:
         if found:
             message = f"left behind: {found.describe()}"
             leaks.clean_up(found)
-            self._must_go = self._must_go or found.taint
             self._keeper.keep()
             if self._progress.verdict is Verdict.PASS:
+                self._must_go = self._must_go or found.taint
                 raise Leak(message)
+            # The traceback of a failed test holds its objects, and they their descriptors, until the report is made.
+            self._must_go = self._must_go or bool(found.threads)
         return result
 
     @pytest.hookimpl(wrapper=True)
@@ -272,14 +275,14 @@ class Deadline:
         raise Hang(message)
 
 
-def warm_up(variant: Variant, deadline: Deadline) -> None:
+def warm_up(backend: Backend, method: str, deadline: Deadline) -> None:
     """Make the backend start what it keeps for the life of the process: fork servers, trackers, threads of its own.
 
     Else the first test that happens to need it would be charged for leaving it behind. Whatever goes wrong here, goes
     wrong again in a test, where it gets its verdict.
     """
-    claims = variant.backend.claims()
-    api = variant.backend.api(variant.start_method, 1)
+    claims = backend.claims()
+    api = backend.api(method, 1)
     deadline.start()
     try:
         with deadline.phase():

@@ -1,7 +1,7 @@
 """The documented API of Python's `multiprocessing`, from scratch.
 
-Use it in its place: ``import multiprocessing_reference as multiprocessing``. It needs POSIX, and is at
-its best on Linux (pidfds, sequenced-packet sockets).
+Use it in its place: ``import multiprocessing_reference as multiprocessing``. It needs POSIX, and
+is at its best on Linux (pidfds, sequenced-packet sockets).
 
 The functions and classes of the package are those of the default context; what they need beyond the
 start of a process is imported when it is first used. The submodules have the documented names.
@@ -15,13 +15,13 @@ import sys
 
 if sys.platform == "win32":
     message = (
-        "multiprocessing_reference needs POSIX (it is built on fork, posix_spawn and Unix sockets): "
+        "multiprocessing_reference needs POSIX (fork, posix_spawn, Unix sockets): "
         "on Windows use the standard library's multiprocessing"
     )
     raise ImportError(message)
 
-from . import context, errors, process
-from ._log import SUBDEBUG, SUBWARNING
+from . import context, errors, process  # noqa: F401 - submodules that programs use as attributes
+from ._log import SUBDEBUG, SUBWARNING  # noqa: F401
 from .context import Process
 from .errors import AuthenticationError, BufferTooShort, ProcessError, TimeoutError  # noqa: A004
 
@@ -97,7 +97,7 @@ set_executable = context.default_context.set_executable
 set_forkserver_preload = context.default_context.set_forkserver_preload
 set_start_method = context.default_context.set_start_method
 
-# A child imports the main module under this name (see spawn); what it pickles must be found here too.
+# A child imports the main module under this name (see spawn); what it pickles must be found here.
 if "__main__" in sys.modules:
     sys.modules["__mp_main__"] = sys.modules["__main__"]
 
@@ -107,9 +107,9 @@ def __getattr__(name: str) -> object:
     if name == "reducer":
         return context.default_context.reducer
     if name in _SUBMODULES:
-        from importlib import import_module
-
-        return import_module(f"{__name__}.{name}")
+        full_name = f"{__name__}.{name}"
+        __import__(full_name)  # also asked for by each "from . import": importlib would cost more
+        return sys.modules[full_name]
     message = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(message)
 

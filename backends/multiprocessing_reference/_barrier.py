@@ -1,9 +1,10 @@
 """Barrier: a number of processes or threads wait for each other.
 
-A barrier lives in generations. One ends when the last party arrives, or when it fails (reset, abort, a timeout). Who
-ends it wakes the others and opens the next at once, with no need to wait until the others are gone: a process that is
-killed on its way out, or while it waits, can't block the next round. Those who wake read what became of *their*
-generation, for which the last few failures are on record.
+A barrier lives in generations. One ends when the last party arrives, or when it fails (reset,
+abort, a timeout). Who ends it wakes the others and opens the next at once, with no need to wait
+until the others are gone: a process that is killed on its way out, or while it waits, can't block
+the next round. Those who wake read what became of *their* generation, for which the last few
+failures are on record.
 """
 
 from __future__ import annotations
@@ -23,14 +24,15 @@ if TYPE_CHECKING:
 
 _ARRIVED, _GENERATION, _BROKEN, _FAILED = range(4)
 _RECORD: Final = 60
-"""So many generations can a woken process lag behind before it takes a failed one for a passed one."""
+"""So many generations can a woken process lag behind before it takes a failed one for a passed
+one."""
 
 
 class Barrier:
     """A barrier for ``parties`` processes or threads, with the interface of threading.Barrier.
 
-    ``action()`` is called by one of them before they go on; ``timeout`` (seconds) is the default for :meth:`wait`.
-    Documentation: multiprocessing.Barrier, threading.Barrier.
+    ``action()`` is called by one of them before they go on; ``timeout`` (seconds) is the default
+    for :meth:`wait`. Documentation: multiprocessing.Barrier, threading.Barrier.
     """
 
     def __init__(
@@ -79,10 +81,11 @@ class Barrier:
         return self._numbers[_BROKEN] == 1
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for the other parties, at most ``timeout`` seconds (None: the barrier's own timeout).
+        """Wait for the other parties, at most ``timeout`` seconds (None: the barrier's timeout).
 
-        Returns 0 to parties - 1, different for each. Raises BrokenBarrierError when the barrier is broken, breaks,
-        or is reset meanwhile; running out of time breaks it. An error of the action breaks it and is raised.
+        Returns 0 to parties - 1, different for each. Raises BrokenBarrierError when the barrier is
+        broken, breaks, or is reset meanwhile; running out of time breaks it. An error of the action
+        breaks it and is raised.
         """
         if timeout is None:
             timeout = self._timeout
@@ -108,7 +111,10 @@ class Barrier:
         return arrived
 
     def _park(self, place: int, timeout: float | None, generation: int) -> None:
-        """Wait for the end of a generation. Running out of time breaks the barrier, an interrupt takes us off it."""
+        """Wait for the end of a generation.
+
+        Running out of time breaks the barrier, an interrupt takes the caller off it.
+        """
         lot, numbers = self._lot, self._numbers
         woken = ended = False
         try:
@@ -163,7 +169,7 @@ class Barrier:
             self._fail()
 
     def abort(self) -> None:
-        """Break the barrier: those that wait, and all that will, get BrokenBarrierError until it is reset."""
+        """Break the barrier until it is reset: all that wait, or will, get BrokenBarrierError."""
         with self._lock:
             self._break()
 

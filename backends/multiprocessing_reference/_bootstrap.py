@@ -1,7 +1,7 @@
 """A child process as it sees itself, from its first Python line to its exit code.
 
-The end of a child is that of a Python program: non-daemonic threads are waited for, the functions of
-`atexit` run, then the finalizers of this package, and the standard streams are flushed.
+The end of a child is that of a Python program: non-daemonic threads are waited for, the functions
+of `atexit` run, then the finalizers of this package, and the standard streams are flushed.
 
 Documentation: multiprocessing.Process.exitcode; "Beware of replacing sys.stdin".
 """
@@ -89,9 +89,10 @@ def _replace_stdin() -> None:
     """Give the child os.devnull as its standard input: only one process may read the real one."""
     if sys.stdin is None:
         return
-    try:
+    try:  # noqa: SIM105 - contextlib takes a millisecond to import
         sys.stdin.close()
     except (OSError, ValueError):
-        pass
+        pass  # it was closed, or is an object of the program that can't be
     # closefd=False: descriptor 0 must stay taken for the rest of this process's life.
-    sys.stdin = open(os.open(os.devnull, os.O_RDONLY), encoding="utf-8", closefd=False)
+    descriptor = os.open(os.devnull, os.O_RDONLY)
+    sys.stdin = open(descriptor, encoding="utf-8", closefd=False)  # noqa: SIM115

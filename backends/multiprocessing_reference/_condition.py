@@ -1,9 +1,12 @@
 """Condition and Event."""
 
+# ruff: noqa: SLF001 - a lock lends its private methods to the condition around it
+
 from __future__ import annotations
 
 import os
 from time import monotonic
+
 from ._parking import EVERYBODY, NO_PLACE, ParkingLot
 from ._semaphore import KernelSemaphore, Lock, RLock
 from .heap import Block, allocate
@@ -11,29 +14,35 @@ from .heap import Block, allocate
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import TypeVar
+
+    _T = TypeVar("_T")
 
 
 class NotOwnedError(RuntimeError, AssertionError):
-    """The caller does not hold the lock. (RuntimeError as documented, AssertionError as CPython raises.)"""
+    """The caller does not hold the lock; AssertionError is what CPython raises."""
 
 
 class LockTypeError(TypeError, AttributeError):
-    """Something else was given where a lock is needed. (AttributeError is what CPython raises.)"""
+    """Something else was given where a lock is needed; AttributeError is what CPython raises."""
 
 
 class Condition:
     """A condition variable of processes and threads, with the interface of threading.Condition.
 
-    ``lock`` is a Lock or RLock of this package; without one the condition makes an RLock. ``acquire``, ``release``
-    and ``locked`` are the lock's. Documentation: multiprocessing.Condition, threading.Condition.
+    ``lock`` is a Lock or RLock of this package; without one the condition makes an RLock.
+    ``acquire``, ``release`` and ``locked`` are the lock's. Documentation:
+    multiprocessing.Condition, threading.Condition.
     """
 
     def __init__(self, lock: KernelSemaphore | None = None, *, ctx: object = None) -> None:
         if lock is None:
             lock = RLock(ctx=ctx)
         elif not isinstance(lock, KernelSemaphore):
-            msg = f"Condition(lock) takes a Lock or RLock of multiprocessing, not {lock!r}; leave it out to get an RLock"
+            msg = (
+                f"Condition(lock) takes a Lock or RLock of multiprocessing, not {lock!r}; "
+                "leave it out to get an RLock"
+            )
             raise LockTypeError(msg)
         self._bind(lock, ParkingLot())
 
@@ -86,8 +95,8 @@ class Condition:
                 woken = lot.leave(place, taking=ended)
         return woken
 
-    def wait_for(self, predicate: Callable[[], Any], timeout: float | None = None) -> Any:
-        """Wait until ``predicate()`` is true, at most ``timeout`` seconds; return its last value."""
+    def wait_for(self, predicate: Callable[[], _T], timeout: float | None = None) -> _T:
+        """Wait until ``predicate()`` is true, at most ``timeout`` s; return its last value."""
         result = predicate()
         if result:
             return result
@@ -120,8 +129,8 @@ class Condition:
 class Event:
     """A flag that processes and threads wait for, with the interface of threading.Event.
 
-    The flag is a byte in shared memory: is_set(), clear() and a wait() for an event that is set take no lock.
-    Documentation: multiprocessing.Event, threading.Event.
+    The flag is a byte in shared memory: is_set(), clear() and a wait() for an event that is set
+    take no lock. Documentation: multiprocessing.Event, threading.Event.
     """
 
     def __init__(self, *, ctx: object = None) -> None:
@@ -158,9 +167,10 @@ class Event:
         self._flag[0] = 0
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the flag is true, at most ``timeout`` seconds; return False when the time ran out, else True.
+        """Wait until the flag is true, at most ``timeout`` seconds; return whether it was.
 
-        Who waits when another process sets the event returns True, even when the event is cleared again at once.
+        Who waits when another process sets the event returns True, even when the event is cleared
+        again at once.
         """
         flag = self._flag
         if flag[0]:
@@ -177,7 +187,7 @@ class Event:
             if not woken:
                 with self._lock:
                     woken = lot.leave(place, taking=ended)
-        return woken or flag[0] == 1
+        return woken or self.is_set()
 
     def _enter(self) -> int:
         """Become a waiter; NO_PLACE: not needed, the event is set."""

@@ -1,9 +1,9 @@
 """The fork server itself: a single-threaded process that forks when asked.
 
-It waits for requests and for the ends of its children, all of them descriptors in one poll. It reads
-nothing from a client but one packet with one descriptor, so that no client can make it wait; the
-forked child reads the rest. To each child's parent it sends the child's pid and pidfd at once, and its
-exit code at the end.
+It waits for requests and for the ends of its children, all of them descriptors in one poll. It
+reads nothing from a client but one packet with one descriptor, so that no client can make it wait;
+the forked child reads the rest. To each child's parent it sends the child's pid and pidfd at once,
+and its exit code at the end.
 
 Documentation: multiprocessing, "Contexts and start methods" (forkserver), set_forkserver_preload.
 """
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 def main(file: BufferedReader) -> None:
     """Run the server: *file* holds what `forkserver` wrote, from behind sys.path on."""
-    requests_fd, tracker = load(file)
-    data = loads(load(file))
+    requests_fd, tracker = load(file)  # noqa: S302 - our own client wrote it, as below
+    data = loads(load(file))  # noqa: S302
     close_inherited((file.fileno(), requests_fd, tracker))
     file.close()
     main_module, data["main"] = data["main"], None
@@ -152,7 +152,7 @@ def _run(reply: socket) -> int:
     parcel, parent_pidfd, clients_end, *fds = receive_fds(reply)
     reply.close()
     with open(parcel, "rb") as file:  # noqa: PTH123 - a descriptor
-        data: dict[str, Any] = loads(load(file))
+        data: dict[str, Any] = loads(load(file))  # noqa: S302
         pickled = file.read()
     forkserver.adopt(clients_end)
     _update_environment(data["environ"])

@@ -1,9 +1,9 @@
 """Starting Python interpreters: for spawned children, the fork server and the resource tracker.
 
-os.posix_spawn neither copies the memory of this process nor runs anything of it in the child, so it is
-cheap in a large process and safe in one with threads. All descriptors of a Python program are
-close-on-exec; the ones to pass are named, and the rest that other code left inheritable is closed by the
-child itself (`close_inherited`), before it runs anything of the program.
+os.posix_spawn neither copies the memory of this process nor runs anything of it in the child, so
+it is cheap in a large process and safe in one with threads. All descriptors of a Python program
+are close-on-exec; the ones to pass are named, and the rest that other code left inheritable is
+closed by the child itself (`close_inherited`), before it runs anything of the program.
 
 Documentation: multiprocessing.set_executable; "Contexts and start methods" (spawn).
 """
@@ -45,9 +45,7 @@ def get_executable() -> str | bytes:
 def interpreter_options() -> list[str]:
     """Return the options with which this interpreter was started, for its children."""
     flags = sys.flags
-    options = [
-        option for name, option in _SIMPLE_FLAGS for _ in range(int(getattr(flags, name)))
-    ]
+    options = [option for name, option in _SIMPLE_FLAGS for _ in range(int(getattr(flags, name)))]
     if flags.isolated:
         options.append("-I")
     else:
@@ -79,7 +77,8 @@ def _warning_filters() -> list[str]:
     filters = list(sys.warnoptions)
     implied = []
     if sys.flags.bytes_warning:
-        implied.append("error::BytesWarning" if sys.flags.bytes_warning > 1 else "default::BytesWarning")
+        action = "error" if sys.flags.bytes_warning > 1 else "default"
+        implied.append(f"{action}::BytesWarning")
     if sys.flags.dev_mode:
         implied.append("default")
     for filter_ in implied:
@@ -139,7 +138,7 @@ def spawn_interpreter(
 def close_inherited(keep: Iterable[int]) -> None:
     """Close the descriptors above 2 that this process was born with, except *keep*.
 
-    Those are the ones without the close-on-exec flag: what this interpreter has opened since has it.
+    Those lack the close-on-exec flag: what this interpreter has opened since has it.
     *keep* gets it too, lest the descriptors be passed on by accident.
     """
     kept = set(keep)
@@ -160,7 +159,7 @@ def close_inherited(keep: Iterable[int]) -> None:
 
 
 def above_standard(fd: int) -> int:
-    """Return *fd*, or a duplicate above 2 in its place if it has the number of a standard stream."""
+    """Return *fd*, or in its place a duplicate above 2 if it has a standard stream's number."""
     if fd > 2:  # noqa: PLR2004
         return fd
     import fcntl

@@ -3,9 +3,9 @@
 Each start method is a module `_launch_*` with a function ``launch(process) -> Launched``. What they
 share is here: `OwnChild`, a child that this process itself may reap.
 
-A pidfd is the sentinel: ready when the process has ended, whatever pipes its descendants hold, and it
-can't be mistaken for a later process with the same number. Where the kernel has none, the child holds
-the write end of a pipe instead (and a descendant that inherits it then delays the notice).
+A pidfd is the sentinel: ready when the process has ended, whatever pipes its descendants hold, and
+it can't be mistaken for a later process with the same number. Where the kernel has none, the child
+holds the write end of a pipe instead (and a descendant that inherits it then delays the notice).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 LOST = 255
-"""The exit code of a child whose own one can't be known: other code has reaped the child."""
+"""The exit code of a child whose own one can't be known: other code has reaped it."""
 
 _GET_INFO = 0xC040FF0B  # ioctl PIDFD_GET_INFO with the first edition of struct pidfd_info, 64 bytes
 _INFO_EXIT = 1 << 3
@@ -66,7 +66,7 @@ _have_pidfd: bool | None = None
 
 
 def wait_ready(fd: int, timeout: float | None) -> bool:
-    """Wait at most *timeout* seconds until *fd* is readable or hung up, and return whether it is."""
+    """Wait at most *timeout* seconds until *fd* is readable or hung up; return whether it is."""
     poller = select.poll()
     poller.register(fd, select.POLLIN)
     if timeout is None:
@@ -92,7 +92,7 @@ def send_through_pidfd(pidfd: int, signum: int) -> None:
 
 
 def exit_code_of_reaped(pidfd: int) -> int:
-    """Return the exit code of a process that somebody else reaped: the kernel keeps it since 6.15."""
+    """Return the exit code of a process that was reaped by others: Linux keeps it since 6.15."""
     import fcntl
 
     info = bytearray(64)

@@ -1,7 +1,8 @@
 """The start method *forkserver*: the child is a copy of a server, which is not its parent's copy.
 
-To its parent such a child is no child of the operating system. The server hands over a pidfd of it (the
-sentinel, and the road for signals), and later its exit code, over a socket that nobody else holds.
+To its parent such a child is no child of the operating system. The server hands over a pidfd of it
+(the sentinel, and the road for signals), and later its exit code, over a socket that nobody else
+holds.
 
 Documentation: multiprocessing, "Contexts and start methods".
 """
@@ -48,7 +49,7 @@ def launch(process: BaseProcess) -> ServedChild:
             parcel = memory_file(marshalled(dumps(data)) + packed.data)
             parent = os.pidfd_open(os.getpid())
             try:
-                # The server must not hold its clients' end of its own socket: the child gets it here.
+                # The server must not hold its clients' end of its own socket: the child gets it so.
                 send_fds(ours, (parcel, parent, _clients_end(), *packed.fds))
             finally:
                 os.close(parcel)

@@ -2,8 +2,8 @@
 
 What the child needs is written to a memory file, which it inherits: the parent never waits for the
 child to read, however much there is, and a child that dies early harms nobody. In the file, each
-marshalled: sys.path (so that the child can import this package), the descriptors, `preparation_data`;
-then the pickled Process object.
+marshalled: sys.path (so that the child can import this package), the descriptors,
+`preparation_data`; then the pickled Process object.
 
 Documentation: multiprocessing, "Contexts and start methods".
 """

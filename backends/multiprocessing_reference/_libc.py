@@ -1,14 +1,13 @@
-"""The two facts that only C can tell: where a mapping lies, and what an initialised semaphore looks like.
+"""Two facts that only C can tell: where a mapping lies, what an initialised semaphore looks like.
 
-``_ctypes`` is the binding below :mod:`ctypes`; importing it takes a fifth of the time that ctypes takes, which every
-spawned child that was given a lock would spend.
+``_ctypes`` is the binding below :mod:`ctypes`; importing it takes a fifth of the time that ctypes
+takes, which every spawned child that was given a lock would spend.
 """
 
 from __future__ import annotations
 
-import os
-
 import _ctypes
+import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,12 +16,17 @@ if TYPE_CHECKING:
     from typing import Any
 
     _Simple = _SimpleCData[Any]
+
+    # What the type checker's description of _ctypes leaves out.
+    def _dlopen(name: None, flag: int) -> int: ...
 else:
-    _Simple = _ctypes._SimpleCData
+    _Simple = _ctypes._SimpleCData  # noqa: SLF001 - the base of ctypes.c_int and its kin
+    _dlopen = _ctypes.dlopen
 
 SEMAPHORE_SIZE = 32
 """Bytes of a ``sem_t`` on 64-bit Linux; 32-bit systems use 16 of them."""
 
+_IMAGES_KEPT = 64
 _images: dict[int, bytes] = {}
 
 
@@ -41,22 +45,22 @@ def address_of(memory: mmap.mmap) -> tuple[int, object]:
 
 
 def semaphore_image(value: int) -> bytes:
-    """Return the bytes of an unnamed semaphore with this value, shared between processes (``sem_init``).
+    """Return the bytes of a process-shared, unnamed semaphore with this value (``sem_init``).
 
-    A semaphore is plain memory without pointers, so a copy in fresh memory is a semaphore; making one by copying
-    takes a third of the time of a call through ctypes.
+    A semaphore is plain memory without pointers, so a copy in fresh memory is a semaphore; making
+    one by copying takes a third of the time of a call through ctypes.
     """
     image = _images.get(value)
     if image is None:
         scratch = bytearray(SEMAPHORE_SIZE)
         anchor = _Byte.from_buffer(scratch)
-        sem_init = _ctypes.dlsym(_ctypes.dlopen(None, 0), "sem_init")  # type: ignore[attr-defined]
+        sem_init = _ctypes.dlsym(_dlopen(None, 0), "sem_init")
         pointer = _Pointer(_ctypes.addressof(anchor))
-        if _ctypes.call_function(sem_init, (pointer, 1, value)):  # type: ignore[attr-defined]
+        if _ctypes.call_function(sem_init, (pointer, 1, value)):
             msg = f"sem_init() refused a semaphore of value {value} shared between processes"
             raise OSError(msg)
         image = bytes(scratch)
-        if len(_images) < 64:
+        if len(_images) < _IMAGES_KEPT:
             _images[value] = image
     return image
 
@@ -68,8 +72,9 @@ def _is_glibc() -> bool:
         return False
 
 
-# SemLock closes its semaphore when it goes. For one that no sem_open() has made, glibc answers EINVAL and touches
-# nothing; another C library (musl) may look it up in a table without end. There such objects are kept for good.
+# SemLock closes its semaphore when it goes. For one that no sem_open() has made, glibc answers
+# EINVAL and touches nothing; another C library (musl) may look it up in a table without end. There
+# such objects are kept for good.
 if _is_glibc():
 
     def keep(lock: object) -> None:
@@ -78,4 +83,4 @@ else:
 
     def keep(lock: object) -> None:
         """Make an object immortal."""
-        _ctypes.Py_INCREF(lock)  # type: ignore[attr-defined]
+        _ctypes.Py_INCREF(lock)

@@ -1,7 +1,7 @@
 """The logger of the package, and cheap calls to it from the other modules.
 
-`logging` takes milliseconds to import, and few programs look at this logger: nothing here imports it
-before the program asks for the logger, and until then a message costs one comparison.
+`logging` takes milliseconds to import, and few programs look at this logger: nothing here imports
+it before the program asks for the logger, and until then a message costs one comparison.
 
 Documentation: multiprocessing, "Logging".
 """
@@ -66,7 +66,7 @@ def log_to_stderr(level: int | str | None = None) -> logging.Logger:
 
 
 def settings() -> tuple[int | None, bool]:
-    """Return what a child started afresh must repeat: the level (None: no logger) and log_to_stderr."""
+    """Return what a fresh child must repeat: the level (None: no logger), and log_to_stderr."""
     return (None if _logger is None else _logger.level), _to_stderr
 
 
@@ -79,7 +79,7 @@ def repeat(level: int | None, to_stderr: bool) -> None:  # noqa: FBT001 - the pa
 
 
 def _name_the_process(record: logging.LogRecord) -> bool:
-    # logging asks the standard library's multiprocessing for the name, which this package never loads.
+    # logging asks the standard library's multiprocessing for the name; this package never loads it.
     from .process import current_process
 
     record.processName = current_process().name

@@ -8,7 +8,7 @@ session's last connection closes, so a client that is killed leaves nothing behi
 - one connection for each thread that calls methods; the server's thread behind it stands for the client's thread, which
   gives locks their owners. It goes back to a free list when the thread ends.
 
-Where descriptors can travel, a further connection is one end of a Pipe handed over the control connection: no connect,
+Where descriptors can travel, a further connection is one end of a pair handed over the control connection: no connect,
 no challenge. Over TCP it is a Client of its own.
 
 References are dropped when proxies are collected, at any moment and in any thread, so drop() never waits for a lock:
@@ -26,6 +26,7 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from ._manager_channel import Channel, ConnectionChannel, channel_pair
 from ._manager_wire import (
     ERROR,
     NOTICE,
@@ -40,17 +41,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ._manager_wire import Reply, Request, Wire
-    from .connection import Connection
-
-
-class Channel:
-    """One connection and whether a call is under way on it."""
-
-    __slots__ = ("busy", "connection")
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self.busy = False
 
 
 class _Seat:
@@ -70,7 +60,7 @@ class Link:
     """A session of this process with one manager server."""
 
     def __init__(
-        self, control: Connection, wire: Wire, address: Any, authkey: bytes, session: str
+        self, control: Channel, wire: Wire, address: Any, authkey: bytes, session: str
     ) -> None:
         self.wire = wire
         self.address = address
@@ -107,9 +97,9 @@ class Link:
         channel.busy = True
         sent = False
         try:
-            self.wire.send(channel.connection, request)
+            channel.send(request)
             sent = True
-            reply: Reply = self.wire.receive(channel.connection)
+            reply: Reply = channel.receive()
         except BaseException as error:
             self._failed(channel, error, sent)
             raise
@@ -161,27 +151,19 @@ class Link:
                 break
             if channel in self._channels and not channel.busy:
                 return channel
-        channel = Channel(self._open(self.session, ""))
+        channel = self._open(self.session, "")
         self._channels.add(channel)
         while self._abandoned:
-            self._abandoned.pop().connection.close()
+            self._abandoned.pop().close()
         return channel
 
     # Connections.
 
-    def _open(self, session: str, clone_of: str) -> Connection:
+    def _open(self, session: str, clone_of: str) -> Channel:
         """Another connection to the server, for *session*."""
         if not self.wire.carries_descriptors or _is_remote(self.address):
-            connection = _connect(self.address, self.authkey)
-            try:
-                self._same_server(_hello(connection, self.wire, session, clone_of))
-            except BaseException:
-                connection.close()
-                raise
-            return connection
-        from .connection import Pipe
-
-        ours, theirs = Pipe()
+            return self._connect_again(session, clone_of)
+        ours, theirs = channel_pair()
         try:
             self.control("attach", theirs, session, clone_of)
         except BaseException:
@@ -190,6 +172,15 @@ class Link:
         finally:
             theirs.close()
         return ours
+
+    def _connect_again(self, session: str, clone_of: str) -> Channel:
+        channel = _connect(self.address, self.authkey, self.wire)
+        try:
+            self._same_server(_hello(channel, self.wire, session, clone_of))
+        except BaseException:
+            channel.close()
+            raise
+        return channel
 
     def _same_server(self, name: str) -> None:
         if name != self.server:
@@ -202,8 +193,8 @@ class Link:
             if self._out_of_step:
                 self._renew_control()
             try:
-                self.wire.send(self._control, (SERVER, method, args, {}))
-                reply = self.wire.receive(self._control)
+                self._control.send((SERVER, method, args, {}))
+                reply = self._control.receive()
             except BaseException:
                 self._out_of_step = True  # the reply may still come, and isn't the next call's
                 raise
@@ -212,14 +203,9 @@ class Link:
         return result_of(reply, self.wire)
 
     def _renew_control(self) -> None:
-        connection = _connect(self.address, self.authkey)
-        try:
-            self._same_server(_hello(connection, self.wire, self.session, ""))
-        except BaseException:
-            connection.close()
-            raise
+        channel = self._connect_again(self.session, "")
         self._control.close()
-        self._control = connection
+        self._control = channel
         self._out_of_step = False
 
     def call_server(self, method: str, args: Sequence[Any], kwds: Mapping[str, Any]) -> Any:
@@ -229,7 +215,7 @@ class Link:
     def notify(self, method: str, *args: Any) -> None:
         """Tell the server something on the control connection, without waiting for it."""
         with self._lock:
-            self.wire.send(self._control, (NOTICE, method, args, {}))
+            self._control.send((NOTICE, method, args, {}))
 
     def greet(self) -> None:
         """Introduce the session on the control connection, and learn the server's name."""
@@ -245,7 +231,7 @@ class Link:
             # On this thread's own connection it is in order with the thread's next call.
             channel.busy = True
             try:
-                self.wire.send(channel.connection, (NOTICE, "drop", (ident,), {}))
+                channel.send((NOTICE, "drop", (ident,), {}))
             except OSError:
                 pass  # the server has gone, and every object with it
             finally:
@@ -259,7 +245,7 @@ class Link:
             try:
                 while True:
                     ident = self._undropped.popleft()
-                    self.wire.send(self._control, (NOTICE, "drop", (ident,), {}))
+                    self._control.send((NOTICE, "drop", (ident,), {}))
             except (IndexError, OSError):
                 pass  # all done; or the server has gone
             finally:
@@ -267,7 +253,7 @@ class Link:
 
     # Forks.
 
-    def before_fork(self) -> tuple[Connection, str] | None:
+    def before_fork(self) -> tuple[Channel, str] | None:
         """A connection and session for the child; None if the server doesn't answer any more."""
         if not self.server:
             return None
@@ -278,13 +264,12 @@ class Link:
         except (OSError, EOFError):
             return None
 
-    def after_fork_in_child(self, inherited: tuple[Connection, str] | None) -> None:
+    def after_fork_in_child(self, inherited: tuple[Channel, str] | None) -> None:
         """Leave the parent's connections and go on with the inherited one."""
-        theirs = [self._control, *(channel.connection for channel in list(self._channels))]
-        theirs += [channel.connection for channel in self._abandoned]
+        theirs = [self._control, *list(self._channels), *self._abandoned]
         self._reset()
-        for connection in theirs:
-            connection.close()
+        for channel in theirs:
+            channel.close()
         if inherited is not None:
             self._control, self.session = inherited
 
@@ -313,7 +298,7 @@ def open_link(address: Any, authkey: bytes, serializer: str) -> Link:
     OSError if nobody listens there; AuthenticationError if the keys differ.
     """
     wire = wire_named(serializer)
-    link = Link(_connect(address, authkey), wire, address, authkey, new_session())
+    link = Link(_connect(address, authkey, wire), wire, address, authkey, new_session())
     link.greet()
     return link
 
@@ -329,15 +314,15 @@ def link_to(server: str, address: Any, authkey: bytes, serializer: str) -> Link:
     return found or open_link(address, authkey, serializer)
 
 
-def _connect(address: Any, authkey: bytes) -> Connection:
+def _connect(address: Any, authkey: bytes, wire: Wire) -> Channel:
     from .connection import Client
 
-    return Client(address, authkey=authkey)
+    return ConnectionChannel(Client(address, authkey=authkey), wire)
 
 
-def _hello(connection: Connection, wire: Wire, session: str, clone_of: str) -> str:
-    wire.send(connection, (SERVER, "hello", (session, clone_of), {}))
-    return str(result_of(wire.receive(connection), wire))
+def _hello(channel: Channel, wire: Wire, session: str, clone_of: str) -> str:
+    channel.send((SERVER, "hello", (session, clone_of), {}))
+    return str(result_of(channel.receive(), wire))
 
 
 def _is_remote(address: Any) -> bool:

@@ -96,12 +96,6 @@ class Wire(Protocol):
         """The exception, with the remote traceback as its cause."""
 
 
-_SIMPLE: Final = frozenset({int, str, float, bool, type(None), bytes})
-_PICKLE: Final = pickle.HIGHEST_PROTOCOL
-_dumps = pickle.dumps
-_loads = pickle.loads
-
-
 class PickleWire:
     """Messages as pickles; the fast and full one."""
 
@@ -109,35 +103,23 @@ class PickleWire:
     carries_descriptors = True
 
     def send(self, connection: Connection, message: Request | Reply) -> None:
-        # Plain data needs neither the reducers of this package nor room for descriptors, and the pickler written in C
-        # is several times faster without them.
-        if len(message) == 2:
-            simple = type(message[1]) in _SIMPLE
-        else:
-            simple = not message[3]
-            for argument in message[2]:
-                if type(argument) not in _SIMPLE:
-                    simple = False
-                    break
-        if simple:
-            connection.send_bytes(_dumps(message, _PICKLE))
-        else:
-            connection.send(message)
+        connection.send(message)
 
     def receive(self, connection: Connection) -> Any:
         return connection.recv()
 
     def pack_error(self, error: BaseException, text: str) -> Any:
-        data = _dumps(error, _PICKLE)
-        # Exceptions often pickle and then don't unpickle (__init__ with other arguments): find out here, where the
-        # traceback is at hand.
-        _loads(data)
+        data = pickle.dumps(error, pickle.HIGHEST_PROTOCOL)
+        if type(error).__module__ != "builtins":
+            # Exceptions often pickle and then don't unpickle (__init__ with other arguments): find out here, where the
+            # traceback is at hand.
+            pickle.loads(data)
         return data, text
 
     def unpack_error(self, packed: Any) -> BaseException:
         data, text = packed
         try:
-            error = _loads(data)
+            error = pickle.loads(data)
         except Exception as reason:  # noqa: BLE001 - unpickling runs anything and so raises anything
             return RemoteError(f"{text}(The exception can't be rebuilt here: {reason!r})\n")
         if not isinstance(error, BaseException):
@@ -209,7 +191,7 @@ def wire_named(serializer: str) -> Wire:
 
 def error_reply(wire: Wire, error: BaseException) -> Reply:
     """The reply that makes the client raise *error*, or a RemoteError if it can't travel."""
-    text = "".join(traceback.format_exception(error))
+    text = _describe(error)
     try:
         return ERROR, wire.pack_error(error, text)
     except Exception:  # noqa: BLE001 - pickling runs anything and so raises anything
@@ -218,7 +200,15 @@ def error_reply(wire: Wire, error: BaseException) -> Reply:
 
 def remote_reply(error: BaseException) -> Reply:
     """The reply for a failure that isn't the called method's own exception."""
-    return REMOTE, "".join(traceback.format_exception(error))
+    return REMOTE, _describe(error)
+
+
+def _describe(error: BaseException) -> str:
+    """The traceback of *error* as text."""
+    if error.__traceback__ is None and error.__context__ is None and type(error).__module__ == "builtins":
+        # From a method written in C (an index out of range, a missing key): frequent, and there is nothing to look up.
+        return f"{type(error).__name__}: {error}\n"
+    return "".join(traceback.format_exception(error))
 
 
 def place_of(thing: Any) -> str:

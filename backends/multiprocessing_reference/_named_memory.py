@@ -1,14 +1,15 @@
 """SharedMemory: a block of shared memory that any process can attach by name."""
 
+# ruff: noqa: FBT001, FBT002 - the documented signature
+
 from __future__ import annotations
 
+import _posixshmem  # type: ignore[import-not-found]
 import mmap
 import os
 import sys
 from functools import partial
 from operator import index
-
-import _posixshmem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,8 +19,9 @@ _MODE = 0o600
 
 
 class SharedMemory:
-    """A block of shared memory, made (``create=True``, ``size`` bytes, zeroed) or attached by its ``name``.
+    """A block of shared memory: a new one, or one attached by its name.
 
+    ``create=True`` makes a block of ``size`` zero bytes, without ``name`` under a new name.
     ``track``: a tracker process unlinks the block when the program ends and nobody did.
     Raises FileExistsError, FileNotFoundError, ValueError for a size below 1 or a missing name.
     Documentation: multiprocessing.shared_memory.SharedMemory.
@@ -29,13 +31,20 @@ class SharedMemory:
     _mmap: mmap.mmap | None = None
     _buf: memoryview | None = None
 
-    def __init__(self, name: str | None = None, create: bool = False, size: int = 0, *, track: bool = True) -> None:
+    def __init__(
+        self,
+        name: str | None = None,
+        create: bool = False,
+        size: int = 0,
+        *,
+        track: bool = True,
+    ) -> None:
         size = index(size)
         if size < 0:
             msg = f"'size' must be a positive integer, not {size}"
             raise ValueError(msg)
         if create and size == 0:
-            msg = "'size' must be a positive number different from zero: a new block needs the number of its bytes"
+            msg = "'size' must be a positive number different from zero to create a block"
             raise ValueError(msg)
         if name is None and not create:
             msg = "'name' can only be None if create=True: give the name of the block to attach"
@@ -62,7 +71,8 @@ class SharedMemory:
             resource_tracker.register(self._path, "shared_memory")
 
     def __del__(self) -> None:
-        # What still looks into the memory (an ndarray, say) keeps the mapping; there is nothing to complain about.
+        # What still looks into the memory (an ndarray, say) keeps the mapping; there is nothing to
+        # complain about.
         self._buf = self._mmap = None
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -89,8 +99,8 @@ class SharedMemory:
     def close(self) -> None:
         """Give up this object's access; the block itself stays.
 
-        BufferError while something else looks into ``buf`` (a slice of it, an ndarray): nothing has changed then, and
-        close() can be called again later.
+        BufferError while something else looks into ``buf`` (a slice of it, an ndarray): nothing has
+        changed then, and close() can be called again later.
         """
         if self._buf is None or self._mmap is None:
             return

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 from . import reduction
 from ._manager_link import link_to, result_of
 from ._manager_wire import PROXY, VALUE, RemoteError, Token, thing_at, wire_named
+from ._objects import deleted
 from ._server import here
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
     from ._manager_link import Link
     from ._manager_wire import Reply
-    from ._server import Server, Shared
+    from ._objects import Shared
+    from ._server import Server
 
 _GRANTED: Final = -1
 _CARRIED: Final = -2
@@ -97,11 +99,11 @@ class LocalReference:
     def note(self) -> int:
         served = here.served
         if served is not None and served.replying and served.server is self._server:
-            self._server.grant(served.session, self._shared)
+            self._server.objects.grant(served.session, self._shared)
             return _GRANTED
         if os.getpid() != self._pid:
             return self._from_child().note()
-        return self._server.own_ticket(self._shared)
+        return self._server.objects.ticket(None, self._shared.ident)
 
 
 def _copy(value: Any) -> Any:
@@ -135,9 +137,9 @@ class BaseProxy:
         self._reference: Reference
         served = here.served
         if manager_owned and served is not None and served.server.name == token.server:
-            shared = served.server.find(token.id)
+            shared = served.server.objects.find(token.id)
             if shared is None:
-                raise KeyError(_deleted(token))
+                raise KeyError(deleted(token.id))
             self._reference = LocalReference(served.server, shared)
         else:
             link = _link(token, serializer, authkey)
@@ -208,10 +210,6 @@ class BaseProxy:
             return f"{repr(self)[:-1]}; '__str__()' failed>"
 
 
-def _deleted(token: Token) -> str:
-    return f"the {token.typeid!r} {token.id} has been deleted: no proxy referred to it any more"
-
-
 def _link(token: Token, serializer: str, authkey: bytes | None) -> Link:
     if authkey is None:
         from .process import current_process
@@ -249,7 +247,7 @@ def RebuildProxy(  # noqa: N802, PLR0913, PLR0917 - what pickles name and hold
     served = here.served
     if served is not None and not served.replying and served.server.name == token.server:
         proxy = kind(token, serializer, exposed=exposed, incref=False, manager_owned=True)
-        served.server.use_up(note)
+        served.server.objects.use_up(note)
         return proxy
     link = _link(token, serializer, authkey)
     if note != _GRANTED:

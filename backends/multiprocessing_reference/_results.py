@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from ._worker import CALL, EACH
 from .errors import TimeoutError  # noqa: A004 - the documented name
-from .reduction import Packed, pack
+from .reduction import pack
 
 if TYPE_CHECKING:
     from _thread import LockType
     from collections.abc import Callable, Iterator, Sequence
 
     from ._supply import Supply
+    from .reduction import Packed
 
 __all__ = [
     "ApplyResult",
@@ -40,12 +41,24 @@ __all__ = [
 ]
 
 
+class Waiter(Protocol):
+    """What is released when a job has news: a lock, or what wakes a thread from its poll."""
+
+    def release(self) -> None:
+        """Wake up who waits."""
+
+
 class Crew(Protocol):
     """The workers of a pool, processes or threads, and the thread or threads that hear of results."""
 
     size: int
     lock: threading.Lock
     """Guards the crew's state and its jobs'; never held while the user's code runs."""
+    state: str
+    """RUN, CLOSE or TERMINATE."""
+
+    def check_running(self) -> None:
+        """Raise ValueError unless the pool takes tasks."""
 
     def submit(self, job: Job) -> None:
         """Take in *job*; ValueError unless the pool runs."""
@@ -53,8 +66,14 @@ class Crew(Protocol):
     def run(self, job: Job) -> None:
         """Take in *job* and return when it is concluded."""
 
+    def wait(self, job: Job, satisfied: Callable[[], bool], timeout: float | None) -> bool:
+        """Return once *satisfied* (called with the lock held), or False after *timeout* seconds."""
+
     def offer(self, job: Job) -> None:
         """Hear that *job*, taken in before, has further tasks."""
+
+    def conclude(self, job: Job) -> None:
+        """Conclude *job* in the thread that calls callbacks."""
 
     def forget(self, job: Job) -> None:
         """Hear that *job* is concluded."""
@@ -65,6 +84,9 @@ class Crew(Protocol):
     def terminate(self) -> None:
         """End the workers, whatever they do."""
 
+    def abandon(self) -> None:
+        """Terminate: the pool was collected, perhaps in a thread that holds the lock."""
+
     def join(self) -> None:
         """Wait for the workers to end."""
 
@@ -72,7 +94,7 @@ class Crew(Protocol):
 class Task:
     """One message to a worker: see `_worker` for the kinds."""
 
-    __slots__ = ("_packed", "arguments", "function", "index", "job", "keywords", "kind")
+    __slots__ = ("arguments", "function", "index", "job", "keywords", "kind")
 
     def __init__(
         self,
@@ -89,18 +111,10 @@ class Task:
         self.function = function
         self.arguments = arguments
         self.keywords = keywords
-        self._packed: Packed | None = None
 
     def pack(self) -> Packed:
         """Return the task pickled; any exception of the user's classes comes through."""
-        packed, self._packed = self._packed, None
-        if packed is not None:
-            return packed
         return pack((self.kind, self.function, self.arguments, self.keywords))
-
-    def pack_early(self) -> None:
-        """Pickle the task now, while the caller waits: later changes of its arguments don't count."""
-        self._packed = self.pack()
 
 
 class Job:
@@ -114,8 +128,9 @@ class Job:
         self.crew = crew
         self._pool: object | None = pool
         self.lock = crew.lock
-        self._waiters: list[LockType] = []
-        self._concluded = False
+        self.waiters: list[Waiter] = []
+        self._sealed = False  # the outcome is known
+        self._concluded = False  # ... and the callbacks have returned
         self.listed = False  # whether the crew has it among those with tasks to give
 
     def take(self) -> Task | None:
@@ -126,9 +141,26 @@ class Job:
         """Store a task's outcome; return whether it was the last. The lock is held."""
         raise NotImplementedError
 
-    def abort(self, error: BaseException) -> None:
-        """Fail what is missing, without callbacks. The lock is held."""
+    def seal(self, error: BaseException) -> None:
+        """Fail what is missing, and give no further tasks. The lock is held."""
         raise NotImplementedError
+
+    def abort(self, error: BaseException) -> None:
+        """Fail what is missing and conclude the job without callbacks. The lock is held."""
+        if not self._sealed:
+            self._sealed = True
+            self.seal(error)
+        self._concluded = True
+        self._wake()
+
+    def fail(self, error: BaseException) -> None:
+        """Fail what is missing and conclude the job."""
+        with self.lock:
+            if self._sealed:
+                return
+            self._sealed = True
+            self.seal(error)
+        self.crew.conclude(self)
 
     def conclude(self) -> None:
         """Mark the job as done and wake up who waits for it."""
@@ -139,17 +171,21 @@ class Job:
         self.crew.forget(self)
         del pool  # perhaps the last reference: its finalizer takes locks, so not under ours
 
-    @property
-    def concluded(self) -> bool:
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until nothing is missing, or *timeout* seconds have passed."""
+        if not self._concluded:
+            self.crew.wait(self, self.is_concluded, timeout)
+
+    def is_concluded(self) -> bool:
         """Whether nothing is missing any more."""
         return self._concluded
 
     def _wake(self) -> None:
-        for waiter in self._waiters:
+        for waiter in self.waiters:
             waiter.release()
-        self._waiters.clear()
+        self.waiters.clear()
 
-    def _await(self, satisfied: Callable[[], bool], timeout: float | None) -> bool:
+    def sleep(self, satisfied: Callable[[], bool], timeout: float | None) -> bool:
         """Wait until *satisfied* (called with the lock held), for *timeout* seconds at most."""
         deadline = None if timeout is None else monotonic() + timeout
         while True:
@@ -158,13 +194,13 @@ class Job:
                     return True
                 waiter = allocate_lock()
                 waiter.acquire()
-                self._waiters.append(waiter)
+                self.waiters.append(waiter)
             try:
                 woken = _acquire(waiter, deadline)
             finally:
-                if waiter in self._waiters:
+                if waiter in self.waiters:
                     with self.lock:
-                        self._waiters = [other for other in self._waiters if other is not waiter]
+                        self.waiters = [other for other in self.waiters if other is not waiter]
             if not woken:
                 with self.lock:
                     return satisfied()
@@ -213,11 +249,6 @@ class ApplyResult(Job):
             raise ValueError(message)
         return self._ok
 
-    def wait(self, timeout: float | None = None) -> None:
-        """Wait until the result is there or *timeout* seconds have passed."""
-        if not self._concluded:
-            self._await(self.ready, timeout)
-
     def get(self, timeout: float | None = None) -> Any:  # noqa: ANN401 - the call's result
         """Return the result, or raise what the call raised; TimeoutError after *timeout* seconds."""
         self.wait(timeout)
@@ -238,17 +269,15 @@ class ApplyResult(Job):
 
     def settle(self, task: Task, ok: bool, value: Any) -> bool:  # noqa: ANN401, ARG002, FBT001
         """Store the outcome."""
-        if self._concluded:
+        if self._sealed:
             return False
+        self._sealed = True
         self._ok, self._value = ok, value
         return True
 
-    def abort(self, error: BaseException) -> None:
-        """Fail, unless there is a result."""
-        if not self._concluded:
-            self._ok, self._value, self.task = False, error, None
-            self._concluded = True
-            self._wake()
+    def seal(self, error: BaseException) -> None:
+        """Fail."""
+        self._ok, self._value, self.task = False, error, None
 
     def conclude(self) -> None:
         """Call the callback, then let `get` return."""
@@ -293,6 +322,7 @@ class MapResult(ApplyResult):
         self._left = -(-len(items) // chunksize)
         self._failed = sys.maxsize  # the place of the first item that is known to have failed
         self._value = [None] * len(items)
+        self.empty = len(items) == 0
 
     def take(self) -> Task | None:
         """Return the next chunk."""
@@ -304,7 +334,7 @@ class MapResult(ApplyResult):
 
     def settle(self, task: Task, ok: bool, value: Any) -> bool:  # noqa: ANN401, FBT001
         """Store a chunk's results."""
-        if self._concluded:
+        if self._sealed:
             return False
         self._left -= 1
         if not ok:
@@ -312,12 +342,13 @@ class MapResult(ApplyResult):
                 self._failed, self._ok, self._value = task.index, False, value
         elif self._ok:
             self._value[task.index : task.index + len(value)] = value
-        return self._left == 0
+        self._sealed = self._left == 0
+        return self._sealed
 
-    def abort(self, error: BaseException) -> None:
+    def seal(self, error: BaseException) -> None:
         """Fail, and give out no further chunks."""
         self._next = len(self._items)
-        super().abort(error)
+        super().seal(error)
 
 
 class IMapIterator(Job):
@@ -356,7 +387,7 @@ class IMapIterator(Job):
             except IndexError:  # nothing there, or another thread was quicker
                 if self._concluded and not self._ready:
                     self._raise_end()
-            if not self._await(self._has_next, timeout):
+            if not self.crew.wait(self, self._has_next, timeout):
                 message = f"no result within {timeout} seconds"
                 raise TimeoutError(message)
         if ok:
@@ -373,7 +404,7 @@ class IMapIterator(Job):
 
     def take(self) -> Task | None:
         """Return the next chunk, if it is there yet."""
-        if self._concluded:
+        if self._sealed:
             return None
         chunk = self._supply.take()
         if chunk is None:
@@ -383,13 +414,14 @@ class IMapIterator(Job):
 
     def settle(self, task: Task, ok: bool, value: Any) -> bool:  # noqa: ANN401, FBT001
         """Store a chunk's results."""
-        if self._concluded:
+        if self._sealed:
             return False
         self._settled += 1
         self._store(task.index, value if ok else [(False, value)])
         if self._ready:
             self._wake()
-        return self._settled == self._length
+        self._sealed = self._settled == self._length
+        return self._sealed
 
     def _store(self, index: int, outcomes: list[tuple[bool, Any]]) -> None:
         self._early[index] = outcomes
@@ -401,17 +433,15 @@ class IMapIterator(Job):
         """Hear that the input gave *count* chunks, then ended or raised; return whether all is done."""
         self._length = count
         if error is None:
-            return self._settled == count
+            self._sealed = self._sealed or self._settled == count
+            return self._sealed
         self._length += 1
         return self.settle(Task(self, count, CALL, self._function, ()), False, error)
 
-    def abort(self, error: BaseException) -> None:
+    def seal(self, error: BaseException) -> None:
         """Give what is there, then raise."""
-        if not self._concluded:
-            self._error = error
-            self._concluded = True
-            self._supply.stop()
-            self._wake()
+        self._error = error
+        self._supply.stop()
 
 
 class IMapUnorderedIterator(IMapIterator):

@@ -1,9 +1,5 @@
 """The server of a manager: a thread per connection, a table of shared objects, sessions that hold references.
 
-A shared object lives as long as something holds its Shared: a client's session, a proxy inside another shared object,
-or a ticket (the reference that a pickled proxy carries while no process has it). All of them are ordinary
-references within this process, so Python's own collector deletes shared objects, cycles of nested proxies included.
-
 Connections are authenticated in their own thread, so a client that connects and says nothing holds up nobody.
 Documentation: multiprocessing.managers.BaseManager.get_server.
 """
@@ -14,13 +10,13 @@ import errno
 import os
 import select
 import threading
-import time
 import weakref
-from collections import deque
+from _socket import SHUT_RDWR
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from ._manager_channel import ConnectionChannel
 from ._manager_wire import (
     NOTICE,
     PROXY,
@@ -32,6 +28,7 @@ from ._manager_wire import (
     remote_reply,
     wire_named,
 )
+from ._objects import SharedObjects, deleted
 from ._referents import is_locked
 from ._segments import Segments
 from .errors import AuthenticationError
@@ -39,7 +36,9 @@ from .errors import AuthenticationError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from ._manager_channel import Channel
     from ._manager_wire import Reply, Wire
+    from ._objects import Session, Shared
     from .connection import Connection
 
     Registered = tuple[
@@ -48,47 +47,7 @@ if TYPE_CHECKING:
     Registry = Mapping[str, Registered]
     Description = tuple[str, int, tuple[str, ...], str]
 
-_IN_TRANSIT: Final = 60.0
-"""Seconds that the tickets of a session outlive it: what it has sent may still be on its way."""
-
-
 _OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-
-
-@dataclass(eq=False, slots=True, weakref_slot=True)
-class Shared:
-    """An object shared by the server, and what clients may do with it."""
-
-    obj: Any
-    ident: int
-    typeid: str
-    exposed: frozenset[str]
-    method_to_typeid: Mapping[str, str]
-
-
-@dataclass(eq=False, slots=True)
-class Session:
-    """A client process: what it holds, while it has a connection."""
-
-    name: str
-    connections: int = 0
-    held: dict[int, Shared] = field(default_factory=dict)
-    counts: dict[int, int] = field(default_factory=dict)
-    tickets: set[int] = field(default_factory=set)
-
-    def hold(self, shared: Shared, count: int = 1) -> None:
-        """Add references to *shared*."""
-        self.counts[shared.ident] = self.counts.get(shared.ident, 0) + count
-        self.held[shared.ident] = shared
-
-    def release(self, ident: int) -> Shared | None:
-        """Take back one reference; the object if it was the session's last."""
-        left = self.counts.get(ident, 0) - 1
-        if left > 0:
-            self.counts[ident] = left
-            return None
-        self.counts.pop(ident, None)
-        return self.held.pop(ident, None)
 
 
 @dataclass(eq=False, slots=True)
@@ -128,17 +87,8 @@ class Server:
         """Where clients find the server."""
         self.stop_event = threading.Event()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._lock = threading.Lock()
-        self._idents = 0
-        self._objects: weakref.WeakValueDictionary[int, Shared] = weakref.WeakValueDictionary()
-        self._known: weakref.WeakValueDictionary[tuple[int, str], Shared] = (
-            weakref.WeakValueDictionary()
-        )
-        self._sessions: dict[str, Session] = {}
-        self._tickets: dict[int, Shared] = {}
-        self._ticket_numbers = 0
-        self._expiring: deque[tuple[float, set[int]]] = deque()
-        self._connections: set[Connection] = set()
+        self.objects = SharedObjects()
+        self._channels: set[Channel] = set()
         self._segments = Segments()
         _servers.add(self)
 
@@ -178,12 +128,14 @@ class Server:
     def close(self) -> None:
         """Accept no more, end every conversation, release what the server holds."""
         self.stop_event.set()
+        # Closing alone doesn't wake the thread that accepts.
+        with suppress(OSError, AttributeError):
+            self._listener._socket.shutdown(SHUT_RDWR)  # noqa: SLF001
         self._listener.close()
-        for connection in list(self._connections):
-            _hang_up(connection)
+        for channel in list(self._channels):
+            channel.hang_up()
         self._segments.unlink_all()
-        with self._lock:
-            wake, self._wake = self._wake, -1
+        wake, self._wake = self._wake, -1
         if wake >= 0:
             os.close(wake)
 
@@ -209,101 +161,65 @@ class Server:
             deliver_challenge(connection, self.authkey)
             answer_challenge(connection, self.authkey)
             _, method, args, _ = self.wire.receive(connection)
-            session = self.join_session(*args) if method == "hello" else None
+            session = self.objects.join(*args) if method == "hello" else None
         except (OSError, EOFError, AuthenticationError, ValueError, TypeError):
             session = None  # a stranger, or a client that has been killed
         if session is None:
             connection.close()
             return
-        try:
+        with suppress(OSError):  # serve() finds out too
             self.wire.send(connection, (VALUE, self.name))
-        except OSError:
-            pass  # serve() finds out too
-        self.serve(connection, session)
+        self.serve(ConnectionChannel(connection, self.wire), session)
 
-    # Sessions.
+    # Conversations.
 
-    def join_session(self, name: str, clone_of: str = "") -> Session:
-        """The session of that name with one more connection; a new one starts with a copy of *clone_of*'s references."""
-        with self._lock:
-            session = self._sessions.get(name)
-            if session is None:
-                session = self._sessions[name] = Session(name)
-                source = self._sessions.get(clone_of)
-                if source is not None:
-                    session.held = dict(source.held)
-                    session.counts = dict(source.counts)
-            session.connections += 1
-        return session
-
-    def _leave_session(self, session: Session) -> None:
-        with self._lock:
-            session.connections -= 1
-            if session.connections:
-                return
-            del self._sessions[session.name]
-            gone = session.held  # released outside the lock: finalizers of objects may do anything
-            session.held = {}
-            session.counts = {}
-            now = time.monotonic()
-            if session.tickets:
-                self._expiring.append((now + _IN_TRANSIT, session.tickets))
-            expired = []
-            while self._expiring and self._expiring[0][0] <= now:
-                tickets = self._expiring.popleft()[1]
-                expired += [self._tickets.pop(ticket, None) for ticket in tickets]
-        del gone, expired
-
-    def serve(self, connection: Connection, session: Session) -> None:
-        """Answer the requests of one connection until it closes. Runs in a thread of its own."""
+    def serve(self, channel: Channel, session: Session) -> None:
+        """Answer the requests on one channel until it closes. Runs in a thread of its own."""
         here.served = served = Served(self, session)
-        self._connections.add(connection)
+        self._channels.add(channel)
         try:
             if not self.stop_event.is_set():
-                self._converse(connection, served)
+                self._converse(channel, served)
         finally:
             here.served = None
-            self._connections.discard(connection)
-            connection.close()
-            self._leave_session(session)
+            self._channels.discard(channel)
+            channel.close()
+            self.objects.leave(session)
 
-    def _converse(self, connection: Connection, served: Served) -> None:
-        wire, session = self.wire, served.session
-        held = session.held
+    def _converse(self, channel: Channel, served: Served) -> None:
+        held = served.session.held
+        receive, find, perform = channel.receive, self.objects.find, self.perform
         while True:
             try:
-                ident, method, args, kwds = wire.receive(connection)
+                ident, method, args, kwds = receive()
             except (EOFError, OSError):
                 return
             except Exception as error:  # noqa: BLE001 - unpickling runs anything and so raises anything
                 reply = remote_reply(error)
             else:
                 if ident > 0:
-                    shared = held.get(ident)
-                    if shared is None:
-                        shared = self._objects.get(ident)
-                    reply = self.perform(served, shared, method, args, kwds)
+                    reply = perform(served, held.get(ident) or find(ident), method, args, kwds)
                 else:
                     reply = self._serve_self(served, method, args, kwds)
                     if ident == NOTICE:
                         continue
                 # Until the next request, this thread holds on to nothing of the client's.
-                shared = args = kwds = None
-            if not self._reply(connection, served, reply):
+                args = kwds = None
+            if not self._reply(channel, served, reply):
                 return
-            reply = (VALUE, None)
+            reply = None
 
-    def _reply(self, connection: Connection, served: Served, reply: Reply) -> bool:
+    def _reply(self, channel: Channel, served: Served, reply: Reply) -> bool:
         """Send *reply*; False if the client has gone."""
         served.replying = True
         try:
-            self.wire.send(connection, reply)
+            channel.send(reply)
         except OSError:
             return False
         except Exception as error:  # noqa: BLE001 - pickling runs anything and so raises anything
             text = remote_reply(error)[1]
             try:
-                self.wire.send(connection, (REMOTE, f"Unserializable message: {text}"))
+                channel.send((REMOTE, f"Unserializable message: {text}"))
             except OSError:
                 return False
         finally:
@@ -322,7 +238,7 @@ class Server:
     ) -> Reply:
         """Call a method of a shared object, and say how it went."""
         if shared is None:
-            return REMOTE, "KeyError: the shared object has been deleted: no proxy referred to it any more\n"
+            return REMOTE, "KeyError: the shared object has been deleted: no proxy refers to it any more\n"
         if method not in shared.exposed:
             return self._fallback(shared, method, args)
         try:
@@ -384,12 +300,12 @@ class Server:
         return self.name
 
     def attach(
-        self, served: Served, connection: Connection, session: str, clone_of: str = ""
+        self, served: Served, channel: Channel, session: str, clone_of: str = ""
     ) -> None:
         """Serve another connection of the same client, or the first of its child."""
-        joined = self.join_session(session, clone_of)
+        joined = self.objects.join(session, clone_of)
         threading.Thread(
-            target=self.serve, args=(connection, joined), name="manager-serve", daemon=True
+            target=self.serve, args=(channel, joined), name="manager-serve", daemon=True
         ).start()
 
     def create(self, served: Served, typeid: str, /, *args: Any, **kwds: Any) -> Description:
@@ -407,17 +323,8 @@ class Server:
     def share(self, typeid: str, obj: Any, session: Session | None) -> Shared:
         """Put *obj* into the table, or find it there, with a reference for *session*."""
         _, exposed, method_to_typeid, _ = self.registry[typeid]
-        names = frozenset(public_methods(obj) if exposed is None else exposed)
-        with self._lock:
-            shared = self._known.get((id(obj), typeid))
-            if shared is None:
-                self._idents += 1
-                shared = Shared(obj, self._idents, typeid, names, dict(method_to_typeid or {}))
-                self._objects[shared.ident] = shared
-                self._known[id(obj), typeid] = shared
-            if session is not None:
-                session.hold(shared)
-        return shared
+        names = public_methods(obj) if exposed is None else exposed
+        return self.objects.share(obj, typeid, names, method_to_typeid or {}, session)
 
     def describe(self, shared: Shared) -> Description:
         """What a client needs to make a proxy: typeid, number, exposed methods, place of the proxy's class."""
@@ -425,72 +332,31 @@ class Server:
         return shared.typeid, shared.ident, tuple(sorted(shared.exposed)), place
 
     def claim(self, served: Served, ident: int, ticket: int) -> None:
-        """A reference for a proxy that the client has unpickled; uses up its ticket."""
-        with self._lock:
-            shared = self._objects.get(ident)
-            if shared is None:
-                msg = f"the shared object {ident} has been deleted: no proxy referred to it any more"
-                raise KeyError(msg)
-            served.session.hold(shared)
-            # Last, when the session holds the object already.
-            self._tickets.pop(ticket, None)
+        """A reference for a proxy that the client has unpickled."""
+        self.objects.claim(served.session, ident, ticket)
 
     def drop(self, served: Served, ident: int) -> None:
         """A proxy of the client has gone."""
-        with self._lock:
-            gone = served.session.release(ident)
-        del gone  # outside the lock: the object's finalizer may do anything
+        self.objects.drop(served.session, ident)
 
     def ticket(self, served: Served, ident: int) -> int:
         """A reference for a proxy that the client has pickled."""
-        with self._lock:
-            shared = served.session.held.get(ident) or self._objects[ident]
-            number = self._new_ticket(shared)
-            served.session.tickets.add(number)
-        return number
-
-    def _new_ticket(self, shared: Shared) -> int:
-        self._ticket_numbers += 1
-        self._tickets[self._ticket_numbers] = shared
-        return self._ticket_numbers
-
-    def own_ticket(self, shared: Shared) -> int:
-        """A reference for a proxy that the server itself has pickled, other than in a reply."""
-        with self._lock:
-            return self._new_ticket(shared)
-
-    def use_up(self, ticket: int) -> None:
-        """A pickled proxy has been loaded in the server itself."""
-        with self._lock:
-            self._tickets.pop(ticket, None)
-
-    def grant(self, session: Session, shared: Shared) -> None:
-        """A reference for a proxy in a reply."""
-        with self._lock:
-            session.hold(shared)
-
-    def find(self, ident: int) -> Shared | None:
-        """The shared object of that number."""
-        return self._objects.get(ident)
+        return self.objects.ticket(served.session, ident)
 
     def get_methods(self, served: Served, ident: int) -> list[str]:
         """The names of the exposed methods of an object."""
-        return sorted(self._objects[ident].exposed)
+        shared = self.objects.find(ident)
+        if shared is None:
+            raise KeyError(deleted(ident))
+        return sorted(shared.exposed)
 
     def number_of_objects(self, served: Served) -> int:
         """How many objects are shared."""
-        return len(self._objects)
+        return len(self.objects)
 
     def debug_info(self, served: Served) -> str:
         """A text with every shared object and its count of references from clients."""
-        with self._lock:
-            objects = sorted(self._objects.items())
-            sessions = list(self._sessions.values())
-        lines = []
-        for ident, shared in objects:
-            count = sum(session.counts.get(ident, 0) for session in sessions)
-            lines.append(f"  {ident}:       refcount={count}\n    {str(shared.obj)[:75]}")
-        return "\n".join(lines)
+        return self.objects.describe()
 
     def shutdown(self, served: Served) -> None:
         """Make the server stop."""
@@ -510,8 +376,10 @@ class Server:
 
     def after_fork_in_child(self) -> None:
         """A process that an object of the server has forked has no part in its conversations."""
-        for connection in list(self._connections):
-            connection.close()
+        for channel in list(self._channels):
+            channel.close()
+        with suppress(OSError, AttributeError):
+            self._listener._socket.close()  # noqa: SLF001 - its close() would remove the file
         here.served = None
 
 
@@ -529,14 +397,6 @@ def public_methods(obj: Any) -> list[str]:
     return [
         name for name in dir(obj) if not name.startswith("_") and callable(getattr(obj, name, None))
     ]
-
-
-def _hang_up(connection: Connection) -> None:
-    """End a conversation from another thread: close() alone wouldn't wake its reader."""
-    import socket
-
-    with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as peer:
-        peer.shutdown(socket.SHUT_RDWR)
 
 
 _servers: weakref.WeakSet[Server] = weakref.WeakSet()

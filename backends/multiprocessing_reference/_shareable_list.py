@@ -1,11 +1,14 @@
 """ShareableList: a list of fixed length in a block of shared memory.
 
-The block holds, in this order: the number of items; the offset of every slot, and where the last one ends; a byte for
-every item that tells its type; the slots. Each but the last is an array of 8-byte integers. Offsets never change; an
-item's type and value do. A slot has a multiple of 8 bytes, for text and bytes at least one more than they need, and
-unused bytes are null. That is why trailing null bytes can't be told from unused ones: the documentation says that they are
-silently stripped.
+The block holds, in this order: the number of items; the offset of every slot, and where the last
+one ends; a byte for every item that tells its type; the slots. Each but the last is an array of
+8-byte integers. Offsets never change; an item's type and value do. A slot has a multiple of 8
+bytes, for text and bytes at least one more than they need, and unused bytes are null. That is why
+trailing null bytes can't be told from unused ones: the documentation says that they are silently
+stripped.
 """
+
+# ruff: noqa: ANN401 - items are of several types
 
 from __future__ import annotations
 
@@ -17,33 +20,40 @@ from ._named_memory import SharedMemory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from typing import Any, Final
 
     Item = int | float | bool | str | bytes | None
 
 _INT, _FLOAT, _BOOL, _STR, _BYTES, _NONE = range(6)
-_TAGS: Final[dict[type[Any], int]] = {int: _INT, float: _FLOAT, bool: _BOOL, str: _STR, bytes: _BYTES, type(None): _NONE}
+_TAGS: Final[dict[type[Any], int]] = {
+    int: _INT,
+    float: _FLOAT,
+    bool: _BOOL,
+    str: _STR,
+    bytes: _BYTES,
+    type(None): _NONE,
+}
 _FORMATS: Final = {_INT: "q", _FLOAT: "d", _BOOL: "xxxxxxx?", _NONE: "xxxxxx?x"}
 _WORD: Final = 8
 _LONGEST: Final = 10_000_000
 
 
 class UnsupportedItemError(TypeError, KeyError):
-    """An item is of no type that a ShareableList can hold. (KeyError is what CPython raises.)"""
+    """An item is of no type that a ShareableList can hold; KeyError is what CPython raises."""
 
     def __str__(self) -> str:
         return Exception.__str__(self)
 
 
 class ShareableList:
-    """A list of ``int`` (64 bits), ``float``, ``bool``, ``str``, ``bytes`` and None; its length never changes.
+    """A list, fixed in length, of ``int`` (64 bits), ``float``, ``bool``, ``str``, ``bytes``, None.
 
-    ``sequence`` makes a new one (in a block called ``name``, if given); None attaches the one called ``name``.
-    Documentation: multiprocessing.shared_memory.ShareableList.
+    ``sequence`` makes a new one (in a block called ``name``, if given); None attaches the one
+    called ``name``. Documentation: multiprocessing.shared_memory.ShareableList.
     """
 
-    __class_getitem__ = classmethod(GenericAlias)
+    __class_getitem__: Any = classmethod(GenericAlias)
 
     def __init__(self, sequence: Iterable[Item] | None = None, *, name: str | None = None) -> None:
         if name is not None and sequence is None:
@@ -65,14 +75,14 @@ class ShareableList:
     def _attach(self) -> None:
         """Read what never changes: the number of items and where they are."""
         buf = self._buffer()
-        (self._len,) = unpack_from("=q", buf, 0)
+        self._len: int = unpack_from("=q", buf, 0)[0]
         self._offsets: tuple[int, ...] = unpack_from(f"={self._len + 1}q", buf, _WORD)
         self._tags_at = (self._len + 2) * _WORD
 
     def _buffer(self) -> memoryview:
         buf = self.shm.buf
         if buf is None:
-            msg = f"the shared memory of this ShareableList, {self.shm.name!r}, has been closed; attach it again by its name"
+            msg = f"this ShareableList was closed; attach it again as {self.shm.name!r}"
             raise ValueError(msg)
         return buf
 
@@ -102,16 +112,19 @@ class ShareableList:
         return data.decode() if tag == _STR else data
 
     def __setitem__(self, position: int, value: Item) -> None:
-        """Change an item, its type as well; ValueError when a text or bytes are larger than the item's first value."""
+        """Change an item, its type as well; ValueError for text or bytes larger than its slot."""
         position = self._checked(position, "assignment index out of range")
         tag, data = _encode(value)
         room = self._offsets[position + 1] - self._offsets[position]
         if len(data) > room:
-            msg = f"bytes/str item exceeds available storage: {len(data)} bytes, where item {position} has room for {room}"
+            msg = (
+                f"bytes/str item exceeds available storage: {len(data)} bytes, "
+                f"where item {position} has room for {room}"
+            )
             raise ValueError(msg)
         self._store(position, tag, data)
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Any]:
         return map(self.__getitem__, range(self._len))
 
     @property
@@ -120,14 +133,15 @@ class ShareableList:
         buf = self._buffer()
         tags = buf[self._tags_at : self._tags_at + self._len]
         sizes = [end - start for start, end in zip(self._offsets, self._offsets[1:], strict=False)]
-        return "".join(_FORMATS.get(tag) or f"{size}s" for tag, size in zip(tags, sizes, strict=True))
+        items = zip(tags, sizes, strict=True)
+        return "".join(_FORMATS.get(tag) or f"{size}s" for tag, size in items)
 
     def count(self, value: object) -> int:
         """Return how many items equal ``value``."""
         return sum(value == item for item in self)
 
     def index(self, value: object) -> int:
-        """Return the position of the first item that equals ``value``; ValueError if there is none."""
+        """Return the position of the first item that equals ``value``, or raise ValueError."""
         for position, item in enumerate(self):
             if value == item:
                 return position
@@ -136,7 +150,8 @@ class ShareableList:
 
     def _checked(self, position: int, message: str) -> int:
         if not isinstance(position, int):
-            msg = f"ShareableList indices must be integers, not {type(position).__name__}: it has no slices"
+            kind = type(position).__name__
+            msg = f"ShareableList indices must be integers, not {kind}: it has no slices"
             raise TypeError(msg)
         if not -self._len <= position < self._len:
             raise IndexError(message)
@@ -158,13 +173,17 @@ def _encode(value: Item) -> tuple[int, bytes]:
     """Return an item's type, and its bytes; struct.error for an integer of more than 64 bits."""
     tag = _TAGS.get(type(value))
     if tag is None:
-        msg = f"a ShareableList holds int, float, bool, str, bytes and None, not {type(value).__name__}: {value!r}"
+        kind = type(value).__name__
+        msg = f"a ShareableList holds int, float, bool, str, bytes and None, not {kind}: {value!r}"
         raise UnsupportedItemError(msg)
     if not isinstance(value, (str, bytes)):
         return tag, pack("=d" if tag == _FLOAT else "=q", value or 0)
     data = value.encode() if isinstance(value, str) else value
     if len(data) >= _LONGEST:
-        msg = f"an item of {len(data)} bytes exceeds available storage: text and bytes must be below {_LONGEST}"
+        msg = (
+            f"an item of {len(data)} bytes exceeds available storage: "
+            f"text and bytes must have less than {_LONGEST}"
+        )
         raise ValueError(msg)
     return tag, data
 

@@ -85,7 +85,7 @@ class IteratorSupply:
     endless = True
 
     def __init__(self, iterable: Iterable[Any], chunksize: int, ahead: int) -> None:
-        self._iterable: Iterable[Any] | None = iterable
+        self._iterable: Any = iterable
         self._chunksize = chunksize
         self._ahead = ahead
         self._stock: deque[Sequence[Any]] = deque()
@@ -120,7 +120,7 @@ class IteratorSupply:
         chunk: list[Any] = []
         try:
             iterable, self._iterable = self._iterable, None
-            for item in iterable or ():
+            for item in iterable:
                 chunk.append(item)
                 if len(chunk) == self._chunksize:
                     count += 1

@@ -1,8 +1,9 @@
 """Contexts: the whole API of the package, bound to one start method.
 
-Every method here is also a function of the package: those of the default context, which has no start
-method until the first need (or `set_start_method`) fixes it. A concrete context always has its own.
-What a method makes is imported when it is first made, so that importing the package stays light.
+Every method here is also a function of the package: those of the default context, which has no
+start method until the first need (or `set_start_method`) fixes it. A concrete context always has
+its own. What a method makes is imported when it is first made, so that importing the package stays
+light.
 
 Documentation: multiprocessing, "Contexts and start methods" and "Global start method".
 """
@@ -172,19 +173,19 @@ class BaseContext:
 
         return Pipe(duplex)
 
-    def Queue(self, maxsize: int = 0) -> queues.Queue[Any]:  # noqa: N802
+    def Queue(self, maxsize: int = 0) -> queues.Queue:  # noqa: N802
         """Return a queue between processes, of at most *maxsize* items if positive."""
         from .queues import Queue
 
         return Queue(maxsize, ctx=self.get_context())
 
-    def JoinableQueue(self, maxsize: int = 0) -> queues.JoinableQueue[Any]:  # noqa: N802
+    def JoinableQueue(self, maxsize: int = 0) -> queues.JoinableQueue:  # noqa: N802
         """Return a queue with `task_done` and `join`."""
         from .queues import JoinableQueue
 
         return JoinableQueue(maxsize, ctx=self.get_context())
 
-    def SimpleQueue(self) -> queues.SimpleQueue[Any]:  # noqa: N802
+    def SimpleQueue(self) -> queues.SimpleQueue:  # noqa: N802
         """Return a queue that writes and reads its pipe directly."""
         from .queues import SimpleQueue
 
@@ -293,9 +294,7 @@ class BaseContext:
         """Return a pool of worker processes."""
         from .pool import Pool
 
-        return Pool(
-            processes, initializer, initargs, maxtasksperchild, context=self.get_context()
-        )
+        return Pool(processes, initializer, initargs, maxtasksperchild, context=self.get_context())
 
 
 class ForkContext(BaseContext):
@@ -404,6 +403,8 @@ def _has_temporary_directory() -> bool:
 
 def launcher(method: str | None) -> Callable[[process.BaseProcess], Launched]:
     """Return the function that starts a process by *method*, None: by the default context's."""
+    from . import util  # noqa: F401 - who has children needs its hook at exit, which ends them
+
     if method is None:
         method = default_context.get_start_method()
     if method == "fork":

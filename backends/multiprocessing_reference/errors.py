@@ -19,7 +19,7 @@ class BufferTooShort(ProcessError):  # noqa: N818 - the documented name
     """
 
 
-class TimeoutError(ProcessError):  # noqa: A001, N818 - the documented name
+class TimeoutError(ProcessError):  # noqa: A001 - the documented name
     """A method with a timeout gave up waiting."""
 
 

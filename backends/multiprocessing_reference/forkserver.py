@@ -1,10 +1,11 @@
 """The program's fork server: how it is started, asked and preloaded.
 
-One server serves the whole program. Its clients hold the same end of a sequenced-packet socket, which
-every process of the program inherits: a request is one packet with one descriptor in it, the other end
-of a socket pair that the client made for this child alone. All else (what to run, its descriptors, the
-pid, the exit code) goes over that pair, so clients never meet, nobody needs an address or a key, and
-the end of file of the shared socket tells the server that the program has ended.
+One server serves the whole program. Its clients hold the same end of a sequenced-packet socket,
+which every process of the program inherits: a request is one packet with one descriptor in it, the
+other end of a socket pair that the client made for this child alone. All else (what to run, its
+descriptors, the pid, the exit code) goes over that pair, so clients never meet, nobody needs an
+address or a key, and the end of file of the shared socket tells the server that the program has
+ended.
 
 The other side is in `_forkserver_main`, a child as its parent sees it in `_launch_forkserver`.
 

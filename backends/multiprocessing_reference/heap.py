@@ -1,15 +1,17 @@
 """Shared memory for locks and for shared ctypes objects.
 
-A program asks for blocks of a few bytes (a semaphore, a ``Value``) up to many megabytes (an ``Array``). They are cut from
-*arenas*: anonymous files (memfd) mapped into every process that uses them. A child made by fork has the mapping already;
-any other child gets the descriptor with the object, so that an arena has no name, needs nobody to clean up after it, and
-is gone with the last process that maps it, however that process ends.
+A program asks for blocks of a few bytes (a semaphore, a ``Value``) up to many megabytes (an
+``Array``). They are cut from *arenas*: anonymous files (memfd) mapped into every process that uses
+them. A child made by fork has the mapping already; any other child gets the descriptor with the
+object, so that an arena has no name, needs nobody to clean up after it, and is gone with the last
+process that maps it, however that process ends.
 
-Blocks are never used twice. An allocation moves a mark forward; an arena goes away as a whole when nothing refers to it
-any more. That has three reasons. The kernel hands out zeroed pages, so a block is zeroed for free. Nobody can know
-whether another process still uses a block that this one has dropped, and a second life would corrupt it there. And
-there are no free lists to search, to lock, or to find broken after a kill. The price is that one living block keeps
-its arena of 1 MiB mapped, of which only the pages in use take memory.
+Blocks are never used twice. An allocation moves a mark forward; an arena goes away as a whole when
+nothing refers to it any more. That has three reasons. The kernel hands out zeroed pages, so a block
+is zeroed for free. Nobody can know whether another process still uses a block that this one has
+dropped, and a second life would corrupt it there. And there are no free lists to search, to lock,
+or to find broken after a kill. The price is that one living block keeps its arena of 1 MiB mapped,
+of which only the pages in use take memory.
 """
 
 from __future__ import annotations
@@ -43,14 +45,15 @@ _known: dict[bytes, ref[Arena]] = {}
 class Arena:
     """A piece of memory that processes share.
 
-    Attributes: ``memory``, the mapping; ``size``, its bytes; ``address``, where it lies in this process;
-    ``descriptor``, the file behind it, which travels to other processes; ``identity``, the same in all of them.
+    Attributes: ``memory``, the mapping; ``size``, its bytes; ``address``, where it lies in this
+    process; ``descriptor``, the file behind it, which travels to other processes; ``identity``, the
+    same in all of them.
     """
 
     __slots__ = ("__weakref__", "_address", "_anchor", "descriptor", "identity", "memory", "size")
 
     def __init__(self, size: int, descriptor: int | None = None, identity: bytes = b"") -> None:
-        """Map ``descriptor``, which the arena owns from now on; without one, make a new file of ``size`` bytes."""
+        """Map a file of ``size`` bytes: ``descriptor``, which the arena owns now, or a new one."""
         self.size = size
         self.identity = identity or os.urandom(12)
         self.descriptor = _new_file(size) if descriptor is None else descriptor
@@ -75,13 +78,19 @@ class Arena:
         require_spawning(self)
         return _attach, (share_fd(self.descriptor), self.size, self.identity)
 
-    def __del__(self, _close: Callable[[int], None] = os.close) -> None:
+    # Bound here, for what still lives when the interpreter takes modules apart.
+    def __del__(
+        self,
+        _close: Callable[[int], None] = os.close,
+        _known: dict[bytes, ref[Arena]] = _known,
+    ) -> None:
         # The mapping itself goes with the last ctypes object that lies in it.
-        if hasattr(self, "memory"):
-            _close(self.descriptor)
+        if not hasattr(self, "memory"):
+            return
+        _close(self.descriptor)
         reference = _known.get(self.identity)
-        if reference is not None and reference() is None:
-            _known.pop(self.identity, None)
+        if reference is not None and reference() is self:
+            del _known[self.identity]
 
 
 class Block:
@@ -115,7 +124,7 @@ class Heap:
         self.forget()
 
     def forget(self) -> None:
-        """Leave the current arena: in a forked child it belongs to the parent, which goes on cutting from it."""
+        """Leave the current arena: in a forked child, the parent goes on cutting from it."""
         self._lock = allocate_lock()
         self._arena: Arena | None = None
         self._mark = 0

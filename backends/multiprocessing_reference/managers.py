@@ -1,25 +1,20 @@
 """Managers: objects shared between processes by a server process, and reached through proxies.
 
-The parts: the server (_server.py), the client's link to it (_manager_link.py), what they say (_manager_wire.py), the
+The parts: the server (_server.py, _objects.py) and its process (_server_process.py), the client's link to it (_manager_link.py), what they say (_manager_wire.py), the
 proxies (_proxy.py, _proxies.py). Here are the managers themselves: they start a server or connect to one, and create
 shared objects.
-
-A server that a manager has started talks with it over an inherited Pipe: the first message there is the server's
-address, and from then on the Pipe is the control connection of the manager's Link.
 
 Documentation: multiprocessing, section "Managers"; multiprocessing.managers.
 """
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
-from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import process, util
+from ._manager_channel import ConnectionChannel
 from ._manager_link import Link, new_session, open_link
 from ._manager_wire import RemoteError, Token, wire_named
 from ._proxies import (
@@ -41,6 +36,7 @@ from ._proxies import (
 from ._proxy import AutoProxy, BaseProxy, MakeProxyType, RebuildProxy, proxy_for
 from ._referents import Array, Namespace, Value, make_pool, make_queue
 from ._server import Server
+from ._server_process import Plan, end_process, first_word, private_directory, serve
 from .errors import ProcessError
 
 if TYPE_CHECKING:
@@ -51,7 +47,36 @@ if TYPE_CHECKING:
     from .connection import Connection
     from .shared_memory import ShareableList, SharedMemory
 
-__all__ = ["BaseManager", "BaseProxy", "SharedMemoryManager", "SyncManager", "Token"]
+__all__ = [
+    "AcquirerProxy",
+    "Array",
+    "ArrayProxy",
+    "AutoProxy",
+    "BarrierProxy",
+    "BaseListProxy",
+    "BaseManager",
+    "BasePoolProxy",
+    "BaseProxy",
+    "ConditionProxy",
+    "DictProxy",
+    "EventProxy",
+    "IteratorProxy",
+    "ListProxy",
+    "MakeProxyType",
+    "Namespace",
+    "NamespaceProxy",
+    "PoolProxy",
+    "ProcessError",
+    "RebuildProxy",
+    "RemoteError",
+    "Server",
+    "SetProxy",
+    "SharedMemoryManager",
+    "SyncManager",
+    "Token",
+    "Value",
+    "ValueProxy",
+]
 
 _INITIAL = "initial"
 _STARTED = "started"
@@ -131,37 +156,39 @@ class BaseManager:
         from .connection import Pipe
 
         ours, theirs = Pipe()
-        link = Link(ours, wire_named(self._serializer), None, self._authkey, new_session())
+        wire = wire_named(self._serializer)
+        link = Link(ConnectionChannel(ours, wire), wire, None, self._authkey, new_session())
+        address, directory = self._address, None
+        if address is None:
+            directory = private_directory()
+            address = f"{directory}/socket"
         with theirs:
-            started = self._start_process(theirs, link.session, initializer, tuple(initargs))
+            plan = Plan(self._Server, self._registry, address, directory, bytes(self._authkey), self._serializer)
+            started = self._start_process(plan, theirs, link.session, initializer, tuple(initargs))
         try:
-            address = _first_word(ours, started)
+            address = first_word(ours, started)
             link.address = self._address = address
             link.greet()
         except BaseException:
-            _end(started, None, self._shutdown_timeout, None)
+            end_process(started, None, self._shutdown_timeout, directory)
             raise
         self._process = started
         self._link = link
         self._state = _STARTED
-        generated = address if isinstance(address, str) else None
         self._finalizer = util.Finalize(
             self,
-            _end,
-            args=(started, link, self._shutdown_timeout, generated),
+            end_process,
+            args=(started, link, self._shutdown_timeout, directory),
             exitpriority=0,
         )
 
-    def _start_process(self, end: Connection, session: str, *init: Any) -> Any:
+    def _start_process(self, plan: Plan, end: Connection, session: str, *init: Any) -> Any:
         context = self._ctx
         if context is None:
-            from .context import get_context
+            from .context import default_context
 
-            context = get_context()
-        plan = _Plan(
-            self._Server, self._registry, self._address, bytes(self._authkey), self._serializer
-        )
-        started = context.Process(target=_serve, args=(plan, end, session, *init))
+            context = default_context.get_context()
+        started = context.Process(target=serve, args=(plan, end, session, *init))
         started.name = f"{type(self).__name__}-{started.name.rpartition('-')[2]}"
         # A Ctrl-C before the server ignores SIGINT would end it, though it is none of the server's business.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -280,72 +307,6 @@ def _creator(typeid: str) -> Callable[..., Any]:
     return create
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What a server's process needs to make its server."""
-
-    kind: type[Server]
-    registry: Mapping[str, Registered]
-    address: Any
-    authkey: bytes
-    serializer: str
-
-
-def _serve(
-    plan: _Plan,
-    end: Connection,
-    session: str,
-    initializer: Callable[..., object] | None,
-    initargs: tuple[Any, ...],
-) -> None:
-    """The life of a server's process: until it is told to stop, or its parent has ended."""
-    # A Ctrl-C in the terminal reaches the whole group; the processes that end by it still need the server.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    if initializer is not None:
-        initializer(*initargs)
-    server = plan.kind(plan.registry, plan.address, plan.authkey, plan.serializer)
-    joined = server.join_session(session)
-    end.send(server.address)
-    threading.Thread(
-        target=server.serve, args=(end, joined), name="manager-serve", daemon=True
-    ).start()
-    parent = process.parent_process()
-    server.serve_until(() if parent is None else (parent.sentinel,))
-
-
-def _first_word(connection: Connection, started: Any) -> Any:
-    """The server's address; EOFError if it ends without a word."""
-    from .connection import wait
-
-    if connection in wait([connection, started.sentinel]):
-        with suppress(EOFError, ConnectionResetError):
-            return connection.recv()
-    msg = f"the manager's process {started.name!r} ended before it could serve; what it printed says why"
-    raise EOFError(msg)
-
-
-def _end(started: Any, link: Link | None, timeout: float, path: str | None) -> None:
-    """End a server's process: ask it to, then terminate it, then kill it, with *timeout* seconds for each."""
-    if started.is_alive():
-        if link is not None:
-            with suppress(OSError):
-                link.notify("shutdown")
-            started.join(timeout)
-        if started.is_alive():
-            util.info("the manager's process %r doesn't end: terminating it", started.name)
-            started.terminate()
-            started.join(timeout)
-            if started.is_alive():
-                util.info("the manager's process %r still doesn't end: killing it", started.name)
-                started.kill()
-    started.join()
-    if started.exitcode != 0 and path is not None:
-        # It could not clean up after itself.
-        with suppress(OSError):
-            os.unlink(path)
-
-
 class SyncManager(BaseManager):
     """A manager of the types used to synchronize processes, and of containers.
 
@@ -414,7 +375,7 @@ class SharedMemoryManager(BaseManager):
             raise
         return segment
 
-    def ShareableList(self, sequence: Iterable[Any]) -> ShareableList[Any]:  # noqa: N802 - the documented name
+    def ShareableList(self, sequence: Iterable[Any]) -> ShareableList:  # noqa: N802 - the documented name
         """A new list. Documentation: multiprocessing.managers.SharedMemoryManager.ShareableList."""
         from .shared_memory import ShareableList
 

@@ -1,13 +1,15 @@
 """Process objects: what a program holds of a child, and of itself.
 
-How a child comes to be is the business of the start methods (`_launch_*`); what happens inside it, of
-`_bootstrap`. This module knows who the current process is and which children it has.
+How a child comes to be is the business of the start methods (`_launch_*`); what happens inside it,
+of `_bootstrap`. This module knows who the current process is and which children it has.
 
 Every rule whose breach is a mistake of the caller raises what programs have always caught there
 (AssertionError, ValueError), but by `raise`, so that ``python -O`` changes nothing.
 
 Documentation: multiprocessing, "Process and exceptions".
 """
+
+# ruff: noqa: SLF001 - what is private here is private to the module
 
 from __future__ import annotations
 
@@ -80,7 +82,7 @@ class BaseProcess:
         target: Callable[..., object] | None = None,
         name: str | None = None,
         args: Iterable[Any] = (),
-        kwargs: Mapping[str, Any] = {},  # noqa: B006 - the documented default, copied below
+        kwargs: Mapping[str, Any] = {},  # the documented default, copied below
         *,
         daemon: bool | None = None,
     ) -> None:
@@ -224,12 +226,12 @@ class BaseProcess:
     def name(self, name: str) -> None:
         if not isinstance(name, str):
             message = "name must be a string"
-            raise AssertionError(message)
+            raise AssertionError(message)  # noqa: TRY004 - what programs know
         self._name = name
 
     @property
     def daemon(self) -> bool:
-        """Whether the process ends with its parent. Documentation: multiprocessing.Process.daemon."""
+        """Whether the process ends with its parent. Documentation: Process.daemon."""
         return self._daemon
 
     @daemon.setter

@@ -16,14 +16,14 @@ from __future__ import annotations
 import copyreg
 import os
 import sys
-from _pickle import Pickler, loads  # not pickle, which imports re as well
+from _pickle import Pickler, dumps, loads  # not pickle, which imports re as well
+from _thread import _local
 from io import BytesIO
-from threading import local
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import IO, Any
+    from typing import IO, Any, Self
 
     from _typeshed import ReadableBuffer
 
@@ -44,12 +44,19 @@ __all__ = [
     "unpack",
 ]
 
-_reducers: dict[type[Any], Callable[[Any], Any]] = {}
-_lazy_reducers: dict[tuple[str, str], Callable[[Any], Any]] = {}
+_PLAIN = frozenset({int, float, str, bytes, bool, type(None)})
+"""The types whose pickles hold nothing else, and need nothing of this module."""
+
+_table: dict[type[Any], Callable[[Any], Any]] = {}
+"""The reducers of all picklers: copyreg's, and over them our own."""
+
+_own: dict[type[Any], Callable[[Any], Any]] = {}
+_copied: dict[type[Any], Callable[[Any], Any]] = {}
+_lazy: dict[tuple[str, str], Callable[[Any], Any]] = {}
 
 
-class _State(local):
-    """What this thread is doing: its descriptors on the way out and in, and whether it starts a child."""
+class _State(_local):
+    """What this thread does: its descriptors on the way out and in, whether it starts a child."""
 
     outgoing: list[int] | None = None
     incoming: list[int | None] | None = None
@@ -59,29 +66,33 @@ class _State(local):
 _state = _State()
 
 
-def _dispatch_table() -> dict[type[Any], Callable[[Any], Any]]:
-    for (module, name), reduce in list(_lazy_reducers.items()):
+def _update_table() -> None:
+    """Take in what was registered with copyreg, and types whose modules were imported, since."""
+    global _copied
+    if copyreg.dispatch_table != _copied:
+        _copied = dict(copyreg.dispatch_table)
+        _table.update(_copied)
+        _table.update(_own)
+    for (module, name), reduce in list(_lazy.items()):
         if module in sys.modules:
-            _reducers.setdefault(getattr(sys.modules[module], name), reduce)
-            del _lazy_reducers[module, name]
-    return {**copyreg.dispatch_table, **_reducers}
+            register(getattr(sys.modules[module], name), reduce)
+            del _lazy[module, name]
 
 
 class ForkingPickler(Pickler):
     """A pickler that also knows how to send the objects of this package, and those registered."""
 
-    def __init__(self, file: IO[bytes], protocol: int | None = None) -> None:
-        super().__init__(file, protocol)
-        self.dispatch_table = _dispatch_table()
+    dispatch_table = _table
 
     @classmethod
     def register(cls, type: type[Any], reduce: Callable[[Any], Any]) -> None:  # noqa: A002
         """Pickle objects of *type* (exactly) by calling *reduce*, as `copyreg.pickle` describes."""
-        _reducers[type] = reduce
+        _own[type] = _table[type] = reduce
 
     @classmethod
     def dumps(cls, obj: object, protocol: int | None = None) -> bytes:
         """Return *obj* as bytes that mean something by themselves, wherever they are carried."""
+        _update_table()
         outgoing, _state.outgoing = _state.outgoing, None
         try:
             buffer = BytesIO()
@@ -119,7 +130,7 @@ class Packed:
         for fd in fds:
             os.close(fd)
 
-    def __enter__(self) -> Packed:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc_info: object) -> None:
@@ -131,6 +142,9 @@ def pack(obj: object, *, for_start: bool = False) -> Packed:
 
     *for_start* is true while a Process object is pickled for its own start (see `spawning`).
     """
+    if type(obj) in _PLAIN:
+        return Packed(dumps(obj), ())
+    _update_table()
     outer, was_spawning = _state.outgoing, _state.spawning
     fds: list[int] = []
     _state.outgoing = fds
@@ -252,4 +266,4 @@ def _rebuild_socket(shared: SharedFd, family: int, kind: int, proto: int) -> Any
 
 
 # Known by name until the program itself imports the module.
-_lazy_reducers["socket", "socket"] = _reduce_socket
+_lazy["socket", "socket"] = _reduce_socket

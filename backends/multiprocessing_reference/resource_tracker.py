@@ -1,9 +1,9 @@
 """A process that outlives the program by a moment, to unlink what the program left behind.
 
-Named semaphores and shared memory stay until the next reboot if nobody unlinks them, say because their
-owner was killed. Whoever makes one tells the tracker, over a pipe; whoever unlinks it does so again. The
-write end is inherited by every process of the program, so that one tracker serves them all, and its
-end of file is the news that all of them have ended.
+Named semaphores and shared memory stay until the next reboot if nobody unlinks them, say because
+their owner was killed. Whoever makes one tells the tracker, over a pipe; whoever unlinks it does
+so again. The write end is inherited by every process of the program, so that one tracker serves
+them all, and its end of file is the news that all of them have ended.
 
 The tracker is started with its signals blocked: the Ctrl-C that ends the program must not end it.
 
@@ -139,7 +139,7 @@ def main(fd: int) -> None:
 
     close_inherited((fd,))
     known: dict[str, dict[str, None]] = {rtype: {} for rtype in RESOURCE_TYPES}
-    with open(fd, "rb") as pipe:  # noqa: PTH123 - a descriptor
+    with open(fd, "rb") as pipe:
         for line in pipe:
             rtype, _colon, name = line[1:-1].decode().partition(":")
             if line[:1] == b"+":

@@ -1,9 +1,11 @@
 """ctypes objects in shared memory, alone or wrapped with a lock.
 
-A raw object lies in a block of :mod:`.heap` and remembers it, so that it can travel to another process and be the same
-memory there. The wrappers take their lock around every access.
+A raw object lies in a block of :mod:`.heap` and remembers it, so that it can travel to another
+process and be the same memory there. The wrappers take their lock around every access.
 Documentation: "Shared ctypes Objects" and "The multiprocessing.sharedctypes module".
 """
+
+# ruff: noqa: ANN401, FBT001, N802 - ctypes objects have no common type; the names are documented
 
 from __future__ import annotations
 
@@ -39,6 +41,11 @@ __all__ = [
     "copy",
     "synchronized",
 ]
+
+for _public in (Synchronized, SynchronizedArray, SynchronizedBase, SynchronizedString):
+    # The documentation knows one module only.
+    _public.__module__ = __name__
+del _public
 
 _TYPES: Final[dict[str, type[Any]]] = {
     "c": ctypes.c_char,
@@ -96,8 +103,8 @@ def Value(
 ) -> Any:
     """Return a ctypes object in shared memory behind a lock.
 
-    ``lock``: True makes an RLock, a Lock or RLock is used as it is, False returns the raw object; all else is a
-    TypeError. Documentation: multiprocessing.Value.
+    ``lock``: True makes an RLock, a Lock or RLock is used as it is, False returns the raw object;
+    all else is a TypeError. Documentation: multiprocessing.Value.
     """
     return _guard(RawValue(typecode_or_type, *args), lock, ctx)
 
@@ -117,7 +124,10 @@ def Array(
 
 
 def copy(obj: Any) -> Any:
-    """Return a copy of a ctypes object in shared memory. Documentation: multiprocessing.sharedctypes.copy."""
+    """Return a copy of a ctypes object in shared memory.
+
+    Documentation: multiprocessing.sharedctypes.copy.
+    """
     type_ = type(obj)
     target = _place(*_reserve(type_))
     ctypes.memmove(ctypes.addressof(target), ctypes.addressof(obj), ctypes.sizeof(type_))
@@ -125,18 +135,18 @@ def copy(obj: Any) -> Any:
 
 
 def synchronized(obj: Any, lock: AnyLock | None = None, ctx: BaseContext | None = None) -> Any:
-    """Return a wrapper that takes ``lock`` (default: a new RLock) around every access to a ctypes object.
+    """Return a wrapper of a ctypes object that takes a lock around every access.
 
-    Documentation: multiprocessing.sharedctypes.synchronized.
+    ``lock`` is a new RLock unless given. Documentation: multiprocessing.sharedctypes.synchronized.
     """
     if isinstance(obj, SynchronizedBase):
-        msg = f"object already synchronized: {obj!r}; wrap what its get_obj() returns, or use the wrapper itself"
+        msg = f"object already synchronized: {obj!r}; use it, or wrap what its get_obj() returns"
         raise AlreadySynchronizedError(msg)
     return wrapper_class(type(obj))(obj, _new_lock(ctx) if lock is None else _checked(lock))
 
 
 class AlreadySynchronizedError(TypeError, AssertionError):
-    """A wrapper can't be wrapped. (AssertionError is what CPython raises.)"""
+    """A wrapper can't be wrapped; AssertionError is what CPython raises."""
 
 
 def _guard(obj: Any, lock: AnyLock | bool | None, ctx: BaseContext | None) -> Any:
@@ -167,7 +177,8 @@ def _type_of(typecode_or_type: str | type[Any]) -> type[Any]:
     if isinstance(typecode_or_type, str):
         type_ = _TYPES.get(typecode_or_type)
         if type_ is None:
-            msg = f"bad typecode {typecode_or_type!r}: must be a ctypes type or one of {', '.join(_TYPES)}"
+            known = ", ".join(_TYPES)
+            msg = f"bad typecode {typecode_or_type!r}: must be a ctypes type or one of {known}"
             raise TypeError(msg)
         return type_
     return typecode_or_type
@@ -211,8 +222,10 @@ def _rebuild(description: Any, block: Block) -> Any:
 
 def _describe(type_: type[Any]) -> Any:
     """Name a type so that it can be pickled: array types belong to no module."""
-    if issubclass(type_, ctypes.Array) and type_._type_ * type_._length_ is type_:
-        return _describe(type_._type_), type_._length_
+    if issubclass(type_, ctypes.Array):
+        item_type: type[Any] = type_._type_  # type: ignore[assignment]
+        if item_type * type_._length_ is type_:
+            return _describe(item_type), type_._length_
     return type_
 
 

@@ -1,12 +1,14 @@
 """The child's side of *spawn*, and what a child that is no copy of its parent must be told.
 
-`preparation_data` describes the parent: the path and arguments, the working directory, the main module,
-the logger. `prepare` makes a fresh process like it; then the Process object can be unpickled.
+`preparation_data` describes the parent: the path and arguments, the working directory, the main
+module, the logger. `prepare` makes a fresh process like it; then the Process object can be
+unpickled.
 
 The main module is imported again in the child, as ``__mp_main__``, so that code guarded by
 ``if __name__ == "__main__"`` does not run twice, and stands in for ``__main__`` there.
 
-Documentation: multiprocessing, "The spawn and forkserver start methods", "Safe importing of main module".
+Documentation: multiprocessing, "The spawn and forkserver start methods", "Safe importing of main
+module".
 """
 
 from __future__ import annotations
@@ -46,9 +48,10 @@ def preparation_data(process: _process.BaseProcess) -> dict[str, Any]:
     """
     if _process.bootstrapping():
         message = (
-            f"an attempt was made to start {process.name!r} before the current process has finished "
-            "its bootstrapping phase: a child started by spawn or forkserver imports the main module "
-            "of the program, which must not start processes then. Put the code that does under\n\n"
+            f"an attempt was made to start {process.name!r} before the current process has "
+            "finished its bootstrapping phase: a child started by spawn or forkserver imports the "
+            "main module of the program, which must not start processes then. Put the code that "
+            "does under\n\n"
             "    if __name__ == '__main__':\n        freeze_support()\n        ...\n\n"
             "(freeze_support() is needed only for a program that is frozen to an executable)."
         )
@@ -113,7 +116,7 @@ def prepare(data: dict[str, Any]) -> None:
     sys.argv = data["argv"]
     _process.ORIGINAL_DIR = data["orig_dir"]
     if data["dir"] is not None:
-        try:
+        try:  # noqa: SIM105 - contextlib takes a millisecond to import
             os.chdir(data["dir"])
         except FileNotFoundError:
             pass  # removed meanwhile; the parent is in no better place
@@ -135,7 +138,7 @@ def prepare(data: dict[str, Any]) -> None:
 
 
 def import_main(main: tuple[str, str] | None) -> None:
-    """Import the main module of the parent, unless this process has it, and let it stand in for ours."""
+    """Import the main module of the parent in place of ours, unless this process has it."""
     if main is None:
         return
     kind, value = main
@@ -203,9 +206,9 @@ def spawn_main(file: BufferedReader) -> NoReturn:
     """Run a spawned child: *file* holds what `_launch_spawn` wrote, from behind sys.path on."""
     from marshal import load
 
-    fds, prepared = load(file)
-    close_inherited([file.fileno(), *fds, *([] if prepared is None else prepared)])
-    data = loads(load(file))
+    fds, others = load(file)  # noqa: S302 - our own parent wrote it, as below
+    close_inherited((file.fileno(), *fds, *others))
+    data = loads(load(file))  # noqa: S302
     pickled = file.read()
     file.close()
 
@@ -229,5 +232,5 @@ def freeze_support() -> None:
         from marshal import load
 
         file = open(int(sys.argv[2]), "rb")  # noqa: SIM115, PTH123 - spawn_main closes it
-        sys.path[:] = load(file)
+        sys.path[:] = load(file)  # noqa: S302
         spawn_main(file)

@@ -1,7 +1,7 @@
 """Synchronization primitives: locks, semaphores, conditions, events and barriers between processes.
 
-They work alike under all start methods, and for threads as well. ``ctx`` is accepted for the contexts' sake; nothing
-depends on it. Documentation: "Synchronization primitives".
+They work alike under all start methods, and for threads as well. ``ctx`` is accepted for the
+contexts' sake; nothing depends on it. Documentation: "Synchronization primitives".
 """
 
 from __future__ import annotations

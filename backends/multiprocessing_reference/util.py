@@ -1,8 +1,8 @@
 """What every part needs at the edges of a process's life: finalizers, after-fork hooks, the exit.
 
-The order at exit: finalizers with a priority of 0 or more, highest first; then the daemonic children
-are terminated and all children joined; then the finalizers with a negative priority. A finalizer
-without a priority never runs at exit.
+The order at exit: finalizers with a priority of 0 or more, highest first; then the daemonic
+children are terminated and all children joined; then the finalizers with a negative priority. A
+finalizer without a priority never runs at exit.
 
 A finalizer belongs to the process that made it. A fork copies the registry, so each entry remembers
 its process, and a copy is dropped instead of run.
@@ -63,12 +63,21 @@ _exiting_pid: int | None = None
 class Finalize:
     """A callback that runs once: when called, when *obj* is collected, or when the process exits.
 
-    *obj* may be None; then *exitpriority* is needed (ValueError otherwise). *exitpriority* orders the
-    callbacks at exit, highest first, then last made first; None leaves the callback out.
+    *obj* may be None; then *exitpriority* is needed (ValueError otherwise). *exitpriority* orders
+    the callbacks at exit, highest first, then last made first; None leaves the callback out.
     Only the process that made the object runs the callback.
     """
 
-    __slots__ = ("__weakref__", "_args", "_callback", "_key", "_kwargs", "_pid", "_priority", "_ref")
+    __slots__ = (
+        "__weakref__",
+        "_args",
+        "_callback",
+        "_key",
+        "_kwargs",
+        "_pid",
+        "_priority",
+        "_ref",
+    )
 
     def __init__(
         self,
@@ -120,8 +129,11 @@ class Finalize:
         return f"<Finalize object, callback={name}, exitpriority={self._priority}>"
 
 
-def register_after_fork(obj: Any, func: Callable[[Any], object]) -> None:  # noqa: ANN401 - any object
-    """Call ``func(obj)`` in each child that is forked while *obj* lives, oldest registration first."""
+def register_after_fork(
+    obj: Any,  # noqa: ANN401 - any object
+    func: Callable[[Any], object],
+) -> None:
+    """Call ``func(obj)`` in each child that is forked while *obj* lives, oldest first."""
     global _after_fork_installed
     if not _after_fork_installed:
         # threading mends itself in a hook of its own; imported first, its hook runs before ours.
@@ -229,4 +241,13 @@ def get_temp_dir() -> str:
 
 _temp_dir: tuple[int, str] | None = None
 
-atexit.register(run_at_exit)
+
+def _at_interpreter_exit() -> None:
+    run_at_exit()
+    process = sys.modules.get(f"{__package__}.process")
+    if process is not None:
+        # A spawned child lets go of its arguments while their modules are still whole.
+        process.current_process()._release()  # noqa: SLF001
+
+
+atexit.register(_at_interpreter_exit)

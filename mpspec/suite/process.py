@@ -1,12 +1,43 @@
-"""Tests of the chapter process."""
+"""Tests of the chapter process: the life of a process object, from the constructor to close()."""
 
+import atexit
 import os
+import re
+import select
 import signal
+import sys
 
+from mpspec.children import ask, outcome_of, raises, run, value_of
 from mpspec.marks import requirement
 
 
-def _send_args(connection, *args, **kwargs):
+def _wait_for_end(connection):
+    """In a child: go on until the parent closes its end, or says a word."""
+    try:
+        connection.recv()
+    except EOFError:
+        return
+
+
+class _Waiting:
+    """A child that goes on until it is told to end."""
+
+    def __init__(self, mp, **kwargs):
+        waiting, self.tell = mp.Pipe()
+        self.process = mp.Process(target=_wait_for_end, args=(waiting,), **kwargs)
+        self.process.start()
+
+    def end(self):
+        """Let it end, and wait for it."""
+        self.tell.send("end")
+        self.process.join()
+
+
+def _nothing():
+    """In a child: do nothing."""
+
+
+def _send(connection, *args, **kwargs):
     connection.send((args, kwargs))
 
 
@@ -14,14 +45,742 @@ def _send_args(connection, *args, **kwargs):
 def test_start_runs_the_target_with_its_arguments(mp):
     """The child calls ``target(*args, **kwargs)``."""
     receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_send_args, args=(sender, 1, "two"), kwargs={"three": 3})
+    process = mp.Process(target=_send, args=(sender, 1, "two"), kwargs={"three": 3})
     process.start()
     received = receiver.recv()
     process.join()
     assert received == ((1, "two"), {"three": 3})
 
 
-def _kill_self(number):
+@requirement("process.start.another-process")
+def test_start_uses_another_process(mp):
+    """The target runs in a process with an id of its own."""
+    assert ask(mp, os.getpid) != os.getpid()
+
+
+def _append(items):
+    items.append("child")
+    return items
+
+
+@requirement("process.start.own-memory")
+def test_a_child_has_its_own_memory(mp):
+    """A list that a child changes stays as it was in the parent."""
+    items = ["parent"]
+    assert ask(mp, _append, items) == ["parent", "child"]
+    assert items == ["parent"]
+
+
+@requirement("process.start.at-most-once")
+def test_start_twice(mp):
+    """A second ``start()`` raises, while the process goes on and when it has ended."""
+    child = _Waiting(mp)
+    with raises(AssertionError, RuntimeError, ValueError):
+        child.process.start()
+    child.end()
+    with raises(AssertionError, RuntimeError, ValueError):
+        child.process.start()
+
+
+@requirement("process.start.returns-none")
+def test_start_returns_none(mp):
+    """``start()`` gives None."""
+    process = mp.Process(target=_nothing)
+    assert process.start() is None
+    process.join()
+
+
+def _start_foreign(mp, connection, process):
+    connection.send(outcome_of(process.start))
+
+
+@requirement("process.start.only-by-creator")
+def test_start_in_another_process(mp):
+    """A child can't start a process object that its parent created."""
+    receiver, sender = mp.Pipe(duplex=False)
+    foreign = mp.Process(target=_nothing)
+    run(mp, _start_foreign, mp, sender, foreign)
+    kind, _ = receiver.recv()
+    assert kind != "returned"
+
+
+@requirement("process.start.parent-is-starter")
+def test_parent_of_a_child(mp):
+    """``os.getppid()`` in the child is the id of the process that started it."""
+    assert ask(mp, os.getppid) == os.getpid()
+
+
+@requirement("process.constructor.keywords")
+def test_constructor_takes_keywords(mp):
+    """All arguments may be given by keyword."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(
+        group=None, target=_send, name="given", args=(sender, 1), kwargs={"two": 2}, daemon=False
+    )
+    process.start()
+    received = receiver.recv()
+    process.join()
+    assert (received, process.name, process.daemon) == (((1,), {"two": 2}), "given", False)
+
+
+@requirement("process.constructor.positional-order")
+def test_constructor_order(mp):
+    """By position the order is group, target, name, args, kwargs."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(None, _send, "given", (sender, 1), {"two": 2})
+    process.start()
+    received = receiver.recv()
+    process.join()
+    assert (received, process.name) == (((1,), {"two": 2}), "given")
+
+
+@requirement("process.constructor.group-none")
+def test_constructor_refuses_a_group(mp):
+    """A group other than None is refused."""
+    with raises(AssertionError, ValueError, TypeError):
+        mp.Process(group="a group")
+
+
+@requirement("process.constructor.target-none")
+def test_constructor_without_target(mp):
+    """A process without a target ends at once, with exit code 0."""
+    process = mp.Process()
+    assert process.run() is None
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+
+
+_calls = []
+
+
+def _record(*args, **kwargs):
+    _calls.append((args, kwargs))
+
+
+def _recorded(process):
+    """What run() calls the target with, here."""
+    _calls.clear()
+    process.run()
+    return _calls
+
+
+@requirement("process.constructor.args-default-empty")
+def test_constructor_without_arguments(mp):
+    """The target gets no arguments unless some are given."""
+    assert _recorded(mp.Process(target=_record)) == [((), {})]
+
+
+@requirement("process.constructor.args-list")
+def test_constructor_with_a_list_of_arguments(mp):
+    """A list of arguments does what a tuple does."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_send, args=[sender, 1, 2])
+    process.start()
+    received = receiver.recv()
+    process.join()
+    assert received == ((1, 2), {})
+    assert _recorded(mp.Process(target=_record, args=[1])) == [((1,), {})]
+
+
+@requirement("process.constructor.kwargs")
+def test_constructor_with_keyword_arguments(mp):
+    """``kwargs`` become the target's keyword arguments."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_send, kwargs={"connection": sender, "a": 1, "b": [2]})
+    process.start()
+    received = receiver.recv()
+    process.join()
+    assert received == ((), {"a": 1, "b": [2]})
+
+
+@requirement("process.constructor.daemon-keyword-only")
+def test_constructor_daemon_by_position(mp):
+    """``daemon`` by position raises TypeError."""
+    with raises(TypeError):
+        mp.Process(None, None, None, (), {}, True)  # noqa: FBT003 - the call under test
+
+
+@requirement("process.constructor.daemon-sets-flag")
+def test_constructor_daemon(mp):
+    """``daemon=True`` and ``daemon=False`` set the flag."""
+    assert mp.Process(daemon=True).daemon is True
+    assert mp.Process(daemon=False).daemon is False
+
+
+def _send_daemon_of_new_process(mp, connection):
+    made = mp.Process(target=_nothing)
+    explicit = mp.Process(target=_nothing, daemon=None)
+    connection.send((made.daemon, explicit.daemon))
+
+
+@requirement("process.constructor.daemon-none-inherits")
+def test_constructor_daemon_inherited(mp):
+    """A process object made in a daemonic process is daemonic, in another it is not."""
+    receiver, sender = mp.Pipe(duplex=False)
+    for daemon in (True, False):
+        process = mp.Process(target=_send_daemon_of_new_process, args=(mp, sender), daemon=daemon)
+        process.start()
+        assert receiver.recv() == (daemon, daemon)
+        process.join()
+
+
+def _subclass(mp, name):
+    """A subclass of the backend's Process, made anew in each process that needs it."""
+    process_class = mp.Process
+
+    class Subclass(process_class):
+        """A process that sends what its constructor was given."""
+
+        def __init__(self, connection, value):
+            super().__init__()
+            self.connection = connection
+            self.value = value
+
+        def run(self):
+            """Send the value, and where."""
+            self.connection.send((self.value, os.getpid()))
+
+        def __reduce__(self):
+            return _rebuilt, (mp, name, self.__dict__)
+
+    Subclass.__name__ = Subclass.__qualname__ = name
+    return Subclass
+
+
+def _rebuilt(mp, name, state):
+    made = _subclass(mp, name).__new__(_subclass(mp, name))
+    made.__dict__.update(state)
+    return made
+
+
+@requirement("process.constructor.subclass")
+def test_subclass_with_a_constructor(mp):
+    """Attributes that a subclass's constructor sets are there when run() runs in the child."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = _subclass(mp, "WithConstructor")(sender, ["kept"])
+    process.start()
+    value, _ = receiver.recv()
+    process.join()
+    assert value == ["kept"]
+
+
+@requirement("process.run.overridden")
+def test_overridden_run(mp):
+    """The child calls the subclass's ``run()``."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = _subclass(mp, "WithRun")(sender, "run")
+    process.start()
+    received = receiver.recv()
+    process.join()
+    assert received == ("run", process.pid or os.getpid())
+
+
+@requirement("process.run.calls-target")
+def test_run_called_directly(mp):
+    """``run()`` calls the target where it is called, with sequential and keyword arguments."""
+    assert _recorded(mp.Process(target=_record, args=(1, 2), kwargs={"three": 3})) == [
+        ((1, 2), {"three": 3})
+    ]
+    assert _recorded(mp.Process(target=_record, args=[1])) == _recorded(
+        mp.Process(target=_record, args=(1,))
+    )
+
+
+def _send_after_word(waiting, sender):
+    waiting.recv()
+    sender.send("about to end")
+
+
+@requirement("process.join.blocks-until-end")
+def test_join_blocks(mp):
+    """When ``join()`` returns, all that the child did has been done."""
+    receiver, sender = mp.Pipe(duplex=False)
+    waiting, tell = mp.Pipe(duplex=False)
+    process = mp.Process(target=_send_after_word, args=(waiting, sender))
+    process.start()
+    process.join(0.01)
+    assert not receiver.poll()
+    tell.send("end")
+    process.join()
+    assert receiver.poll()
+    assert not process.is_alive()
+
+
+@requirement("process.join.timeout-elapses")
+def test_join_with_a_timeout_that_elapses(mp):
+    """``join(timeout)`` comes back though the process goes on."""
+    child = _Waiting(mp)
+    child.process.join(0.02)
+    assert child.process.is_alive()
+    assert child.process.exitcode is None
+    child.end()
+
+
+@requirement("process.join.timeout-cut-short")
+def test_join_with_a_timeout_that_is_not_needed(mp):
+    """``join(timeout)`` of a process that ends comes back at its end."""
+    process = mp.Process(target=_nothing)
+    process.start()
+    # A timeout beyond the test's own deadline: waiting for all of it is a hang.
+    process.join(1000 * mp.timeout)
+    assert not process.is_alive()
+
+
+@requirement("process.join.none-means-no-timeout")
+def test_join_with_none(mp):
+    """``join(None)`` waits for the end, given by position or as ``timeout``."""
+    receiver, sender = mp.Pipe(duplex=False)
+    for give in (lambda process: process.join(None), lambda process: process.join(timeout=None)):
+        process = mp.Process(target=_send, args=(sender, "done"))
+        process.start()
+        give(process)
+        assert not process.is_alive()
+        assert receiver.recv() == (("done",), {})
+
+
+@requirement("process.join.returns-none")
+def test_join_returns_none(mp):
+    """``join`` gives None in either case."""
+    child = _Waiting(mp)
+    assert child.process.join(0.01) is None
+    child.end()
+    assert child.process.join() is None
+    assert child.process.join(mp.timeout) is None
+
+
+def _exit_after_word(waiting, status):
+    waiting.recv()
+    sys.exit(status)
+
+
+@requirement("process.join.exitcode-tells")
+def test_exitcode_after_join(mp):
+    """``exitcode`` is None after a timeout, and the exit code after the end."""
+    waiting, tell = mp.Pipe(duplex=False)
+    process = mp.Process(target=_exit_after_word, args=(waiting, 3))
+    process.start()
+    process.join(0.01)
+    assert process.exitcode is None
+    tell.send("end")
+    process.join(mp.timeout)
+    assert process.exitcode == 3
+
+
+@requirement("process.join.many-times")
+def test_join_again(mp):
+    """``join()`` of a joined process returns."""
+    process = run(mp, _nothing)
+    process.join()
+    process.join(0)
+    process.join(mp.timeout)
+    assert not process.is_alive()
+
+
+def _join_self(mp):
+    mp.current_process().join()
+
+
+@requirement("process.join.not-itself")
+def test_join_itself(mp):
+    """A child that joins itself gets an exception."""
+    with raises(Exception):  # noqa: B017, PT011 - of whatever type: see the requirement
+        ask(mp, _join_self, mp)
+
+
+@requirement("process.join.not-before-start")
+def test_join_before_start(mp):
+    """``join()`` of a process that was not started raises."""
+    with raises(AssertionError, RuntimeError, ValueError):
+        mp.Process(target=_nothing).join()
+
+
+_foreign = None
+
+
+def _try_foreign(method):
+    value = getattr(_foreign, method)
+    return value() if callable(value) else value
+
+
+def _ask_about_foreign(mp, method):
+    """What a method of a running process object comes to in a forked child that inherits it."""
+    global _foreign  # noqa: PLW0603 - how a forked child inherits it
+    child = _Waiting(mp)
+    _foreign = child.process
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_send_outcome, args=(sender, method))
+    process.start()
+    outcome = receiver.recv()
+    process.join()
+    _foreign = None
+    assert child.process.is_alive()
+    child.end()
+    return outcome[0]
+
+
+def _send_outcome(sender, method):
+    sender.send(outcome_of(_try_foreign, method))
+
+
+@requirement("process.join.only-by-creator")
+def test_join_in_another_process(mp):
+    """A forked child can't join its sibling."""
+    assert _ask_about_foreign(mp, "join") != "returned"
+
+
+@requirement("process.name.given")
+def test_name_given(mp):
+    """The name is the given one, on both sides."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_send_name, args=(mp, sender), name="a name of its own")
+    assert process.name == "a name of its own"
+    process.start()
+    assert receiver.recv() == "a name of its own"
+    process.join()
+
+
+def _send_name(mp, connection):
+    connection.send(mp.current_process().name)
+
+
+@requirement("process.name.is-string")
+def test_name_is_a_string(mp):
+    """Names are strings."""
+    assert isinstance(mp.Process().name, str)
+    assert mp.Process(name="given").name == "given"
+
+
+@requirement("process.name.may-be-shared")
+def test_name_shared(mp):
+    """Two living processes may have one name."""
+    first, second = _Waiting(mp, name="shared"), _Waiting(mp, name="shared")
+    assert first.process.name == second.process.name == "shared"
+    assert first.process.is_alive()
+    assert second.process.is_alive()
+    first.end()
+    second.end()
+
+
+@requirement("process.name.no-semantics")
+def test_name_changed(mp):
+    """A living process may be renamed, and goes on as before."""
+    child = _Waiting(mp, name="before")
+    child.process.name = "after"
+    assert child.process.name == "after"
+    assert child.process.is_alive()
+    child.end()
+
+
+@requirement("process.name.default-pattern")
+def test_default_names(mp):
+    """Default names count the children of the process that made them."""
+    first, second = mp.Process().name, mp.Process().name
+    pattern = re.compile(r"\w*Process-(?:\d+:)*(\d+)")
+    counts = [int(pattern.fullmatch(name)[1]) for name in (first, second)]
+    assert counts[1] > counts[0]
+
+
+def _grandchild_names(mp, connection):
+    names = [mp.Process(target=_nothing).name for _ in range(2)]
+    connection.send((mp.current_process().name, names))
+
+
+@requirement("process.name.generations")
+def test_default_names_of_grandchildren(mp):
+    """The first children of a child are called after it, with :1 and :2."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_grandchild_names, args=(mp, sender))
+    process.start()
+    child, grandchildren = receiver.recv()
+    process.join()
+    assert child == process.name
+    assert grandchildren == [f"{child}:1", f"{child}:2"]
+
+
+@requirement("process.is-alive.before-start")
+def test_not_alive_before_start(mp):
+    """``is_alive()`` is False for a process that was not started."""
+    assert mp.Process(target=_nothing).is_alive() is False
+
+
+@requirement("process.is-alive.from-start")
+def test_alive_after_start(mp):
+    """``is_alive()`` is True while the child goes on."""
+    child = _Waiting(mp)
+    assert child.process.is_alive() is True
+    child.end()
+
+
+@requirement("process.is-alive.after-end")
+def test_not_alive_after_the_end(mp):
+    """``is_alive()`` becomes False without a join."""
+    from mpspec.observing import wait_until  # noqa: PLC0415 - children need no psutil
+
+    child = _Waiting(mp)
+    child.tell.send("end")
+    wait_until(lambda: child.process.is_alive() is False, mp.timeout, "the process not alive")
+    child.process.join()
+    assert child.process.is_alive() is False
+
+
+@requirement("process.is-alive.only-by-creator")
+def test_is_alive_in_another_process(mp):
+    """A forked child can't ask whether its sibling is alive."""
+    assert _ask_about_foreign(mp, "is_alive") != "returned"
+
+
+@requirement("process.daemon.is-boolean")
+def test_daemon_flag(mp):
+    """The flag is False unless somebody asks for a daemon."""
+    assert mp.Process().daemon is False
+
+
+def _daemon_flag(mp):
+    return mp.current_process().daemon
+
+
+@requirement("process.daemon.set-before-start")
+def test_daemon_set(mp):
+    """A flag set before ``start()`` is what the child sees."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_send_daemon, args=(mp, sender))
+    process.daemon = True
+    process.start()
+    assert receiver.recv() is True
+    process.join()
+    assert process.daemon is True
+
+
+def _send_daemon(mp, connection):
+    connection.send(mp.current_process().daemon)
+
+
+@requirement("process.daemon.not-after-start")
+def test_daemon_set_too_late(mp):
+    """Setting the flag after ``start()`` raises, and leaves the flag alone."""
+    child = _Waiting(mp)
+    with raises(AssertionError, RuntimeError, ValueError):
+        child.process.daemon = True
+    assert child.process.daemon is False
+    child.end()
+
+
+def _start_daemon(mp, held, sender):
+    daemon = mp.Process(target=_hold, args=(held, sender), daemon=True)
+    daemon.start()
+    sender.send(daemon.pid)
+    _wait_for_end(held)
+
+
+def _hold(held, sender):
+    sender.send("daemon runs")
+    _wait_for_end(held)
+
+
+@requirement("process.daemon.ended-at-parent-exit")
+def test_daemon_ends_with_its_parent(mp):
+    """A daemon that would wait for ever is gone when its parent has returned from run()."""
+    receiver, sender = mp.Pipe(duplex=False)
+    held, tell = mp.Pipe(duplex=False)
+    parent = mp.Process(target=_start_daemon, args=(mp, held, sender))
+    parent.start()
+    sender.close()
+    assert isinstance(receiver.recv(), int | str)
+    assert isinstance(receiver.recv(), int | str)
+    tell.send("one of the two may end")
+    parent.join(mp.timeout)
+    # Nobody holds the other end any more: neither the parent nor the daemon lives.
+    with raises(EOFError):
+        receiver.recv()
+    parent.join()
+    tell.close()
+
+
+def _start_daemon_that_tells_its_signal(mp, sender):
+    ready, is_ready = mp.Pipe(duplex=False)
+    mp.Process(target=_tell_sigterm, args=(sender, is_ready), daemon=True).start()
+    ready.recv()
+
+
+def _tell_sigterm(sender, is_ready):
+    def tell(number, _frame):
+        sender.send(number)
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, tell)
+    is_ready.send("ready")
+    while True:
+        signal.pause()
+
+
+@requirement("process.daemon.sigterm-at-parent-exit")
+def test_daemon_is_ended_by_sigterm(mp):
+    """The signal that a daemon gets at its parent's exit is SIGTERM."""
+    receiver, sender = mp.Pipe(duplex=False)
+    run(mp, _start_daemon_that_tells_its_signal, mp, sender)
+    assert receiver.poll(mp.timeout)
+    assert receiver.recv() == signal.SIGTERM
+
+
+def _start_from_daemon(mp, connection):
+    process = mp.Process(target=_nothing)
+    connection.send(outcome_of(process.start))
+
+
+@requirement("process.daemon.no-children")
+def test_daemon_has_no_children(mp):
+    """``start()`` in a daemonic process raises."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_start_from_daemon, args=(mp, sender), daemon=True)
+    process.start()
+    kind, _ = receiver.recv()
+    process.join()
+    assert kind != "returned"
+
+
+def _leave_child_behind(mp, waiting, sender):
+    mp.Process(target=_send_after_word, args=(waiting, sender)).start()
+    sender.send("run returns")
+
+
+@requirement("process.non-daemonic.joined-at-parent-exit")
+def test_children_are_joined_at_exit(mp):
+    """A process that has returned from run() lives on until its child has ended."""
+    receiver, sender = mp.Pipe(duplex=False)
+    waiting, tell = mp.Pipe(duplex=False)
+    process = mp.Process(target=_leave_child_behind, args=(mp, waiting, sender))
+    process.start()
+    assert receiver.recv() == "run returns"
+    process.join(0.05)
+    assert process.is_alive()
+    tell.send("end")
+    process.join()
+    assert receiver.recv() == "about to end"
+    assert process.exitcode == 0
+
+
+@requirement("process.pid.none-before-start")
+def test_no_pid_before_start(mp):
+    """``pid`` is None before ``start()``."""
+    assert mp.Process(target=_nothing).pid is None
+
+
+def _send_pid(connection):
+    connection.send(os.getpid())
+
+
+@requirement("process.pid.of-child")
+def test_pid(mp):
+    """``pid`` is the child's ``os.getpid()``."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_send_pid, args=(sender,))
+    process.start()
+    assert receiver.recv() == process.pid
+    process.join()
+
+
+@requirement("process.pid.stays")
+def test_pid_after_the_end(mp):
+    """``pid`` is the same after the end."""
+    child = _Waiting(mp)
+    pid = child.process.pid
+    child.end()
+    assert isinstance(pid, int)
+    assert child.process.pid == pid
+
+
+@requirement("process.ident.same-as-pid")
+def test_ident(mp):
+    """``ident`` is ``pid``, before and after ``start()``."""
+    process = mp.Process(target=_nothing)
+    assert process.ident is None
+    process.start()
+    assert process.ident == process.pid
+    process.join()
+
+
+@requirement("process.exitcode.none-before-start")
+def test_no_exitcode_before_start(mp):
+    """``exitcode`` is None before ``start()``."""
+    assert mp.Process(target=_nothing).exitcode is None
+
+
+@requirement("process.exitcode.none-while-running")
+def test_no_exitcode_while_running(mp):
+    """``exitcode`` is None while the child goes on."""
+    child = _Waiting(mp)
+    assert child.process.exitcode is None
+    child.end()
+
+
+def _return_value():
+    return 5
+
+
+@requirement("process.exitcode.zero-after-return")
+def test_exitcode_after_return(mp):
+    """``exitcode`` is 0 after a return, of whatever value."""
+    assert run(mp, _return_value).exitcode == 0
+
+
+@requirement("process.exitcode.from-sys-exit")
+def test_exitcode_after_sys_exit(mp):
+    """``exitcode`` is the number that was given to ``sys.exit``."""
+    assert run(mp, sys.exit, 7).exitcode == 7
+    assert run(mp, sys.exit, 255).exitcode == 255
+
+
+@requirement("process.exitcode.from-sys-exit-none")
+def test_exitcode_after_sys_exit_without_a_number(mp):
+    """``exitcode`` is 0 after ``sys.exit()``."""
+    assert run(mp, sys.exit).exitcode == 0
+    assert run(mp, sys.exit, None).exitcode == 0
+
+
+def _redirected(function, path, *args):
+    """In a child: call a function with the standard error stream going to a file."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
+    os.dup2(descriptor, 2)
+    sys.stderr = os.fdopen(2, "w", closefd=False)
+    function(*args)
+
+
+@requirement("process.exitcode.from-sys-exit-text")
+def test_exitcode_after_sys_exit_with_a_text(mp, tmp_path):
+    """``exitcode`` is 1 after ``sys.exit("text")``, and the text is on the error stream."""
+    assert run(mp, _redirected, sys.exit, tmp_path / "stderr", "a last word").exitcode == 1
+    assert "a last word" in (tmp_path / "stderr").read_text()
+
+
+@requirement("process.exitcode.from-os-exit")
+def test_exitcode_after_os_exit(mp):
+    """``exitcode`` is the number that was given to ``os._exit``."""
+    assert run(mp, os._exit, 9).exitcode == 9
+
+
+def _raise():
+    message = "nobody catches this"
+    raise LookupError(message)
+
+
+@requirement("process.exitcode.one-after-exception")
+def test_exitcode_after_an_exception(mp, tmp_path):
+    """``exitcode`` is 1 after an uncaught exception."""
+    assert run(mp, _redirected, _raise, tmp_path / "stderr").exitcode == 1
+
+
+@requirement("process.exitcode.traceback-on-stderr")
+def test_traceback_of_an_exception(mp, tmp_path):
+    """The traceback of an uncaught exception is on the error stream."""
+    run(mp, _redirected, _raise, tmp_path / "stderr")
+    text = (tmp_path / "stderr").read_text()
+    assert "Traceback (most recent call last)" in text
+    assert "LookupError: nobody catches this" in text
+
+
+def _end_by_signal(number):
+    signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
     signal.pause()
 
@@ -29,7 +788,501 @@ def _kill_self(number):
 @requirement("process.exitcode.killed-by-signal")
 def test_exitcode_after_a_signal(mp):
     """``exitcode`` is -N after signal N."""
-    process = mp.Process(target=_kill_self, args=(signal.SIGTERM,))
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        process = mp.Process(target=_end_by_signal, args=(number,))
+        process.start()
+        process.join()
+        assert process.exitcode == -number
+
+
+@requirement("process.sentinel.is-descriptor")
+def test_sentinel_is_a_descriptor(mp):
+    """``sentinel`` is an open descriptor."""
+    child = _Waiting(mp)
+    assert isinstance(child.process.sentinel, int)
+    os.fstat(child.process.sentinel)
+    child.end()
+
+
+def _is_ready(descriptor, timeout):
+    return bool(select.select([descriptor], [], [], timeout)[0])
+
+
+@requirement("process.sentinel.not-ready-while-running")
+def test_sentinel_while_running(mp):
+    """``select`` does not find the sentinel of a living process ready."""
+    child = _Waiting(mp)
+    assert not _is_ready(child.process.sentinel, 0.02)
+    child.end()
+
+
+@requirement("process.sentinel.ready-at-end")
+def test_sentinel_at_the_end(mp):
+    """``select`` wakes when the process ends."""
+    child = _Waiting(mp)
+    child.tell.send("end")
+    assert _is_ready(child.process.sentinel, mp.timeout)
+    child.process.join()
+    assert child.process.exitcode == 0
+
+
+@requirement("process.sentinel.with-connection-wait")
+def test_sentinel_with_wait(mp):
+    """``connection.wait`` gives the sentinel of the one process that has ended."""
+    goes_on, ends = _Waiting(mp), _Waiting(mp)
+    sentinels = [goes_on.process.sentinel, ends.process.sentinel]
+    assert mp.connection.wait(sentinels, timeout=0) == []
+    ends.tell.send("end")
+    assert mp.connection.wait(sentinels, timeout=mp.timeout) == [ends.process.sentinel]
+    ends.process.join()
+    goes_on.end()
+
+
+@requirement("process.sentinel.stays-ready")
+def test_sentinel_after_join(mp):
+    """The sentinel of a joined process is still ready."""
+    process = run(mp, _nothing)
+    assert _is_ready(process.sentinel, 0)
+    assert _is_ready(process.sentinel, 0)
+
+
+def _fork_and_die(sender):
+    if os.fork() == 0:
+        # A plain child of the child's, which knows nothing of the backend, with all its descriptors.
+        sender.send(os.getpid())
+        signal.pause()
+    signal.pause()
+
+
+@requirement("process.sentinel.grandchild-does-not-delay")
+def test_sentinel_with_a_living_grandchild(mp):
+    """The sentinel is ready when the process has been killed, though a descendant lives."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_fork_and_die, args=(sender,))
     process.start()
+    grandchild = receiver.recv()
+    process.kill()
+    ready = _is_ready(process.sentinel, mp.timeout / 5)
+    os.kill(grandchild, signal.SIGKILL)
     process.join()
-    assert process.exitcode == -signal.SIGTERM
+    assert ready
+
+
+@requirement("process.sentinel.not-before-start")
+def test_no_sentinel_before_start(mp):
+    """``sentinel`` raises ValueError before ``start()``."""
+    process = mp.Process(target=_nothing)
+    with raises(ValueError):  # noqa: PT011 - its text is not documented
+        process.sentinel  # noqa: B018 - reading it is the test
+
+
+@requirement("process.terminate.sigterm")
+def test_terminate(mp):
+    """``terminate()`` ends the process; the exit code is -SIGTERM."""
+    child = _Waiting(mp)
+    assert child.process.terminate() is None
+    child.process.join()
+    assert child.process.exitcode == -signal.SIGTERM
+
+
+def _exit_on(number, status, sender):
+    signal.signal(number, lambda *_: sys.exit(status))
+    sender.send("ready")
+    while True:
+        signal.pause()
+
+
+@requirement("process.terminate.handler-can-catch")
+def test_terminate_with_a_handler(mp):
+    """A handler of SIGTERM in the child is called."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_exit_on, args=(signal.SIGTERM, 11, sender))
+    process.start()
+    receiver.recv()
+    process.terminate()
+    process.join()
+    assert process.exitcode == 11
+
+
+def _clean_up_noisily(sender):
+    atexit.register(sender.send, "exit handler")
+    try:
+        sender.send("ready")
+        signal.pause()
+    finally:
+        sender.send("finally")
+
+
+def _last_words(mp, method):
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_clean_up_noisily, args=(sender,))
+    process.start()
+    sender.close()
+    assert receiver.recv() == "ready"
+    getattr(process, method)()
+    process.join()
+    words = []
+    while receiver.poll():
+        try:
+            words.append(receiver.recv())
+        except EOFError:
+            break
+    return words
+
+
+@requirement("process.terminate.no-finally")
+def test_terminate_runs_no_clean_up(mp):
+    """Neither a finally clause nor an exit handler runs after ``terminate()``."""
+    assert _last_words(mp, "terminate") == []
+
+
+def _be_a_parent(mp, waiting, sender):
+    mp.Process(target=_echo, args=(waiting, sender)).start()
+    signal.pause()
+
+
+def _echo(waiting, sender):
+    sender.send("ready")
+    waiting.recv()
+    sender.send("still here")
+
+
+def _words_of_orphan(mp, method):
+    receiver, sender = mp.Pipe(duplex=False)
+    waiting, tell = mp.Pipe(duplex=False)
+    process = mp.Process(target=_be_a_parent, args=(mp, waiting, sender))
+    process.start()
+    sender.close()
+    assert receiver.recv() == "ready"
+    getattr(process, method)()
+    process.join()
+    tell.send("speak")
+    assert receiver.poll(mp.timeout)
+    word = receiver.recv()
+    with raises(EOFError):  # it has ended
+        receiver.recv()
+    return word
+
+
+@requirement("process.terminate.descendants-go-on")
+def test_terminate_leaves_descendants(mp):
+    """A child of a terminated process lives, and answers."""
+    assert _words_of_orphan(mp, "terminate") == "still here"
+
+
+@requirement("process.terminate.after-end")
+def test_terminate_too_late(mp):
+    """``terminate()`` after the end changes nothing."""
+    process = run(mp, _nothing)
+    process.terminate()
+    assert process.exitcode == 0
+
+
+@requirement("process.kill.sigkill")
+def test_kill(mp):
+    """``kill()`` ends the process; the exit code is -SIGKILL."""
+    child = _Waiting(mp)
+    assert child.process.kill() is None
+    child.process.join()
+    assert child.process.exitcode == -signal.SIGKILL
+
+
+def _ignore_sigterm(sender):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sender.send("ready")
+    while True:
+        signal.pause()
+
+
+@requirement("process.kill.cannot-be-ignored")
+def test_kill_when_sigterm_is_ignored(mp):
+    """A child that ``terminate()`` does not end is ended by ``kill()``."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_ignore_sigterm, args=(sender,))
+    process.start()
+    receiver.recv()
+    process.terminate()
+    process.join(0.02)
+    assert process.is_alive()
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+
+
+@requirement("process.kill.no-finally")
+def test_kill_runs_no_clean_up(mp):
+    """Neither a finally clause nor an exit handler runs after ``kill()``."""
+    assert _last_words(mp, "kill") == []
+
+
+@requirement("process.kill.descendants-go-on")
+def test_kill_leaves_descendants(mp):
+    """A child of a killed process lives, and answers."""
+    assert _words_of_orphan(mp, "kill") == "still here"
+
+
+def _wait_for_interrupt(sender, *, discard):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        sender.send("ready")
+        while True:
+            signal.pause()
+    except KeyboardInterrupt:
+        sender.send("KeyboardInterrupt")
+        if not discard:
+            raise
+    sys.exit(21)
+
+
+def _interrupted(mp, path, *, discard):
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(
+        target=_redirected, args=(_interrupt_target, path, sender, discard)
+    )
+    process.start()
+    receiver.recv()
+    process.interrupt()
+    word = receiver.recv()
+    process.join()
+    return word, process.exitcode
+
+
+def _interrupt_target(sender, discard):
+    _wait_for_interrupt(sender, discard=discard)
+
+
+@requirement("process.interrupt.keyboard-interrupt")
+def test_interrupt(mp, tmp_path):
+    """``interrupt()`` raises KeyboardInterrupt in the child."""
+    assert _interrupted(mp, tmp_path / "stderr", discard=False)[0] == "KeyboardInterrupt"
+
+
+@requirement("process.interrupt.exitcode-one")
+def test_interrupt_exitcode(mp, tmp_path):
+    """A child that does not catch the KeyboardInterrupt ends with 1."""
+    assert _interrupted(mp, tmp_path / "stderr", discard=False)[1] == 1
+
+
+@requirement("process.interrupt.can-be-discarded")
+def test_interrupt_discarded(mp, tmp_path):
+    """A child that catches the KeyboardInterrupt ends as it likes."""
+    assert _interrupted(mp, tmp_path / "stderr", discard=True) == ("KeyboardInterrupt", 21)
+
+
+@requirement("process.interrupt.handler")
+def test_interrupt_with_a_handler(mp):
+    """A handler of SIGINT in the child is called."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_exit_on, args=(signal.SIGINT, 12, sender))
+    process.start()
+    receiver.recv()
+    process.interrupt()
+    process.join()
+    assert process.exitcode == 12
+
+
+@requirement("process.close.while-running")
+def test_close_while_running(mp):
+    """``close()`` of a living process raises ValueError, and the process goes on."""
+    child = _Waiting(mp)
+    with raises(ValueError):  # noqa: PT011 - its text is not documented
+        child.process.close()
+    assert child.process.is_alive()
+    child.end()
+    assert child.process.exitcode == 0
+
+
+@requirement("process.close.methods-raise")
+def test_methods_after_close(mp):
+    """Methods of a closed process raise ValueError."""
+    process = run(mp, _nothing)
+    process.close()
+    for name in ("start", "join", "is_alive", "terminate", "kill"):
+        with raises(ValueError):  # noqa: PT011 - its text is not documented
+            getattr(process, name)()
+
+
+@requirement("process.close.attributes-raise")
+def test_attributes_after_close(mp):
+    """Attributes of a closed process raise ValueError."""
+    process = run(mp, _nothing)
+    process.close()
+    for name in ("pid", "ident", "exitcode", "sentinel"):
+        with raises(ValueError):  # noqa: PT011 - its text is not documented
+            getattr(process, name)
+
+
+@requirement("process.close.releases-resources")
+def test_close_releases_the_sentinel(mp):
+    """``close()`` closes the sentinel's descriptor."""
+    process = run(mp, _nothing)
+    sentinel = process.sentinel
+    os.fstat(sentinel)
+    process.close()
+    with raises(OSError):  # noqa: PT011 - EBADF
+        os.fstat(sentinel)
+
+
+@requirement("process.close.before-start")
+def test_close_before_start(mp):
+    """``close()`` of a process that was never started succeeds, and closes it."""
+    process = mp.Process(target=_nothing)
+    process.close()
+    with raises(ValueError):  # noqa: PT011 - its text is not documented
+        process.is_alive()
+
+
+@requirement("process.close.twice")
+def test_close_twice(mp):
+    """A second ``close()`` succeeds."""
+    process = run(mp, _nothing)
+    process.close()
+    assert process.close() is None
+
+
+@requirement("process.state.in-repr")
+def test_repr_tells_the_state(mp):
+    """The text of a process tells initial, started, stopped."""
+    waiting, tell = mp.Pipe()
+    process = mp.Process(target=_wait_for_end, args=(waiting,))
+    assert "initial" in repr(process)
+    process.start()
+    assert "started" in repr(process)
+    process.terminate()
+    process.join()
+    assert "stopped" in repr(process)
+    assert "SIGTERM" in repr(process)
+    tell.close()
+
+
+@requirement("process.authkey.bytes")
+def test_authkey(mp):
+    """``authkey`` is a byte string, of some length."""
+    key = mp.current_process().authkey
+    assert isinstance(key, bytes)
+    assert len(key) > 0
+
+
+def _authkey(mp):
+    return bytes(mp.current_process().authkey)
+
+
+@requirement("process.authkey.inherited")
+def test_authkey_inherited(mp):
+    """A child's key is its parent's."""
+    key = bytes(mp.current_process().authkey)
+    assert mp.Process().authkey == key
+    assert ask(mp, _authkey, mp) == key
+
+
+def _send_authkey(mp, connection):
+    connection.send(bytes(mp.current_process().authkey))
+
+
+@requirement("process.authkey.can-be-set")
+def test_authkey_set(mp):
+    """A key set on a process object is the child's; the parent's stays."""
+    before = bytes(mp.current_process().authkey)
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_send_authkey, args=(mp, sender))
+    process.authkey = b"another key"
+    process.start()
+    assert receiver.recv() == b"another key"
+    process.join()
+    assert mp.current_process().authkey == before
+
+
+@requirement("process.current.in-main")
+def test_current_process(mp):
+    """``current_process()`` gives one object."""
+    assert mp.current_process() is mp.current_process()
+    assert mp.current_process().is_alive() is True
+
+
+def _identity(mp):
+    current = mp.current_process()
+    return current.pid, os.getpid(), current.name
+
+
+def _send_identity(mp, connection):
+    connection.send(_identity(mp))
+
+
+@requirement("process.current.in-child")
+def test_current_process_in_a_child(mp):
+    """A child finds itself as its parent knows it."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_send_identity, args=(mp, sender))
+    process.start()
+    assert receiver.recv() == (process.pid, process.pid, process.name)
+    process.join()
+
+
+def _parent(mp):
+    parent = mp.parent_process()
+    return parent.pid, parent.is_alive()
+
+
+@requirement("process.parent.in-child")
+def test_parent_process(mp):
+    """A child finds its parent, alive."""
+    assert ask(mp, _parent, mp) == (os.getpid(), True)
+
+
+def _children_of_child(mp):
+    return len(mp.active_children())
+
+
+@requirement("process.active-children.lists-living")
+def test_active_children(mp):
+    """``active_children()`` lists a living child, and the child does not find it among its own."""
+    child = _Waiting(mp)
+    assert child.process in mp.active_children()
+    child.end()
+
+
+@requirement("process.active-children.excludes-ended")
+def test_active_children_without_the_ended(mp):
+    """``active_children()`` leaves out a child that has ended."""
+    process = run(mp, _nothing)
+    assert process not in mp.active_children()
+
+
+@requirement("process.active-children.joins-finished")
+def test_active_children_joins(mp):
+    """An ended child that nobody joined is no zombie after ``active_children()``."""
+    from mpspec.observing import wait_until  # noqa: PLC0415 - children need no psutil
+
+    child = _Waiting(mp)
+    pid = child.process.pid
+    child.tell.send("end")
+    wait_until(lambda: child.process not in mp.active_children(), mp.timeout, "the child not active")
+    assert _is_gone(pid)
+
+
+def _is_gone(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+@requirement("process.errors.base")
+def test_errors(mp):
+    """The package's errors derive from ProcessError, an Exception."""
+    assert issubclass(mp.ProcessError, Exception)
+    for error in (mp.BufferTooShort, mp.AuthenticationError, mp.TimeoutError):
+        assert issubclass(error, mp.ProcessError)
+
+
+def _print_unflushed(path):
+    sys.stdout = open(path, "w")  # noqa: PTH123, SIM115 - left for the child's end to flush
+    sys.stdout.write("printed")
+
+
+@requirement("process.output.flushed")
+def test_output_is_flushed(mp, tmp_path):
+    """What a child wrote to ``sys.stdout`` is in the file when it has ended."""
+    run(mp, _print_unflushed, tmp_path / "stdout")
+    assert (tmp_path / "stdout").read_text() == "printed"

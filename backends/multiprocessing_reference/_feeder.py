@@ -1,0 +1,126 @@
+"""How a process writes to a queue: at once where there is room, through a thread where there is not.
+
+The thread exists only while something waits: it starts with the first message that the pipe does not
+take, and ends when all are written. So a queue that keeps up costs no switch of threads, and leaves no
+thread behind for `fork` to trip over. Order is kept: while something waits, everything queues up.
+
+Documentation: multiprocessing.Queue (close, join_thread, cancel_join_thread).
+"""
+
+from __future__ import annotations
+
+import errno
+from _socket import MSG_DONTWAIT
+from collections import deque
+from threading import RLock, Thread
+from weakref import ref
+
+from ._transport import LargeMessage
+from .util import Finalize, debug, info
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._transport import PacketTransport
+    from .reduction import Packed
+
+__all__ = ["Feeder"]
+
+# After the children were joined: they may be those that read what is still to be written.
+_JOIN_PRIORITY = -5
+
+
+class Feeder:
+    """The writing side of one queue in one process; *join_at_exit* waits for its thread at exit."""
+
+    def __init__(self, transport: PacketTransport, *, join_at_exit: bool) -> None:
+        self._transport = transport
+        self._join_at_exit = join_at_exit
+        # Reentrant: a signal handler or a destructor may put while its own thread is putting.
+        self._lock = RLock()
+        self._waiting: deque[Packed | LargeMessage] = deque()
+        self._thread: Thread | None = None
+        self._current: Packed | LargeMessage | None = None
+        self._finalizer: Finalize | None = None
+
+    def put(self, packed: Packed) -> None:
+        """Write *packed*, or have it written, and close it then."""
+        with self._lock:
+            if self._thread is not None:
+                self._waiting.append(packed)
+                return
+            rest: Packed | LargeMessage | None
+            try:
+                rest = self._transport.start(packed.data, packed.fds)
+            except BlockingIOError:
+                rest = packed
+            except BaseException:
+                packed.close()
+                raise
+            else:
+                if packed.fds:
+                    packed.close()
+                if rest is None or rest.push(MSG_DONTWAIT):
+                    return
+            self._waiting.append(rest)
+            self._start()
+
+    def _start(self) -> None:
+        if self._join_at_exit and self._finalizer is None:
+            self._finalizer = Finalize(
+                self, _join, (ref(self),), exitpriority=_JOIN_PRIORITY
+            )
+        debug("starting the thread that feeds a queue")
+        self._thread = Thread(target=self._run, name="QueueFeederThread", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError:
+            # The interpreter is shutting down, or there are too many threads: write it here.
+            self._run()
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._thread = self._current = None
+                    return
+                self._current = item = self._waiting.popleft()
+            try:
+                self._write(item)
+            except OSError as error:
+                if error.errno not in (errno.EPIPE, errno.EBADF):
+                    raise
+                # Nobody reads this queue any more, and nobody ever can.
+                info("dropping what waits for a queue that has no reader: %s", error)
+
+    def _write(self, item: Packed | LargeMessage) -> None:
+        try:
+            if isinstance(item, LargeMessage):
+                item.push()
+            else:
+                self._transport.send(item.data, item.fds)
+        finally:
+            item.close()
+
+    def join(self) -> None:
+        """Wait until everything is written."""
+        thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def cancel_join(self) -> None:
+        """Let the process exit without waiting for the thread."""
+        self._join_at_exit = False
+        if self._finalizer is not None:
+            self._finalizer.cancel()
+
+    def abandon(self) -> None:
+        """Forget, in a forked child, what the parent's thread is going to write."""
+        for item in (self._current, *self._waiting):
+            if item is not None:
+                item.close()
+
+
+def _join(feeder: ref[Feeder]) -> None:
+    alive = feeder()
+    if alive is not None:
+        alive.join()

@@ -1,0 +1,45 @@
+"""Whole programs: a function called in an interpreter of its own, where nothing of the backend has been used yet."""
+
+from __future__ import annotations
+
+import base64
+import json
+import pickle
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PROGRAM = """\
+import base64, json, pickle, sys
+sys.path[:] = json.loads(sys.argv[1])
+function, args = pickle.loads(base64.b64decode(sys.argv[2]))
+print(json.dumps(function(*args)))
+"""
+
+
+def call(function: Callable[..., object], *args: object, timeout: float, options: tuple[str, ...] = ()) -> Any:  # noqa: ANN401 - whatever JSON gives
+    """Call a function of an importable module in a new interpreter; gives what it returned, by way of JSON.
+
+    Args:
+        function: called with ``args``, which are pickled.
+        timeout: seconds until the program is killed.
+        options: options of the interpreter.
+
+    Raises:
+        subprocess.TimeoutExpired: it did not end.
+        ProgramError: it ended with another status than 0.
+    """
+    data = base64.b64encode(pickle.dumps((function, args))).decode()
+    command = [sys.executable, *options, "-c", _PROGRAM, json.dumps(sys.path), data]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL)  # noqa: S603 - our own program
+    if done.returncode:
+        message = f"the program ended with status {done.returncode}; its error stream:\n{done.stderr}"
+        raise ProgramError(message)
+    return json.loads(done.stdout)
+
+
+class ProgramError(Exception):
+    """A program did not end well."""

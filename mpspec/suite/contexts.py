@@ -1,0 +1,470 @@
+"""Tests of the chapter contexts: what each start method gives a child, and how a program chooses among them."""
+
+import os
+import sys
+
+from mpspec.children import ask, outcome_of, raises, run
+from mpspec.marks import requirement
+from mpspec.programs import call
+
+_state = "as imported"
+
+
+def _read_state():
+    return _state
+
+
+@requirement("contexts.spawn.fresh-interpreter")
+def test_state_of_modules_in_a_fresh_child(mp):
+    """A module is in the child as its import leaves it, whatever the parent did to it."""
+    global _state  # noqa: PLW0603 - the parent's change
+    _state = "changed by the parent"
+    seen = ask(mp, _read_state)
+    _state = "as imported"
+    assert seen == "as imported"
+
+
+def _command_line():
+    with open("/proc/self/cmdline", "rb") as file:  # noqa: PTH123 - children import little
+        return file.read()
+
+
+@requirement("contexts.spawn.interpreter-is-started")
+def test_command_line_of_a_spawned_child(mp):
+    """A spawned child has a command line of its own, with the interpreter first."""
+    command = ask(mp, _command_line)
+    assert command != _command_line()
+    assert command.split(b"\0")[0].decode() == sys.executable
+
+
+def _names_of_descriptors():
+    names = []
+    for number in os.listdir("/proc/self/fd"):  # noqa: PTH208 - children import little
+        try:
+            names.append(os.readlink(f"/proc/self/fd/{number}"))
+        except FileNotFoundError:
+            continue  # the listing's own
+    return names
+
+
+def _pipe_name(descriptor):
+    return os.readlink(f"/proc/self/fd/{descriptor}")
+
+
+@requirement("contexts.spawn.no-unneeded-descriptors")
+def test_descriptors_in_a_fresh_child(mp):
+    """A pipe that is no argument is not open in the child, though it is inheritable."""
+    reader, writer = os.pipe()
+    os.set_inheritable(reader, True)  # noqa: FBT003 - os takes it so
+    names = ask(mp, _names_of_descriptors)
+    mine = _pipe_name(reader)
+    os.close(reader)
+    os.close(writer)
+    assert mine not in names
+
+
+def _send(connection):
+    connection.send("through an argument")
+
+
+@requirement("contexts.spawn.needed-descriptors")
+def test_connection_in_a_fresh_child(mp):
+    """A connection among the arguments works in the child."""
+    receiver, sender = mp.Pipe(duplex=False)
+    run(mp, _send, sender)
+    assert receiver.recv() == "through an argument"
+
+
+def _nothing(*args):
+    """In a child: do nothing."""
+
+
+@requirement("contexts.spawn.pickles-arguments")
+def test_arguments_that_cannot_be_pickled(mp):
+    """``start()`` raises when an argument, or the target, can't be pickled."""
+    for process in (mp.Process(target=_nothing, args=(_generator(),)), mp.Process(target=_generator())):
+        with raises(Exception):  # noqa: B017, PT011 - the type is pickle's affair
+            process.start()
+
+
+def _generator():
+    yield
+
+
+@requirement("contexts.spawn.failed-start-leaves-no-child")
+def test_no_child_after_a_failed_start(mp):
+    """There is no active child after a ``start()`` that raised."""
+    before = set(mp.active_children())
+    with raises(Exception):  # noqa: B017, PT011 - the type is pickle's affair
+        mp.Process(target=_nothing, args=(_generator(),)).start()
+    assert set(mp.active_children()) <= before
+
+
+def _path():
+    return sys.path
+
+
+@requirement("contexts.spawn.module-path")
+def test_module_path_of_a_fresh_child(mp):
+    """A folder that the parent added to ``sys.path`` is on the child's."""
+    added = "/a folder that is nowhere else"
+    sys.path.append(added)
+    path = ask(mp, _path)
+    sys.path.remove(added)
+    assert added in path
+
+
+@requirement("contexts.fork.identical-to-parent")
+def test_state_of_modules_in_a_forked_child(mp):
+    """A forked child sees what the parent did to a module."""
+    global _state  # noqa: PLW0603 - the parent's change
+    _state = "changed by the parent"
+    seen = ask(mp, _read_state)
+    _state = "as imported"
+    assert seen == "changed by the parent"
+
+
+@requirement("contexts.fork.inherits-descriptors")
+def test_descriptors_in_a_forked_child(mp):
+    """A pipe of the parent's is open in the child, though nobody gave it."""
+    reader, writer = os.pipe()
+    names = ask(mp, _names_of_descriptors)
+    mine = _pipe_name(reader)
+    os.close(reader)
+    os.close(writer)
+    assert mine in names
+
+
+@requirement("contexts.fork.needs-no-pickling")
+def test_unpicklable_target_of_a_forked_child(mp):
+    """A lambda may be the target, and a generator an argument."""
+    receiver, sender = mp.Pipe(duplex=False)
+    run(mp, lambda generator: sender.send(next(generator)), iter(["from a generator"]))
+    assert receiver.recv() == "from a generator"
+
+
+def _read_twice(waiting, sender):
+    before = _state
+    sender.send("began")
+    waiting.recv()
+    sender.send((before, _state))
+
+
+@requirement("contexts.fork.state-of-the-moment")
+def test_later_changes_do_not_show_in_a_forked_child(mp):
+    """What the parent changes after ``start()`` stays with the parent."""
+    global _state  # noqa: PLW0603 - the parent's change
+    receiver, sender = mp.Pipe(duplex=False)
+    waiting, tell = mp.Pipe(duplex=False)
+    _state = "before start"
+    process = mp.Process(target=_read_twice, args=(waiting, sender))
+    process.start()
+    receiver.recv()
+    _state = "after start"
+    tell.send("look again")
+    seen = receiver.recv()
+    process.join()
+    _state = "as imported"
+    assert seen == ("before start", "before start")
+
+
+@requirement("contexts.forkserver.server-is-parent")
+def test_parent_of_forkserver_children(mp):
+    """Two children have one parent, which is not the process that started them."""
+    first, second = ask(mp, os.getppid), ask(mp, os.getppid)
+    assert first == second
+    assert first != os.getpid()
+
+
+def _threads_of_parent():
+    return len(os.listdir(f"/proc/{os.getppid()}/task"))  # noqa: PTH208 - children import little
+
+
+@requirement("contexts.forkserver.single-threaded")
+def test_threads_of_the_fork_server(mp):
+    """The parent of a forkserver child has one thread."""
+    assert ask(mp, _threads_of_parent) == 1
+
+
+def _change_state():
+    global _state  # noqa: PLW0603 - the child's change
+    _state = "changed by a child"
+    return _state
+
+
+@requirement("contexts.forkserver.state-of-server")
+def test_forkserver_children_do_not_share_state(mp):
+    """What one child changed is unchanged in the next."""
+    assert ask(mp, _change_state) == "changed by a child"
+    assert ask(mp, _read_state) == "as imported"
+
+
+@requirement("contexts.available.on-linux")
+def test_start_methods_on_linux(mp):
+    """All three start methods are there."""
+    assert {"fork", "spawn", "forkserver"} <= set(mp.get_all_start_methods())
+
+
+@requirement("contexts.get-all-start-methods.list")
+def test_all_start_methods_give_contexts(mp):
+    """``get_context`` takes each of the names."""
+    methods = mp.get_all_start_methods()
+    assert isinstance(methods, list)
+    assert [mp.get_context(method).get_start_method() for method in methods] == methods
+
+
+def _default_facts(mp):
+    """In a new interpreter: what there is before anybody has chosen."""
+    unfixed = mp.get_start_method(allow_none=True)
+    mp.get_context("spawn")
+    still_unfixed = mp.get_start_method(allow_none=True)
+    default = mp.get_start_method()
+    return {
+        "unfixed": unfixed,
+        "after get_context(m)": still_unfixed,
+        "default": default,
+        "fixed": mp.get_start_method(allow_none=True),
+        "first": mp.get_all_start_methods()[0],
+        "set after use": outcome_of(mp.set_start_method, "spawn")[0],
+        "after that": mp.get_start_method(),
+        "of contexts": [mp.get_context(m).get_start_method() for m in ("fork", "spawn", "forkserver")],
+        "default context": [mp.get_context().get_start_method(), mp.get_context(None).get_start_method()],
+    }
+
+
+def _facts(mp, function):
+    """The facts of a program, which all tests of a variant share."""
+    key = (repr(mp), function)
+    if key not in _known_facts:
+        _known_facts[key] = call(function, mp, timeout=mp.timeout)
+    return _known_facts[key]
+
+
+_known_facts = {}
+
+
+@requirement("contexts.get-all-start-methods.default-first")
+def test_default_is_first(mp):
+    """The first name is the one that is fixed when nobody chooses."""
+    facts = _facts(mp, _default_facts)
+    assert facts["first"] == facts["default"]
+
+
+@requirement("contexts.default.fork")
+def test_default_up_to_3_13(mp):
+    """A program that does not choose uses fork."""
+    assert _facts(mp, _default_facts)["default"] == "fork"
+
+
+@requirement("contexts.default.forkserver")
+def test_default_since_3_14(mp):
+    """A program that does not choose uses forkserver."""
+    assert _facts(mp, _default_facts)["default"] == "forkserver"
+
+
+@requirement("contexts.get-start-method.allow-none")
+def test_no_start_method_yet(mp):
+    """With ``allow_none`` nothing is fixed, and None is given."""
+    assert _facts(mp, _default_facts)["unfixed"] is None
+
+
+@requirement("contexts.get-start-method.fixes-default")
+def test_get_start_method_fixes_the_default(mp):
+    """After ``get_start_method()`` there is a start method."""
+    facts = _facts(mp, _default_facts)
+    assert facts["default"] in {"fork", "spawn", "forkserver"}
+    assert facts["fixed"] == facts["default"]
+
+
+def _set_facts(mp):
+    """In a new interpreter: what comes of choosing the variant's method."""
+    method = mp.start_method
+    other = "spawn" if method == "fork" else "fork"
+    returned = mp.set_start_method(method)
+    again = outcome_of(mp.set_start_method, other)[0]
+    after = mp.get_start_method()
+    receiver, sender = mp.package.Pipe(duplex=False)
+    process = mp.package.Process(target=_send_facts, args=(mp, sender))
+    process.start()
+    child = receiver.recv()
+    process.join()
+    context = [mp.get_context(other).get_start_method(), mp.get_context().get_start_method()]
+    mp.set_start_method(other, force=True)
+    return {
+        "returned": returned,
+        "again": again,
+        "after": after,
+        "child": child,
+        "contexts": context,
+        "forced": mp.get_start_method(),
+        "main": os.getpid(),
+    }
+
+
+def _send_facts(mp, connection):
+    connection.send(
+        {
+            "state": _state,
+            "parent": os.getppid(),
+            "command": _command_line() == _command_line_of(os.getppid()),
+            "method": mp.get_start_method(),
+        }
+    )
+
+
+def _command_line_of(pid):
+    with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123 - children import little
+        return file.read()
+
+
+def _looks_started_by(facts, method):
+    """Whether what a child tells of itself fits a start method."""
+    child = facts["child"]
+    by_main = child["parent"] == facts["main"]
+    return {"fork": by_main and child["command"], "spawn": by_main and not child["command"], "forkserver": not by_main}[method]
+
+
+@requirement("contexts.get-start-method.after-set")
+def test_get_start_method_after_set(mp):
+    """``get_start_method()`` gives what was set."""
+    assert _facts(mp, _set_facts)["after"] == mp.start_method
+
+
+@requirement("contexts.get-start-method.of-context")
+def test_get_start_method_of_a_context(mp):
+    """A context keeps its own method, whatever is set or used."""
+    assert _facts(mp, _default_facts)["of contexts"] == ["fork", "spawn", "forkserver"]
+    other = "spawn" if mp.start_method == "fork" else "fork"
+    assert _facts(mp, _set_facts)["contexts"] == [other, mp.start_method]
+
+
+@requirement("contexts.set-start-method.is-used")
+def test_set_start_method_is_used(mp):
+    """A child of the package itself was started by the method that was set."""
+    assert _looks_started_by(_facts(mp, _set_facts), mp.start_method)
+
+
+@requirement("contexts.set-start-method.at-most-once")
+def test_set_start_method_twice(mp):
+    """The second call raises RuntimeError; the first one's method stays."""
+    facts = _facts(mp, _set_facts)
+    assert facts["again"] == "RuntimeError"
+    assert facts["after"] == mp.start_method
+
+
+@requirement("contexts.set-start-method.not-after-use")
+def test_set_start_method_after_use(mp):
+    """RuntimeError once ``get_start_method()`` has fixed the default, which stays."""
+    facts = _facts(mp, _default_facts)
+    assert facts["set after use"] == "RuntimeError"
+    assert facts["after that"] == facts["default"]
+
+
+@requirement("contexts.set-start-method.force")
+def test_set_start_method_by_force(mp):
+    """``force=True`` changes a method that was set."""
+    assert _facts(mp, _set_facts)["forced"] == ("spawn" if mp.start_method == "fork" else "fork")
+
+
+def _set_unknown(mp):
+    return outcome_of(mp.set_start_method, "no such method")[0]
+
+
+@requirement("contexts.set-start-method.unknown")
+def test_set_start_method_unknown(mp):
+    """ValueError for a name that is no start method."""
+    assert _facts(mp, _set_unknown) == "ValueError"
+
+
+@requirement("contexts.set-start-method.returns-none")
+def test_set_start_method_returns_none(mp):
+    """``set_start_method`` gives None."""
+    assert _facts(mp, _set_facts)["returned"] is None
+
+
+def _send_child_facts(sender, mp):
+    _send_facts(mp, sender)
+
+
+@requirement("contexts.get-context.method")
+def test_context_starts_by_its_method(mp):
+    """A child of ``get_context(m)`` was started by m."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.get_context(mp.start_method).Process(target=_send_child_facts, args=(sender, mp))
+    process.start()
+    facts = {"child": receiver.recv(), "main": os.getpid()}
+    process.join()
+    assert _looks_started_by(facts, mp.start_method)
+
+
+@requirement("contexts.get-context.default")
+def test_default_context(mp):
+    """``get_context()`` has the program's start method."""
+    facts = _facts(mp, _default_facts)
+    assert facts["default context"] == [facts["default"], facts["default"]]
+
+
+@requirement("contexts.get-context.unknown")
+def test_context_of_unknown_method(mp):
+    """ValueError for a name that is no start method."""
+    with raises(ValueError):  # noqa: PT011 - its text is not documented
+        mp.get_context("no such method")
+
+
+@requirement("contexts.get-context.same-api")
+def test_context_has_the_api(mp):
+    """Every documented function and class of the package is an attribute of a context."""
+    names = (
+        "Process Pipe Queue JoinableQueue SimpleQueue Lock RLock Semaphore BoundedSemaphore Condition Event Barrier "
+        "Value Array RawValue RawArray Pool Manager active_children cpu_count current_process parent_process "
+        "freeze_support get_context get_start_method set_start_method get_logger log_to_stderr "
+        "set_executable set_forkserver_preload ProcessError BufferTooShort AuthenticationError TimeoutError"
+    ).split()
+    context = mp.get_context(mp.start_method)
+    assert [name for name in names if not hasattr(context, name)] == []
+
+
+@requirement("contexts.get-context.has-get-all-start-methods")
+def test_context_lists_the_start_methods(mp):
+    """A context's ``get_all_start_methods()`` gives what the package's gives."""
+    context = mp.get_context(mp.start_method)
+    assert context.get_all_start_methods() == mp.get_all_start_methods()
+
+
+@requirement("contexts.get-context.does-not-set")
+def test_context_does_not_set_the_method(mp):
+    """After ``get_context(m)`` the program's start method is still open."""
+    assert _facts(mp, _default_facts)["after get_context(m)"] is None
+
+
+@requirement("contexts.several.in-one-program")
+def test_several_contexts(mp):
+    """A child of each context, all alive together, answer through connections."""
+    contexts = [mp.get_context(method) for method in ("spawn", mp.start_method)]
+    running = []
+    for context in contexts:
+        receiver, sender = context.Pipe(duplex=False)
+        process = context.Process(target=_send, args=(sender,))
+        process.start()
+        running.append((process, receiver))
+    assert [receiver.recv() for _, receiver in running] == ["through an argument"] * 2
+    for process, _ in running:
+        process.join()
+
+
+@requirement("contexts.several.lock-of-fork-not-for-others")
+def test_lock_of_another_context(mp):
+    """``start()`` refuses a lock of the fork context."""
+    lock = mp.get_context("fork").Lock()
+    with raises(RuntimeError):
+        mp.Process(target=_nothing, args=(lock,)).start()
+
+
+@requirement("contexts.child.same-method")
+def test_start_method_in_a_child(mp):
+    """``get_start_method()`` in a child gives the method that it was started by."""
+    assert ask(mp, _method, mp) == mp.start_method
+
+
+def _method(mp):
+    return mp.get_start_method()

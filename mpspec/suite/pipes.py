@@ -1,0 +1,903 @@
+"""Tests of the chapter pipes."""
+
+import array
+import gc
+import os
+import select
+import threading
+
+from mpspec.children import Caller, CallerThread, raises
+from mpspec.marks import requirement
+
+# Larger than what any pipe or socket buffers, smaller than the size that the documentation warns of.
+LARGE = 4 * 1024 * 1024
+
+
+# Pipe
+
+
+@requirement("pipes.pipe.returns-pair")
+def test_pipe_returns_a_pair_of_connections(mp):
+    """Pipe() gives a pair of ``connection.Connection`` objects."""
+    pair = mp.Pipe()
+    assert isinstance(pair, tuple)
+    assert [isinstance(end, mp.connection.Connection) for end in pair] == [True, True]
+
+
+@requirement("pipes.pipe.duplex-by-default")
+def test_pipe_is_two_way_unless_told_otherwise(mp):
+    """Without an argument, what one end sends the other receives, in both directions."""
+    first, second = mp.Pipe()
+    first.send("there")
+    second.send("back")
+    assert (second.recv(), first.recv()) == ("there", "back")
+
+
+@requirement("pipes.pipe.duplex-true")
+def test_pipe_with_duplex_true_is_two_way(mp):
+    """With ``duplex=True``, by position or keyword, both ends send and receive."""
+    for first, second in (mp.Pipe(True), mp.Pipe(duplex=True)):
+        first.send("there")
+        second.send("back")
+        assert (second.recv(), first.recv()) == ("there", "back")
+
+
+@requirement("pipes.pipe.one-way")
+def test_pipe_without_duplex_leads_from_the_second_end_to_the_first(mp):
+    """With ``duplex=False``, by position or keyword, the first end receives what the second sends."""
+    for receiver, sender in (mp.Pipe(False), mp.Pipe(duplex=False)):
+        sender.send("message")
+        assert receiver.recv() == "message"
+
+
+@requirement("pipes.one-way.receiver-refuses-to-send")
+def test_receiving_end_refuses_to_send(mp):
+    """The first end of a one-way pipe can't send, neither objects nor bytes."""
+    receiver, _sender = mp.Pipe(duplex=False)
+    with raises(Exception):
+        receiver.send("message")
+    with raises(Exception):
+        receiver.send_bytes(b"message")
+
+
+@requirement("pipes.one-way.sender-refuses-to-receive")
+def test_sending_end_refuses_to_receive(mp):
+    """The second end of a one-way pipe can't receive, neither objects nor bytes."""
+    _receiver, sender = mp.Pipe(duplex=False)
+    with raises(Exception):
+        sender.recv()
+    with raises(Exception):
+        sender.recv_bytes()
+    with raises(Exception):
+        sender.recv_bytes_into(bytearray(8))
+
+
+@requirement("pipes.one-way.refusal-is-oserror")
+def test_refusal_is_an_oserror(mp):
+    """Using an end of a one-way pipe in the wrong direction raises OSError."""
+    receiver, sender = mp.Pipe(duplex=False)
+    with raises(OSError):
+        receiver.send("message")
+    with raises(OSError):
+        sender.recv()
+
+
+# Objects
+
+
+@requirement("pipes.send-recv")
+def test_what_is_sent_is_received(mp):
+    """recv() gives an object equal to the one that was sent at the other end."""
+    receiver, sender = mp.Pipe(duplex=False)
+    sender.send([42, None, "hello"])
+    assert receiver.recv() == [42, None, "hello"]
+
+
+@requirement("pipes.send.returns-none")
+def test_send_returns_none(mp):
+    """send() gives None."""
+    _receiver, sender = mp.Pipe(duplex=False)
+    assert sender.send("message") is None
+
+
+@requirement("pipes.send.any-picklable-object")
+def test_any_picklable_object_can_be_sent(mp):
+    """None, numbers, text, bytes, containers, classes, functions and exceptions arrive."""
+    objects = [None, False, 0, 2.25, 1j, "", "junk", b"", b"\0", [], (1, [2]), {"a": {1, 2}}, float, len, os.getpid]
+    receiver, sender = mp.Pipe(duplex=False)
+    for each in objects:
+        sender.send(each)
+    assert [receiver.recv() for _ in objects] == objects
+    sender.send(KeyError("missing"))
+    assert repr(receiver.recv()) == "KeyError('missing')"
+
+
+def _send_hello_and_close(connection):
+    connection.send([42, None, "hello"])
+    connection.close()
+
+
+@requirement("pipes.send.from-child")
+def test_child_sends_to_its_parent(mp):
+    """What a child sends at the end that it was given, the parent receives at the other."""
+    parent_end, child_end = mp.Pipe()
+    process = mp.Process(target=_send_hello_and_close, args=(child_end,))
+    process.start()
+    assert parent_end.recv() == [42, None, "hello"]
+    process.join()
+
+
+def _double(connection):
+    for number in iter(connection.recv, None):
+        connection.send(number * 2)
+
+
+@requirement("pipes.send.to-child-and-back")
+def test_parent_and_child_converse(mp):
+    """Over a two-way pipe parent and child exchange messages in turn."""
+    parent_end, child_end = mp.Pipe()
+    process = mp.Process(target=_double, args=(child_end,))
+    process.start()
+    answers = []
+    for number in range(5):
+        parent_end.send(number)
+        answers.append(parent_end.recv())
+    parent_end.send(None)
+    process.join()
+    assert answers == [0, 2, 4, 6, 8]
+
+
+@requirement("pipes.recv.recreates-object")
+def test_recv_recreates_the_object(mp):
+    """The object received is another one, equal to that sent and sharing nothing with it."""
+    receiver, sender = mp.Pipe(duplex=False)
+    sent = [["inner"]]
+    sender.send(sent)
+    received = receiver.recv()
+    assert received == sent
+    assert received is not sent
+    assert received[0] is not sent[0]
+
+
+@requirement("pipes.send.keeps-state-of-the-moment")
+def test_later_changes_are_not_sent(mp):
+    """What is changed after send() arrives as it was."""
+    receiver, sender = mp.Pipe(duplex=False)
+    sent = ["before"]
+    sender.send(sent)
+    sent.append("after")
+    assert receiver.recv() == ["before"]
+
+
+@requirement("pipes.send.refuses-unpicklable")
+def test_send_refuses_what_cannot_be_pickled(mp):
+    """send() of an object that can't be pickled raises."""
+    _receiver, sender = mp.Pipe(duplex=False)
+    with raises(Exception):
+        sender.send(lambda: None)
+
+
+@requirement("pipes.send.refusal-sends-nothing")
+def test_a_refused_object_leaves_no_trace(mp):
+    """After a send() that was refused, the next message received is the next one sent."""
+    receiver, sender = mp.Pipe(duplex=False)
+    with raises(Exception):
+        sender.send([b"x" * 1000, lambda: None])
+    assert not receiver.poll()
+    sender.send("next")
+    assert receiver.recv() == "next"
+
+
+def _refuse():
+    raise LookupError("not here")
+
+
+class _Unwelcome:
+    """Can be pickled; raises where it is unpickled."""
+
+    def __reduce__(self):
+        return (_refuse, ())
+
+
+@requirement("pipes.recv.raises-what-unpickling-raises")
+def test_recv_raises_what_unpickling_raises(mp):
+    """When an object can't be made again recv() raises, and the next message can be received."""
+    receiver, sender = mp.Pipe(duplex=False)
+    sender.send(_Unwelcome())
+    sender.send("next")
+    with raises(LookupError):
+        receiver.recv()
+    assert receiver.recv() == "next"
+
+
+@requirement("pipes.recv.in-order")
+def test_messages_arrive_in_the_order_sent(mp):
+    """Objects and byte messages arrive in the order in which they were sent."""
+    receiver, sender = mp.Pipe(duplex=False)
+    for number in range(10):
+        sender.send(number)
+        sender.send_bytes(b"%d" % number)
+    received = [(receiver.recv(), receiver.recv_bytes()) for _ in range(10)]
+    assert received == [(number, b"%d" % number) for number in range(10)]
+
+
+@requirement("pipes.recv.blocks-until-message")
+def test_recv_blocks_until_there_is_something(mp):
+    """recv() waits for a message."""
+    receiver, sender = mp.Pipe(duplex=False)
+    caller = CallerThread(mp, receiver, "recv")
+    caller.until_blocked()
+    sender.send("message")
+    assert caller.result() == "message"
+
+
+@requirement("pipes.recv.blocks-in-child")
+def test_recv_in_a_child_blocks_until_there_is_something(mp):
+    """recv() in a child waits for what its parent sends."""
+    receiver, sender = mp.Pipe(duplex=False)
+    caller = Caller(mp, receiver, "recv")
+    caller.until_blocked()
+    sender.send("message")
+    assert caller.result() == "message"
+
+
+def _send_large(connection):
+    connection.send(["x" * LARGE, "end"])
+
+
+@requirement("pipes.send.large")
+def test_large_object_arrives_whole(mp):
+    """An object of several MiB, far more than a pipe buffers, arrives whole from a child."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_send_large, args=(sender,))
+    process.start()
+    received = receiver.recv()
+    process.join()
+    assert received == ["x" * LARGE, "end"]
+
+
+# The end of a connection
+
+
+@requirement("pipes.recv.end-of-file")
+def test_recv_raises_eoferror_when_the_other_end_is_closed(mp):
+    """recv() raises EOFError when nothing is left to receive and the other end was closed."""
+    for receiver, sender in (mp.Pipe(), mp.Pipe(duplex=False)):
+        sender.close()
+        with raises(EOFError):
+            receiver.recv()
+
+
+@requirement("pipes.recv.messages-before-end-of-file")
+def test_messages_sent_before_the_close_are_received(mp):
+    """What was sent before the other end was closed is received first, then comes EOFError."""
+    for receiver, sender in (mp.Pipe(), mp.Pipe(duplex=False)):
+        sender.send("first")
+        sender.send("last")
+        sender.close()
+        assert [receiver.recv(), receiver.recv()] == ["first", "last"]
+        with raises(EOFError):
+            receiver.recv()
+
+
+@requirement("pipes.recv.close-wakes-receiver")
+def test_closing_an_end_wakes_the_receiver_at_the_other(mp):
+    """A recv() that waits raises EOFError when the other end is closed."""
+    receiver, sender = mp.Pipe(duplex=False)
+    caller = CallerThread(mp, receiver, "recv")
+    caller.until_blocked()
+    sender.close()
+    with raises(EOFError):
+        caller.result()
+
+
+@requirement("pipes.recv.end-of-file-when-child-ends")
+def test_child_that_ends_closes_its_end(mp):
+    """When the only process that holds the other end ends, recv() raises EOFError."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=sender.send, args=("last words",))
+    process.start()
+    sender.close()
+    assert receiver.recv() == "last words"
+    with raises(EOFError):
+        receiver.recv()
+    process.join()
+
+
+@requirement("pipes.recv-bytes.end-of-file")
+def test_recv_bytes_raises_eoferror_when_the_other_end_is_closed(mp):
+    """recv_bytes() gives what was sent, and raises EOFError when nothing is left and the other end was closed."""
+    receiver, sender = mp.Pipe(duplex=False)
+    sender.send_bytes(b"last")
+    sender.close()
+    assert receiver.recv_bytes() == b"last"
+    with raises(EOFError):
+        receiver.recv_bytes()
+
+
+@requirement("pipes.recv-bytes-into.end-of-file")
+def test_recv_bytes_into_raises_eoferror_when_the_other_end_is_closed(mp):
+    """recv_bytes_into() raises EOFError when nothing is left and the other end was closed."""
+    receiver, sender = mp.Pipe(duplex=False)
+    sender.send_bytes(b"last")
+    sender.close()
+    buffer = bytearray(8)
+    assert receiver.recv_bytes_into(buffer) == 4
+    with raises(EOFError):
+        receiver.recv_bytes_into(buffer)
+
+
+@requirement("pipes.send.closed-other-end-is-oserror")
+def test_send_to_a_closed_end_raises_oserror(mp):
+    """send() raises OSError (a broken pipe) when the other end was closed."""
+    for receiver, sender in (mp.Pipe(), mp.Pipe(duplex=False)):
+        receiver.close()
+        with raises(OSError):
+            sender.send("message")
+
+
+@requirement("pipes.close.refuses-use")
+def test_closed_connection_cannot_be_used(mp):
+    """After close() a connection neither sends, receives, polls, nor has a descriptor."""
+    connection, _other = mp.Pipe()
+    connection.close()
+    for method, arguments in (("send", (1,)), ("recv", ()), ("send_bytes", (b"1",)), ("recv_bytes", ()), ("poll", ())):
+        with raises(Exception):
+            getattr(connection, method)(*arguments)
+    with raises(Exception):
+        connection.fileno()
+
+
+@requirement("pipes.close.refusal-is-oserror")
+def test_using_a_closed_connection_raises_oserror(mp):
+    """Sending and receiving on a closed connection raises OSError."""
+    connection, _other = mp.Pipe()
+    connection.close()
+    with raises(OSError):
+        connection.send(1)
+    with raises(OSError):
+        connection.recv()
+
+
+@requirement("pipes.close.releases-descriptor")
+def test_close_releases_the_descriptor(mp):
+    """After close() the connection's file descriptor is not open any more."""
+    connection, _other = mp.Pipe()
+    descriptor = connection.fileno()
+    os.fstat(descriptor)
+    connection.close()
+    with raises(OSError):
+        os.fstat(descriptor)
+
+
+@requirement("pipes.close.more-than-once")
+def test_close_may_be_called_again(mp):
+    """close() of a closed connection does nothing."""
+    connection, _other = mp.Pipe()
+    connection.close()
+    assert connection.close() is None
+
+
+@requirement("pipes.close.other-process-keeps-its-own")
+def test_closing_in_the_parent_leaves_the_childs_copy_open(mp):
+    """A parent may close its copy of an end as soon as the child that uses it was started."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_send_hello_and_close, args=(sender,))
+    process.start()
+    sender.close()
+    assert receiver.recv() == [42, None, "hello"]
+    process.join()
+
+
+@requirement("pipes.close.when-garbage-collected")
+def test_garbage_collection_closes(mp):
+    """A connection that nobody refers to any more is closed."""
+    receiver, sender = mp.Pipe(duplex=False)
+    descriptor = sender.fileno()
+    del sender
+    gc.collect()
+    with raises(EOFError):
+        receiver.recv()
+    with raises(OSError):
+        os.fstat(descriptor)
+
+
+@requirement("pipes.context-manager.enter-returns-connection")
+def test_with_gives_the_connection_itself(mp):
+    """``with connection as name`` binds the connection itself, still open."""
+    first, second = mp.Pipe()
+    with first as entered:
+        assert entered is first
+        entered.send("open")
+        assert second.recv() == "open"
+
+
+@requirement("pipes.context-manager.exit-closes")
+def test_with_closes_the_connection(mp):
+    """Leaving the with block closes the connection, and lets an exception out."""
+    first, second = mp.Pipe()
+    with raises(LookupError), second:
+        raise LookupError
+    with raises(EOFError):
+        first.recv()
+    with raises(Exception):
+        second.recv()
+
+
+@requirement("pipes.fileno")
+def test_fileno_is_the_descriptor_of_the_connection(mp):
+    """fileno() gives an open file descriptor, which select() finds readable when there is a message."""
+    receiver, sender = mp.Pipe(duplex=False)
+    os.fstat(receiver.fileno())
+    assert sender.fileno() != receiver.fileno()
+    assert select.select([receiver.fileno()], [], [], 0)[0] == []
+    sender.send("message")
+    assert select.select([receiver.fileno()], [], [], mp.timeout)[0] == [receiver.fileno()]
+
+
+# poll
+
+
+@requirement("pipes.poll.nothing-to-read")
+def test_poll_is_false_at_once_when_there_is_nothing(mp):
+    """poll() without a timeout does not wait: it gives False when there is nothing to read."""
+    receiver, _sender = mp.Pipe(duplex=False)
+    assert receiver.poll() is False
+    assert receiver.poll(0) is False
+
+
+@requirement("pipes.poll.something-to-read")
+def test_poll_is_true_when_there_is_a_message(mp):
+    """poll() gives True when an object or bytes can be read, whatever the timeout."""
+    for method, message in (("send", "message"), ("send_bytes", b"message")):
+        receiver, sender = mp.Pipe(duplex=False)
+        getattr(sender, method)(message)
+        for timeout in ((), (0,), (mp.timeout,), (None,)):
+            assert receiver.poll(*timeout) is True
+
+
+@requirement("pipes.poll.takes-nothing")
+def test_poll_leaves_the_message_there(mp):
+    """poll() takes nothing away: it stays True until the message is received, and is False then."""
+    receiver, sender = mp.Pipe(duplex=False)
+    sender.send("message")
+    assert [receiver.poll(), receiver.poll(), receiver.recv(), receiver.poll()] == [True, True, "message", False]
+
+
+@requirement("pipes.poll.timeout-expires")
+def test_poll_gives_up_after_its_timeout(mp):
+    """poll(timeout) gives False when nothing arrives in time, for whole seconds and fractions."""
+    receiver, _sender = mp.Pipe(duplex=False)
+    assert receiver.poll(0.02) is False
+    assert receiver.poll(timeout=0.01) is False
+
+
+@requirement("pipes.poll.waits-for-message")
+def test_poll_waits_for_a_message(mp):
+    """poll(timeout) waits, and gives True as soon as something can be read."""
+    receiver, sender = mp.Pipe(duplex=False)
+    caller = CallerThread(mp, receiver, "poll", mp.timeout * 100)
+    caller.until_blocked()
+    sender.send("message")
+    assert caller.result() is True
+
+
+@requirement("pipes.poll.none-waits-for-ever")
+def test_poll_none_waits_without_limit(mp):
+    """poll(None) waits until something can be read."""
+    receiver, sender = mp.Pipe(duplex=False)
+    caller = CallerThread(mp, receiver, "poll", None)
+    caller.until_blocked()
+    sender.send("message")
+    assert caller.result() is True
+
+
+@requirement("pipes.poll.true-at-end-of-file")
+def test_poll_is_true_when_the_other_end_was_closed(mp):
+    """poll() gives True when recv() would raise EOFError at once."""
+    receiver, sender = mp.Pipe(duplex=False)
+    sender.close()
+    assert receiver.poll(mp.timeout) is True
+
+
+# Bytes
+
+
+@requirement("pipes.send-bytes.complete-message")
+def test_bytes_arrive_as_one_message_each(mp):
+    """Each send_bytes() is one message, received whole by one recv_bytes(), as bytes."""
+    first, second = mp.Pipe()
+    for message in (b"thank you", b"\0\xff\n", b"x"):
+        first.send_bytes(message)
+    received = [second.recv_bytes() for _ in range(3)]
+    assert received == [b"thank you", b"\0\xff\n", b"x"]
+    assert {type(message) for message in received} == {bytes}
+    second.send_bytes(b"back")
+    assert first.recv_bytes() == b"back"
+
+
+@requirement("pipes.send-bytes.empty-message")
+def test_an_empty_message_is_a_message(mp):
+    """No bytes at all are a message too, which is neither lost nor taken for the end."""
+    for receiver, sender in (mp.Pipe(), mp.Pipe(duplex=False)):
+        sender.send_bytes(b"")
+        sender.send_bytes(b"after")
+        assert receiver.poll(mp.timeout) is True
+        assert [receiver.recv_bytes(), receiver.recv_bytes()] == [b"", b"after"]
+
+
+@requirement("pipes.send-bytes.bytes-like-objects")
+def test_any_bytes_like_object_can_be_sent(mp):
+    """Bytes, byte arrays, memory views and arrays of wider items are sent as their bytes."""
+    numbers = array.array("i", [1, -2, 3])
+    receiver, sender = mp.Pipe(duplex=False)
+    for each in (b"bytes", bytearray(b"array"), memoryview(b"a view")[2:], numbers):
+        sender.send_bytes(each)
+    received = [receiver.recv_bytes() for _ in range(4)]
+    assert received == [b"bytes", b"array", b"view", numbers.tobytes()]
+
+
+@requirement("pipes.send-bytes.refuses-other-objects")
+def test_what_has_no_bytes_is_refused(mp):
+    """send_bytes() of text or a list raises, and sends nothing."""
+    receiver, sender = mp.Pipe(duplex=False)
+    for each in ("text", [1, 2]):
+        with raises(Exception):
+            sender.send_bytes(each)
+    assert not receiver.poll()
+
+
+@requirement("pipes.send-bytes.offset")
+def test_offset_is_where_the_data_begins(mp):
+    """send_bytes(buffer, offset) sends what follows that position, nothing when it is the end."""
+    receiver, sender = mp.Pipe(duplex=False)
+    for offset in (0, 2, 6):
+        sender.send_bytes(b"abcdef", offset)
+    assert [receiver.recv_bytes() for _ in range(3)] == [b"abcdef", b"cdef", b""]
+
+
+@requirement("pipes.send-bytes.size")
+def test_size_is_how_many_bytes_are_sent(mp):
+    """send_bytes(buffer, offset, size) sends that many bytes from that position."""
+    receiver, sender = mp.Pipe(duplex=False)
+    for offset, size in ((0, 3), (2, 3), (2, 4), (2, 0)):
+        sender.send_bytes(b"abcdef", offset, size)
+    assert [receiver.recv_bytes() for _ in range(4)] == [b"abc", b"cde", b"cdef", b""]
+
+
+@requirement("pipes.send-bytes.refuses-bad-offset-or-size")
+def test_offset_and_size_must_fit_the_buffer(mp):
+    """An offset or a size that is negative or reaches beyond the buffer raises ValueError, and sends nothing."""
+    receiver, sender = mp.Pipe(duplex=False)
+    for arguments in ((-1,), (7,), (0, -1), (0, 7), (4, 3)):
+        with raises(ValueError):
+            sender.send_bytes(b"abcdef", *arguments)
+    assert not receiver.poll()
+
+
+@requirement("pipes.recv-bytes.blocks-until-message")
+def test_recv_bytes_blocks_until_there_is_something(mp):
+    """recv_bytes() waits for a message."""
+    receiver, sender = mp.Pipe(duplex=False)
+    caller = CallerThread(mp, receiver, "recv_bytes")
+    caller.until_blocked()
+    sender.send_bytes(b"message")
+    assert caller.result() == b"message"
+
+
+@requirement("pipes.recv-bytes.within-maxlength")
+def test_message_no_longer_than_maxlength_is_received(mp):
+    """recv_bytes(maxlength) gives a message that is shorter, or just as long."""
+    receiver, sender = mp.Pipe(duplex=False)
+    sender.send_bytes(b"abc")
+    sender.send_bytes(b"abcdef")
+    sender.send_bytes(b"")
+    assert [receiver.recv_bytes(6), receiver.recv_bytes(6), receiver.recv_bytes(0)] == [b"abc", b"abcdef", b""]
+
+
+@requirement("pipes.recv-bytes.beyond-maxlength")
+def test_message_longer_than_maxlength_raises_oserror(mp):
+    """recv_bytes(maxlength) raises OSError when the message is longer."""
+    for receiver, sender in (mp.Pipe(), mp.Pipe(duplex=False)):
+        sender.send_bytes(b"abcdef")
+        with raises(OSError):
+            receiver.recv_bytes(5)
+
+
+@requirement("pipes.recv-bytes.unreadable-beyond-maxlength")
+def test_connection_is_unreadable_after_a_message_longer_than_maxlength(mp):
+    """After a message longer than maxlength nothing more can be received from the connection."""
+    for receiver, sender in (mp.Pipe(), mp.Pipe(duplex=False)):
+        sender.send_bytes(b"abcdef")
+        for _ in range(3):
+            sender.send("next")
+        with raises(OSError):
+            receiver.recv_bytes(5)
+        with raises(Exception):
+            receiver.recv()
+        with raises(Exception):
+            receiver.recv_bytes()
+        with raises(Exception):
+            receiver.recv_bytes_into(bytearray(100))
+
+
+@requirement("pipes.recv-bytes.writable-beyond-maxlength")
+def test_two_way_connection_can_send_after_a_message_longer_than_maxlength(mp):
+    """After a message longer than maxlength a two-way connection can still send."""
+    receiver, sender = mp.Pipe()
+    sender.send_bytes(b"abcdef")
+    with raises(OSError):
+        receiver.recv_bytes(5)
+    receiver.send("too long")
+    assert sender.recv() == "too long"
+
+
+@requirement("pipes.recv-bytes.refuses-negative-maxlength")
+def test_maxlength_must_not_be_negative(mp):
+    """recv_bytes(-1) raises ValueError, and the message can still be received."""
+    receiver, sender = mp.Pipe(duplex=False)
+    sender.send_bytes(b"message")
+    with raises(ValueError):
+        receiver.recv_bytes(-1)
+    assert receiver.recv_bytes() == b"message"
+
+
+@requirement("pipes.recv-bytes-into.fills-buffer")
+def test_recv_bytes_into_fills_the_buffer_from_its_start(mp):
+    """recv_bytes_into(buffer) writes the message to the buffer's start, and leaves the rest as it was."""
+    receiver, sender = mp.Pipe(duplex=False)
+    buffer = bytearray(b"........")
+    sender.send_bytes(b"abc")
+    receiver.recv_bytes_into(buffer)
+    assert buffer == b"abc....."
+    sender.send_bytes(b"whole of")
+    receiver.recv_bytes_into(buffer)
+    assert buffer == b"whole of"
+
+
+@requirement("pipes.recv-bytes-into.returns-count")
+def test_recv_bytes_into_returns_the_number_of_bytes(mp):
+    """recv_bytes_into() gives the number of bytes in the message."""
+    receiver, sender = mp.Pipe(duplex=False)
+    for message in (b"abc", b"", b"12345678"):
+        sender.send_bytes(message)
+    assert [receiver.recv_bytes_into(bytearray(8)) for _ in range(3)] == [3, 0, 8]
+
+
+@requirement("pipes.recv-bytes-into.offset")
+def test_offset_is_where_recv_bytes_into_writes(mp):
+    """recv_bytes_into(buffer, offset) writes the message from that position, and nothing elsewhere."""
+    receiver, sender = mp.Pipe(duplex=False)
+    buffer = bytearray(b"........")
+    sender.send_bytes(b"abc")
+    assert receiver.recv_bytes_into(buffer, 2) == 3
+    assert buffer == b"..abc..."
+    sender.send_bytes(b"xyz")
+    assert receiver.recv_bytes_into(buffer, 5) == 3
+    assert buffer == b"..abcxyz"
+
+
+@requirement("pipes.recv-bytes-into.wider-items")
+def test_recv_bytes_into_counts_in_bytes(mp):
+    """For a buffer of wider items the count and the offset are in bytes."""
+    receiver, sender = mp.Pipe(duplex=False)
+    numbers = array.array("i", range(5))
+    target = array.array("i", [0] * 10)
+    sender.send_bytes(numbers)
+    assert receiver.recv_bytes_into(target) == len(numbers) * numbers.itemsize
+    assert target.tolist() == [0, 1, 2, 3, 4, 0, 0, 0, 0, 0]
+    sender.send_bytes(numbers)
+    receiver.recv_bytes_into(target, 5 * numbers.itemsize)
+    assert target.tolist() == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4]
+
+
+@requirement("pipes.recv-bytes-into.blocks-until-message")
+def test_recv_bytes_into_blocks_until_there_is_something(mp):
+    """recv_bytes_into() waits for a message."""
+    receiver, sender = mp.Pipe(duplex=False)
+    buffer = bytearray(7)
+    caller = CallerThread(mp, receiver, "recv_bytes_into", buffer)
+    caller.until_blocked()
+    sender.send_bytes(b"message")
+    assert (caller.result(), buffer) == (7, b"message")
+
+
+@requirement("pipes.recv-bytes-into.refuses-read-only-buffer")
+def test_buffer_must_be_writable(mp):
+    """recv_bytes_into() of a read-only buffer raises, and leaves it unchanged."""
+    receiver, sender = mp.Pipe(duplex=False)
+    buffer = bytes(8)
+    sender.send_bytes(b"message")
+    with raises(Exception):
+        receiver.recv_bytes_into(buffer)
+    assert buffer == bytes(8)
+
+
+@requirement("pipes.recv-bytes-into.refuses-bad-offset")
+def test_offset_must_lie_in_the_buffer(mp):
+    """recv_bytes_into() with an offset that is negative or beyond the buffer raises ValueError, and takes nothing."""
+    receiver, sender = mp.Pipe(duplex=False)
+    sender.send_bytes(b"abc")
+    for offset in (-1, 9):
+        with raises(ValueError):
+            receiver.recv_bytes_into(bytearray(8), offset)
+    assert receiver.recv_bytes() == b"abc"
+
+
+@requirement("pipes.recv-bytes-into.too-short")
+def test_buffer_too_short_raises(mp):
+    """recv_bytes_into() raises BufferTooShort when the message does not fit, at the start or behind the offset."""
+    receiver, sender = mp.Pipe(duplex=False)
+    sender.send_bytes(b"abcdef")
+    sender.send_bytes(b"abcdef")
+    with raises(mp.BufferTooShort):
+        receiver.recv_bytes_into(bytearray(5))
+    with raises(mp.BufferTooShort):
+        receiver.recv_bytes_into(bytearray(8), 3)
+
+
+@requirement("pipes.recv-bytes-into.too-short-keeps-message")
+def test_buffer_too_short_holds_the_message(mp):
+    """``args[0]`` of BufferTooShort is the whole message, as bytes, however long."""
+    receiver, sender = mp.Pipe(duplex=False)
+    for message in (b"abcdef", bytes(range(256)) * 16):
+        sender.send_bytes(message)
+        with raises(mp.BufferTooShort) as caught:
+            receiver.recv_bytes_into(bytearray(5))
+        assert caught.value.args[0] == message
+
+
+@requirement("pipes.recv-bytes-into.readable-after-too-short")
+def test_connection_is_readable_after_a_buffer_too_short(mp):
+    """After BufferTooShort the next message is received as ever."""
+    receiver, sender = mp.Pipe(duplex=False)
+    sender.send_bytes(b"abcdef")
+    sender.send_bytes(b"next")
+    with raises(mp.BufferTooShort):
+        receiver.recv_bytes_into(bytearray(5))
+    assert receiver.recv_bytes() == b"next"
+
+
+def _send_sizes(connection, sizes):
+    for size in sizes:
+        connection.send_bytes(bytes([size % 251]) * size)
+
+
+@requirement("pipes.send-bytes.any-size")
+def test_messages_of_any_size_arrive_whole(mp):
+    """Messages from one byte to several MiB, in any sequence, arrive whole and in order."""
+    sizes = [1, LARGE, 3, *(2**power + step for power in range(12, 20) for step in (-1, 0, 1)), 0, LARGE + 1, 2]
+    receiver, sender = mp.Pipe()
+    writer = threading.Thread(target=_send_sizes, args=(sender, sizes), daemon=True)
+    writer.start()
+    for size in sizes:
+        assert receiver.recv_bytes() == bytes([size % 251]) * size
+    writer.join()
+
+
+@requirement("pipes.recv-bytes-into.large")
+def test_recv_bytes_into_takes_large_messages(mp):
+    """A message of several MiB goes into a buffer, or whole into BufferTooShort."""
+    receiver, sender = mp.Pipe()
+    writer = threading.Thread(target=_send_sizes, args=(sender, [LARGE, LARGE]), daemon=True)
+    writer.start()
+    buffer = bytearray(LARGE + 2)
+    assert receiver.recv_bytes_into(buffer, 1) == LARGE
+    assert buffer == b"\0" + bytes([LARGE % 251]) * LARGE + b"\0"
+    with raises(mp.BufferTooShort) as caught:
+        receiver.recv_bytes_into(bytearray(10))
+    assert caught.value.args[0] == bytes([LARGE % 251]) * LARGE
+    writer.join()
+
+
+# Several at a time
+
+
+def _swap(connection, count):
+    received = []
+    for number in range(count):
+        connection.send((number, "x" * 1000))
+        received.append(connection.recv())
+    return received
+
+
+def _swap_and_tell(connection, count, teller):
+    teller.send(_swap(connection, count))
+
+
+@requirement("pipes.pipe.both-ends-at-the-same-time")
+def test_both_ends_may_be_used_at_the_same_time(mp):
+    """Two processes that send and receive at the two ends at once receive what was sent."""
+    end, child_end = mp.Pipe()
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_swap_and_tell, args=(child_end, 200, sender))
+    process.start()
+    expected = [(number, "x" * 1000) for number in range(200)]
+    assert _swap(end, 200) == expected
+    assert receiver.recv() == expected
+    process.join()
+
+
+@requirement("pipes.pipe.independent-of-others")
+def test_pipes_do_not_mix(mp):
+    """What is sent through one pipe arrives there, and nowhere else."""
+    first, second = mp.Pipe(duplex=False), mp.Pipe(duplex=False)
+    first[1].send("first")
+    assert second[0].poll() is False
+    second[1].send("second")
+    assert (first[0].recv(), second[0].recv()) == ("first", "second")
+
+
+# Connections as messages
+
+
+def _offer_end(mp, connection):
+    mine, yours = mp.Pipe()
+    connection.send(yours)
+    mine.send("from the child")
+    answer = mine.recv()
+    mine.send(answer)
+
+
+@requirement("pipes.send.connection")
+def test_connection_travels_through_a_connection(mp):
+    """A connection that a child makes and sends to its parent connects the two."""
+    parent_end, child_end = mp.Pipe()
+    process = mp.Process(target=_offer_end, args=(mp, child_end))
+    process.start()
+    received = parent_end.recv()
+    assert received.recv() == "from the child"
+    received.send("from the parent")
+    assert received.recv() == "from the parent"
+    process.join()
+
+
+def _offer_one_way(mp, connection):
+    receiver, sender = mp.Pipe(duplex=False)
+    sender.send("already under way")
+    connection.send(receiver)
+    connection.recv()
+
+
+@requirement("pipes.send.one-way-connection")
+def test_connection_that_was_sent_keeps_its_direction(mp):
+    """A receiving end that was sent still only receives, and finds what was sent to it before."""
+    parent_end, child_end = mp.Pipe()
+    process = mp.Process(target=_offer_one_way, args=(mp, child_end))
+    process.start()
+    received = parent_end.recv()
+    assert received.recv() == "already under way"
+    with raises(Exception):
+        received.send("back")
+    parent_end.send("done")
+    process.join()
+
+
+def _greet(connection):
+    connection.send("greetings")
+
+
+@requirement("pipes.argument.outlives-parents-reference")
+def test_child_keeps_a_connection_that_its_parent_dropped(mp):
+    """A connection passed to a child works there, even if the parent drops its own reference once it was started."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_greet, args=(sender,))
+    process.start()
+    del sender
+    gc.collect()
+    assert receiver.recv() == "greetings"
+    process.join()
+
+
+@requirement("pipes.argument.nested")
+def test_connection_may_be_part_of_an_argument(mp):
+    """A connection reaches the child inside another object: a list, a dictionary, a bound method."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_send_through, kwargs={"options": {"connections": [sender]}})
+    process.start()
+    assert receiver.recv() == "nested"
+    process.join()
+
+
+def _send_through(options):
+    options["connections"][0].send("nested")
