@@ -5,6 +5,8 @@ Everything here must be importable, quickly, in a child that was started with ``
 
 from __future__ import annotations
 
+import copyreg
+import functools
 import os
 import threading
 import time
@@ -164,6 +166,11 @@ class CallerThread:
         """Whether the call is over."""
         return not self._thread.is_alive()
 
+    @property
+    def has_returned(self) -> bool:
+        """Whether the call is over."""
+        return not self._thread.is_alive()
+
     def result(self) -> Any:  # noqa: ANN401 - whatever the call gives
         """Wait for the call to end; gives what it returned, or raises what it raised."""
         self._thread.join()
@@ -177,3 +184,21 @@ def raises(*types: type[BaseException], match: str | None = None) -> Any:  # noq
     import pytest  # noqa: PLC0415 - see above
 
     return pytest.raises(types, match=match)
+
+
+def remade(make: Callable[[Api], type]) -> Callable[[Api], type]:
+    """Let a function make a class that derives from one of the backend's, and that can be pickled.
+
+    Children import classes by name. A class made for one backend has no name that they could import: it pickles as the
+    call that makes it, and is made again in the child.
+    """
+
+    @functools.wraps(make)
+    def call(mp: Api) -> type:
+        base = make(mp)
+        kind: Any = type("Remade", (type(base),), {})
+        copyreg.pickle(kind, lambda _made: (call, (mp,)))
+        made: type = kind(base.__name__, (base,), {"__doc__": base.__doc__})
+        return made
+
+    return call

@@ -45,6 +45,7 @@ class Journal:
         self._file = open(folder / f"{worker}.note", "w+b", buffering=0)  # noqa: SIM115 - kept open for the run
         self.dump_file = open(folder / f"{worker}.dump", "w+b", buffering=0)  # noqa: SIM115 - kept open for the run
         self._note: dict[str, Any] = {"pid": os.getpid(), "test": "", "id": "", "backend": "", "start_method": "", "running": False}  # fmt: skip
+        self._made: set[str] = set()
         self._write()
 
     def begin(self, test: str, requirement: str, variant: Variant) -> None:
@@ -72,10 +73,17 @@ class Journal:
         """Whether a requirement is known to have failed on a variant, in any worker."""
         return (self._folder / f"failed {variant.name} {requirement}").exists()
 
-    def other_workers(self) -> list[int]:
-        """The processes of the other workers."""
-        notes = (read(self._folder, file.stem) for file in self._folder.glob("*.note") if file.stem != self._worker)
-        return [note.pid for note in notes if note is not None]
+    def made(self, name: str) -> None:
+        """This worker, or a forked child of it, has made something of that name in shared memory."""
+        if os.getpid() == self._note["pid"]:
+            self._made.add(name)
+        else:
+            with contextlib.suppress(FileNotFoundError):  # the run is over
+                (self._folder / f"{self._worker} made {name}").touch()
+
+    def made_here(self, name: str) -> bool:
+        """Whether this worker, or a forked child of it, made something of that name."""
+        return name in self._made or (self._folder / f"{self._worker} made {name}").exists()
 
     def close(self) -> None:
         """Close the files."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import gc
 import os
 import signal
@@ -80,13 +81,14 @@ class Keeper:
     """Compares before and after, and knows what belongs to the backend as a whole.
 
     Args:
-        foreign: gives pids whose shared memory is none of ours: other workers of the run.
         settle: seconds that things get to end by themselves: threads on their way out, processes being reaped.
+        made_here: whether this process, or a forked child of it, has made a name in the space of shared memory.
+            Nothing else is touched there: other programs of this machine use it too.
     """
 
-    def __init__(self, settle: float, foreign: Callable[[], Iterable[int]] = tuple) -> None:
+    def __init__(self, settle: float, made_here: Callable[[str], bool]) -> None:
         self._settle = settle
-        self._foreign = foreign
+        self._made_here = made_here
         self._kept = Snapshot(frozenset(), frozenset(), frozenset(), frozenset())
         self._helpers: set[str] = set()
         self._before = snapshot()
@@ -98,8 +100,14 @@ class Keeper:
     def keep(self) -> None:
         """What is there now may stay until the run ends: servers of the backend, fixtures that several tests share."""
         self._before = self._kept = snapshot()
-        # A backend that restarts a helper of its own (a fork server that a test made end) leaves no one behind.
-        self._helpers = {_command(pid) for pid in children(os.getpid())}
+
+    def know_helpers(self) -> None:
+        """What runs now belongs to the backend, and so does what it starts by the same command later.
+
+        A fork server that a test made end is restarted by the next test, which leaves no one behind.
+        """
+        self._helpers |= {_command(pid) for pid in children(os.getpid())} - {_command(os.getpid())}
+        self.keep()
 
     def find(self) -> Leaks:
         """What the test that began last has left behind, once all that ends by itself has ended."""
@@ -120,7 +128,7 @@ class Keeper:
             tuple(sorted(processes)),
             tuple(sorted(threads, key=lambda thread: thread.name)),
             tuple(sorted(now.descriptors - before.descriptors - kept.descriptors)),
-            tuple(sorted(self._own_segments(now.segments - before.segments))),
+            tuple(sorted(filter(self._made_here, now.segments - before.segments))),
         )
 
     def _is_stray(self, pid: int) -> bool:
@@ -130,13 +138,6 @@ class Keeper:
                 return False  # ended; whose turn it is to reap it is nobody's requirement
             return process.ppid() != os.getpid() or _command(pid) not in self._helpers
         return False
-
-    def _own_segments(self, names: Iterable[str]) -> Iterable[str]:
-        names = set(names)
-        if names:
-            for pid in self._foreign():
-                names -= _mapped(pid)
-        return names
 
 
 def clean_up(leaks: Leaks) -> None:
@@ -216,16 +217,40 @@ def _segments() -> frozenset[str]:
         return frozenset()
 
 
-def _mapped(pid: int) -> set[str]:
-    """Names of /dev/shm that a process, or a descendant of it, has mapped."""
-    found: set[str] = set()
-    for each in [pid, *descendants(pid)]:
-        with contextlib.suppress(OSError):
-            for line in Path(f"/proc/{each}/maps").read_text(encoding="utf-8").splitlines():
-                _, marker, name = line.partition(f"{_SHM}/")
-                if marker:
-                    found.add(name)
-    return found
+def tell_names(tell: Callable[[str], None]) -> None:
+    """Have the names of shared memory and semaphores that this process makes told to somebody.
+
+    What lies in /dev/shm bears no mark of who made it. Only this way the right test is blamed, when several workers are
+    at work, and nothing of another program is taken for a leak. Nothing changes for the backend: the interpreter's own
+    functions are called as before. Children that are not forked are not seen.
+    """
+    try:
+        import _multiprocessing  # noqa: PLC0415 - not on every platform
+        import _posixshmem  # noqa: PLC0415 - not on every platform
+    except ImportError:
+        return
+    original = _posixshmem.shm_open
+
+    @functools.wraps(original)
+    def shm_open(path: str, flags: int, *args: int, **kwargs: int) -> int:
+        if flags & os.O_CREAT:
+            tell(path.lstrip("/"))
+        descriptor: int = original(path, flags, *args, **kwargs)
+        return descriptor
+
+    class SemLock(_multiprocessing.SemLock):  # type: ignore[misc]
+        """The interpreter's own, which tells its name."""
+
+        __slots__ = ()
+
+        def __new__(cls, kind: int, value: int, maxvalue: int, name: str, unlink: bool) -> SemLock:  # noqa: FBT001, PLR0913 - the interpreter's signature
+            if not unlink:
+                tell(f"sem.{name.lstrip('/')}")
+            made: SemLock = super().__new__(cls, kind, value, maxvalue, name, unlink)
+            return made
+
+    _posixshmem.shm_open = shm_open
+    _multiprocessing.SemLock = SemLock
 
 
 def _command(pid: int) -> str:

@@ -14,7 +14,6 @@ import gc
 import os
 import signal
 import tempfile
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from mpspec.settings import Settings
 
 _SETTLE = 1.0
+_HEAP = 1 << 16
 _RETIRED = 0
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -66,7 +66,8 @@ class Supervisor:
         self._settings: Settings = config.stash[settings_key]
         self._journal = journal
         self._replaceable = replaceable
-        self._keeper = leaks.Keeper(_SETTLE * self._settings.patience, journal.other_workers)
+        self._keeper = leaks.Keeper(_SETTLE * self._settings.patience, journal.made_here)
+        leaks.tell_names(journal.made)
         self._deadline = Deadline(TEST_DEADLINE * self._settings.patience, journal)
         self._progress = _Progress()
         self._warm: set[Backend] = set()
@@ -107,7 +108,7 @@ class Supervisor:
         gc.collect()
         # What pytest and the suite hold needs no looking at in every collection that a leak asks for.
         gc.freeze()
-        self._keeper.keep()
+        self._keeper.know_helpers()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -194,7 +195,10 @@ class Supervisor:
         if verdict > progress.verdict:
             progress.verdict = verdict
             progress.message = _message(call.excinfo)
-            progress.details = report.longreprtext + (self._deadline.dump if verdict is Verdict.HANG else "")
+            progress.details = report.longreprtext
+            if verdict is Verdict.HANG:
+                report.sections.append(("all threads when the deadline was over", self._deadline.dump))
+                progress.details += self._deadline.dump
 
     def _result(self, item: pytest.Item) -> Result:
         requirement, variant, progress = requirement_of(item), variant_of(item), self._progress
@@ -292,6 +296,9 @@ def warm_up(backend: Backend, method: str, deadline: Deadline) -> None:
                 process.join()
             if "synchronization" in claims:
                 api.Lock()
+            if "sharedctypes" in claims:
+                # A heap of shared memory keeps what it has taken from the system: make it large enough for any test.
+                api.Array("b", [0] * _HEAP)
     except (Exception, Hang):  # noqa: BLE001, S110 - an unknown backend may fail in any way; see above
         pass
     finally:
@@ -328,4 +335,4 @@ def _stacks() -> str:
     with tempfile.TemporaryFile("w+") as file:
         faulthandler.dump_traceback(file, all_threads=True)
         file.seek(0)
-        return f"\n\nAll threads when the deadline was over ({time.strftime('%X')}):\n{file.read()}"
+        return file.read()

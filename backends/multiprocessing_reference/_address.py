@@ -18,8 +18,8 @@ _FAMILIES = ("AF_INET", "AF_INET6", "AF_UNIX")
 def address_family(address: Any) -> str:  # noqa: ANN401 - its type is the question
     r"""Return the family that the form of *address* tells; ValueError for an unknown form.
 
-    ``(hostname, port)`` is AF_INET, ``\\server\pipe\name`` AF_PIPE, another string AF_UNIX; bytes are
-    a path too, or an abstract name when they begin with a zero.
+    ``(hostname, port)`` is AF_INET, ``\\server\pipe\name`` AF_PIPE, another string AF_UNIX; bytes
+    are a path too, or an abstract name when they begin with a zero.
     """
     if isinstance(address, tuple):
         return "AF_INET"
@@ -37,7 +37,6 @@ def address_family(address: Any) -> str:  # noqa: ANN401 - its type is the quest
 def check_family(family: str) -> None:
     """Raise ValueError unless this platform has *family*."""
     if family not in _FAMILIES:
-        message = (
-            f"family {family!r} is not available on this platform: use one of {', '.join(_FAMILIES)}"
-        )
+        known = ", ".join(_FAMILIES)
+        message = f"family {family!r} is not available on this platform: use one of {known}"
         raise ValueError(message)

@@ -1,12 +1,13 @@
 """Prove to the other end of a connection that one holds the same key, without sending it.
 
 One side delivers a challenge, ``#CHALLENGE#{digest}`` and random bytes; the other answers
-``{digest}`` and the HMAC of what follows ``#CHALLENGE#``; then comes ``#WELCOME#`` or ``#FAILURE#``.
-The name of the digest is part of what is authenticated, so nobody between the two can weaken it.
-The deliverer accepts the digests in `DIGESTS` alone. These messages are those one sees CPython 3.12
-and later exchange, so both ends need not be of the same implementation.
+``{digest}`` and the HMAC of what follows ``#CHALLENGE#``; then comes ``#WELCOME#`` or
+``#FAILURE#``. The name of the digest is part of what is authenticated, so nobody between the two
+can weaken it. The deliverer accepts the digests in `DIGESTS` alone. These messages are those one
+sees CPython 3.12 and later exchange, so both ends need not be of the same implementation.
 
-Documentation: multiprocessing.connection, "Authentication keys", deliver_challenge, answer_challenge.
+Documentation: multiprocessing.connection, "Authentication keys", deliver_challenge,
+answer_challenge.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ def _digest(authkey: bytes, message: bytes) -> bytes:
     name, brace, _ = message[1:].partition(b"}")
     if message[:1] != b"{" or not brace or name.decode("ascii", "replace") not in DIGESTS:
         error = (
-            f"the other end asks for a digest other than {', '.join(DIGESTS)}; CPython does so before "
-            "3.12, which knows only MD5"
+            f"the other end asks for a digest other than {', '.join(DIGESTS)}; CPython before "
+            "3.12 knows only MD5"
         )
         raise AuthenticationError(error)
     return b"{%b}" % name + digest(authkey, message, name.decode())

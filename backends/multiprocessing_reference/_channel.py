@@ -1,16 +1,17 @@
 """The pair of sockets between a pool and one of its workers, and the waiting on it.
 
-One end writes a message, the other reads it, and at most one message is under way in each direction, so that
-no lock is needed. A message is a pickle: one packet of a SOCK_SEQPACKET socket, which begins with the pickle's
-own opcode (0x80). A larger one, or one with descriptors, is announced by a packet with `_LONG` and the sizes,
-followed by the descriptors and by the bytes in pieces. `READY` is the one message that is not a pickle.
+One end writes a message, the other reads it, and at most one message is under way in each
+direction, so that no lock is needed. A message is a pickle: one packet of a SOCK_SEQPACKET
+socket, which begins with the pickle's own opcode (0x80). A larger one, or one with descriptors,
+is announced by a packet with `_LONG` and the sizes, followed by the descriptors and by the bytes
+in pieces. `READY` is the one message that is not a pickle.
 
-Waiting spins for a moment before it sleeps, giving way to every other process meanwhile: to wake a sleeping
-processor costs 30 to 60 us here, four times the rest of a task's way to a worker and back. Measured on two
-processors, one trivial task after the other: 88 us asleep, 12 us spinning.
+Waiting spins for a moment before it sleeps, giving way to every other process meanwhile: to wake
+a sleeping processor costs 30 to 60 us here, four times the rest of a task's way to a worker and
+back. Measured on two processors, one trivial task after the other: 88 us asleep, 12 us spinning.
 
-Copies of these sockets that a forked child inherits are closed there: a child that outlives a worker, or the
-pool, must not keep the channel open.
+Copies of these sockets that a forked child inherits are closed there: a child that outlives a
+worker, or the pool, must not keep the channel open.
 """
 
 from __future__ import annotations
@@ -18,21 +19,33 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from _socket import AF_UNIX, SCM_RIGHTS, SHUT_RDWR, SO_SNDBUF, SOCK_CLOEXEC, SOCK_SEQPACKET, SOL_SOCKET
+from _socket import (
+    AF_UNIX,
+    SCM_RIGHTS,
+    SHUT_RDWR,
+    SO_SNDBUF,
+    SOCK_CLOEXEC,
+    SOCK_SEQPACKET,
+    SOL_SOCKET,
+)
 from _socket import socket as _socket
 from _socket import socketpair as _socketpair
 from array import array
 from os import sched_yield
 from struct import Struct
-from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from .reduction import Packed, share_fd
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .reduction import SharedFd
 
-__all__ = ["READY", "Channel", "channel_pair", "passing"]
+_Found = TypeVar("_Found")
+
+__all__ = ["READY", "Channel", "channel_pair", "passing", "spin"]
 
 READY: Final = b"R"
 _LONG: Final = b"L"
@@ -40,12 +53,39 @@ _HEADER: Final = Struct("=cQI")
 _PACKET: Final = 1 << 16
 _MOST_FDS: Final = 200  # in one packet; the kernel takes 253
 _DONTWAIT: Final = 0x40  # MSG_DONTWAIT
-SPIN: Final = 60e-6
-"""Seconds of spinning before a wait sleeps."""
+_SPIN: Final = 60e-6  # seconds of spinning before a wait sleeps
+_CROWD: Final = 300e-6  # a longer pause between two looks: other processes need the processors
+_REST: Final = 20e-3  # seconds without spinning after that
+_crowded_until = 0.0
+
+
+def spin(look: Callable[[], _Found]) -> _Found | None:
+    """Return what *look* finds within a moment, None if that is nothing; then sleep.
+
+    Where more processes run than there are processors, who gives way waits longer for his turn than
+    who sleeps; so after a long pause nobody spins for a while.
+    """
+    global _crowded_until  # noqa: PLW0603 - a hint about the machine, the same for all
+    found = look()
+    if found is not None:
+        return found
+    now = monotonic()
+    if now < _crowded_until:
+        return None
+    end = now + _SPIN
+    while now < end:
+        sched_yield()
+        found = look()
+        if found is not None:
+            return found
+        before, now = now, monotonic()
+        if now - before > _CROWD:
+            _crowded_until = now + _REST
+    return None
 
 
 class Channel:
-    """One end; `send` and `receive` block, `try_receive` does not. EOFError or OSError: the peer ended."""
+    """One end; `send` and `receive` block. EOFError or OSError: the peer has ended."""
 
     __slots__ = ("__weakref__", "_recv", "_send", "_sock")
 
@@ -81,18 +121,15 @@ class Channel:
             self._send(view[start : start + _PACKET])
 
     def receive(self) -> tuple[bytes | bytearray, list[int]]:
-        """Return the next message and its descriptors, spinning first, then asleep."""
-        end = 0.0
-        while True:
-            try:
-                return self.try_receive()
-            except BlockingIOError:
-                now = perf_counter()
-            if not end:
-                end = now + SPIN
-            elif now > end:
-                return self._complete(self._recv(_PACKET))
-            sched_yield()
+        """Return the next message and its descriptors, waiting for it."""
+        message = spin(self._look)
+        return self._complete(self._recv(_PACKET)) if message is None else message
+
+    def _look(self) -> tuple[bytes | bytearray, list[int]] | None:
+        try:
+            return self.try_receive()
+        except BlockingIOError:
+            return None
 
     def try_receive(self) -> tuple[bytes | bytearray, list[int]]:
         """Return the next message and its descriptors; BlockingIOError when there is none."""
@@ -159,7 +196,7 @@ def channel_pair() -> tuple[Channel, Channel]:
     return Channel(near), Channel(far)
 
 
-class passing:  # noqa: N801 - a context manager, used like a function
+class passing:  # noqa: N801 - used like a function
     """While this thread starts a worker: the end that the forked child keeps open."""
 
     def __init__(self, channel: Channel) -> None:

@@ -1,7 +1,7 @@
 """The exceptions of pools: what stands for an error that happened in a worker, or to it.
 
-An exception crosses from a worker with the text of its traceback, which becomes its ``__cause__`` in
-the caller (a traceback itself can't be pickled).
+An exception crosses from a worker with the text of its traceback, which becomes its ``__cause__``
+in the caller (a traceback itself can't be pickled).
 
 Documentation: multiprocessing.pool.
 """
@@ -21,7 +21,7 @@ __all__ = [
 
 
 class RemoteTraceback(Exception):  # noqa: N818 - the name that programs see today
-    """The traceback of an exception as it was printed in the worker; the cause of that exception."""
+    """The traceback of an exception as the worker would print it; the exception's cause."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -50,7 +50,7 @@ class MaybeEncodingError(Exception):
 
 
 class WorkerLostError(ProcessError):
-    """A worker process ended (``os._exit``, a signal) while it ran this task; only this task failed."""
+    """A worker process ended (``os._exit``, a signal) while it ran this task; others go on."""
 
 
 class BrokenPoolError(ProcessError):

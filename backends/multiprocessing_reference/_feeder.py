@@ -1,8 +1,9 @@
-"""How a process writes to a queue: at once where there is room, through a thread where there is not.
+"""How a process writes to a queue: at once where there is room, else through a thread.
 
-The thread exists only while something waits: it starts with the first message that the pipe does not
-take, and ends when all are written. So a queue that keeps up costs no switch of threads, and leaves no
-thread behind for `fork` to trip over. Order is kept: while something waits, everything queues up.
+The thread exists only while something waits: it starts with the first message that the pipe does
+not take, and ends when all are written. So a queue that keeps up costs no switch of threads, and
+leaves no thread behind for `fork` to trip over. Order is kept: while something waits, everything
+queues up.
 
 Documentation: multiprocessing.Queue (close, join_thread, cancel_join_thread).
 """
@@ -10,6 +11,7 @@ Documentation: multiprocessing.Queue (close, join_thread, cancel_join_thread).
 from __future__ import annotations
 
 import errno
+import sys
 from _socket import MSG_DONTWAIT
 from collections import deque
 from threading import RLock, Thread
@@ -20,6 +22,7 @@ from .util import Finalize, debug, info
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ._ledger import Ledger
     from ._transport import PacketTransport
     from .reduction import Packed
 
@@ -32,8 +35,11 @@ _JOIN_PRIORITY = -5
 class Feeder:
     """The writing side of one queue in one process; *join_at_exit* waits for its thread at exit."""
 
-    def __init__(self, transport: PacketTransport, *, join_at_exit: bool) -> None:
+    def __init__(
+        self, transport: PacketTransport, ledger: Ledger | None, *, join_at_exit: bool
+    ) -> None:
         self._transport = transport
+        self._ledger = ledger
         self._join_at_exit = join_at_exit
         # Reentrant: a signal handler or a destructor may put while its own thread is putting.
         self._lock = RLock()
@@ -57,6 +63,8 @@ class Feeder:
                 packed.close()
                 raise
             else:
+                if self._ledger is not None:
+                    self._ledger.hold(-1)  # the message holds the slot now
                 if packed.fds:
                     packed.close()
                 if rest is None or rest.push(MSG_DONTWAIT):
@@ -66,9 +74,7 @@ class Feeder:
 
     def _start(self) -> None:
         if self._join_at_exit and self._finalizer is None:
-            self._finalizer = Finalize(
-                self, _join, (ref(self),), exitpriority=_JOIN_PRIORITY
-            )
+            self._finalizer = Finalize(self, _join, (ref(self),), exitpriority=_JOIN_PRIORITY)
         debug("starting the thread that feeds a queue")
         self._thread = Thread(target=self._run, name="QueueFeederThread", daemon=True)
         try:
@@ -87,17 +93,23 @@ class Feeder:
             try:
                 self._write(item)
             except OSError as error:
-                if error.errno not in (errno.EPIPE, errno.EBADF):
-                    raise
-                # Nobody reads this queue any more, and nobody ever can.
-                info("dropping what waits for a queue that has no reader: %s", error)
+                if error.errno in (errno.EPIPE, errno.EBADF):
+                    # Nobody reads this queue any more, and nobody ever can.
+                    info("dropping what waits for a queue that has no reader: %s", error)
+                else:
+                    sys.excepthook(*sys.exc_info())  # this message is lost; the next may not be
 
     def _write(self, item: Packed | LargeMessage) -> None:
         try:
             if isinstance(item, LargeMessage):
                 item.push()
             else:
-                self._transport.send(item.data, item.fds)
+                rest = self._transport.start(item.data, item.fds, 0)
+                if self._ledger is not None:
+                    self._ledger.hold(-1)
+                if rest is not None:
+                    self._current = rest
+                    rest.push()
         finally:
             item.close()
 

@@ -16,7 +16,7 @@ import sys
 from _pickle import loads
 from _socket import CMSG_SPACE, MSG_CMSG_CLOEXEC, SCM_RIGHTS, SOL_SOCKET, socket
 from marshal import load
-from signal import SIG_UNBLOCK, SIGINT, pthread_sigmask
+from signal import SIG_DFL, SIG_UNBLOCK, SIGCHLD, SIGINT, pthread_sigmask, signal
 
 from . import _bootstrap, forkserver, resource_tracker, spawn
 from . import process as _process
@@ -44,6 +44,7 @@ def main(file: BufferedReader) -> None:
     resource_tracker.adopt(tracker)
     _preload(data["preload"], data["on_error"], main_module)
     flush_std_streams()  # or each child would write the same text again
+    signal(SIGCHLD, SIG_DFL)  # if ignored, as the program may do, ended children vanish unseen
     requests = socket(fileno=requests_fd)
     try:
         Server(requests).serve()

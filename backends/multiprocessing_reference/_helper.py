@@ -1,8 +1,8 @@
 """The thread of a pool of processes that waits for what no caller waits for.
 
-It holds the crew, never the pool, so that a pool can be collected; starts with the first task that needs it;
-and sleeps in one epoll over the workers' channels and sentinels, and an eventfd that wakes it. A channel is
-armed while its worker has a task for the helper; a sentinel always.
+It holds the crew, never the pool, so that a pool can be collected; starts with the first task
+that needs it; and sleeps in one epoll over the workers' channels and sentinels, and an eventfd
+that wakes it. A channel is armed while its worker has a task for the helper; a sentinel always.
 """
 
 from __future__ import annotations
@@ -10,17 +10,15 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from os import sched_yield
 from select import EPOLLIN, epoll
-from time import perf_counter
 from typing import TYPE_CHECKING
 
-from ._channel import SPIN
+from ._channel import spin
 
 if TYPE_CHECKING:
-    from ._process_crew import ProcessCrew
-    from ._results import Job
+    from ._jobs import Job
     from ._seat import Seat
+    from ._staff import Staff
 
 __all__ = ["Helper"]
 
@@ -28,7 +26,7 @@ __all__ = ["Helper"]
 class Helper:
     """See the module. `arm` takes the crew's lock; `disarm`, `watch` and `unwatch` need it held."""
 
-    def __init__(self, crew: ProcessCrew) -> None:
+    def __init__(self, crew: Staff) -> None:
         self._crew = crew
         self._thread: threading.Thread | None = None
         self._epoll: epoll | None = None
@@ -158,11 +156,4 @@ class Helper:
 
 
 def _wait(waiting: epoll) -> list[tuple[int, int]]:
-    end = perf_counter() + SPIN
-    while True:
-        events = waiting.poll(0)
-        if events:
-            return events
-        if perf_counter() > end:
-            return waiting.poll()
-        sched_yield()
+    return spin(lambda: waiting.poll(0) or None) or waiting.poll()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 
 from ._address import DEFAULT_FAMILY, address_family, check_family
 from ._auth import answer_challenge, check_authkey, deliver_challenge
@@ -16,7 +17,7 @@ from .util import Finalize
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Any
+    from typing import Any, Self
 
 __all__ = ["Client", "Listener"]
 
@@ -26,8 +27,8 @@ class Listener:
 
     Without an *address* a free one is chosen: a port of localhost for AF_INET, for AF_UNIX (the
     default) a socket in a private temporary directory. *backlog* is the length of the queue of
-    connections not accepted yet. With *authkey* (bytes; TypeError otherwise) each peer must prove that
-    it holds the same key. ValueError for an unknown family or form of address.
+    connections not accepted yet. With *authkey* (bytes; TypeError otherwise) each peer must prove
+    that it holds the same key. ValueError for an unknown family or form of address.
 
     Documentation: multiprocessing.connection.Listener.
     """
@@ -108,7 +109,7 @@ class Listener:
         """
         return self._last_accepted
 
-    def __enter__(self) -> Listener:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -128,8 +129,8 @@ def Client(  # noqa: N802 - documented so
     """Return a connection to the listener at *address*.
 
     With *authkey* (bytes; TypeError otherwise) both ends prove that they hold the same key, and
-    AuthenticationError tells that they don't. ConnectionRefusedError or FileNotFoundError when nobody
-    listens. Documentation: multiprocessing.connection.Client.
+    AuthenticationError tells that they don't. ConnectionRefusedError or FileNotFoundError when
+    nobody listens. Documentation: multiprocessing.connection.Client.
     """
     check_authkey(authkey)
     if family is None:
@@ -182,12 +183,8 @@ def _has_file(address: str | bytes) -> bool:
 def _clean(sock: socket.socket, path: str | bytes | None, directory: str | None) -> None:
     sock.close()
     if path is not None:
-        try:
+        with suppress(FileNotFoundError):
             os.unlink(path)  # noqa: PTH108 - may be bytes
-        except FileNotFoundError:
-            pass
     if directory is not None:
-        try:
+        with suppress(OSError):  # somebody has put another file there
             os.rmdir(directory)  # noqa: PTH106
-        except OSError:
-            pass  # somebody has put another file there

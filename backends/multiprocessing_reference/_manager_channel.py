@@ -1,31 +1,46 @@
 """How messages of managers move: over a socket pair of our own, or over any Connection.
 
-A call through a proxy is two messages, most of them tiny, so what a message costs is what a manager costs. A
-SocketChannel has one user at each end, which allows what a Connection can't do: messages are received into a buffer
-that is made once. (Measured, an item of a list proxy: 21 µs of the kernel's time per call went into
-fresh receive buffers of the size a packet may have.)
+A call through a proxy is two messages, most of them tiny, so what a message costs is what a
+manager costs. A SocketChannel has one user at each end, which allows what a Connection can't do:
+messages are received into a buffer that is made once. (Measured, an item of a list proxy: 21 µs
+of the kernel's time per call went into fresh receive buffers of the size a packet may have.)
 
-Descriptors in messages travel by way of the resource sharer there; those that open channels ride on a Connection.
+Descriptors in messages travel by way of the resource sharer there; those that open channels ride
+on a Connection.
 """
+
+# ruff: noqa: ANN401 - anything can be shared
+# ruff: noqa: PLR2004 - the lengths of messages
+# ruff: noqa: SIM105 - contextlib takes long to import
 
 from __future__ import annotations
 
 import os
 import pickle
-from _socket import AF_UNIX, MSG_NOSIGNAL, SHUT_RDWR, SOCK_SEQPACKET, socket, socketpair
-from contextlib import suppress
+from _socket import (
+    AF_UNIX,
+    MSG_NOSIGNAL,
+    SHUT_RDWR,
+    SO_SNDBUF,
+    SOCK_SEQPACKET,
+    SOL_SOCKET,
+    socket,
+    socketpair,
+)
 from struct import Struct
-from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from .reduction import ForkingPickler, share_fd
 
+TYPE_CHECKING = False  # the module typing takes longer to import than all this
 if TYPE_CHECKING:
+    from typing import Any, Final, Protocol
+
     from ._manager_wire import Reply, Request, Wire
     from .connection import Connection
     from .reduction import SharedFd
 
-_BUFFER: Final = 64 * 1024
-"""Bytes of a packet at most; far below what a socket takes by default."""
+_BUFFER: Final = 128 * 1024
+"""Bytes of a packet at most; below what a socket takes by default."""
 _SIZE: Final = Struct("=BQ")
 _LARGE: Final = 0
 """The first byte of a packet that announces a message of several."""
@@ -37,7 +52,10 @@ _loads = pickle.loads
 
 
 def dumps(message: Request | Reply) -> bytes:
-    """Pickle a message; for plain data without the reducers of this package, which is several times faster."""
+    """Pickle a message.
+
+    For plain data without the reducers of this package, which is several times faster.
+    """
     if len(message) == 2:
         plain = type(message[1]) in _PLAIN or _is_plain(message[1])
     else:
@@ -54,23 +72,25 @@ def _is_plain(value: Any) -> bool:
     return type(value) in (tuple, list) and len(value) <= 16 and _PLAIN.issuperset(map(type, value))
 
 
-class Channel(Protocol):
-    """Carries messages both ways, for one user at each end."""
+if TYPE_CHECKING:
 
-    busy: bool
-    """Whether a call is under way. (The client's note.)"""
+    class Channel(Protocol):
+        """Carries messages both ways, for one user at each end."""
 
-    def send(self, message: Request | Reply) -> None:
-        """Send one message; if it can't be sent, raises before a byte is written."""
+        busy: bool
+        """Whether a call is under way. (The client's note.)"""
 
-    def receive(self) -> Any:
-        """Wait for one message; EOFError or OSError when the peer has gone."""
+        def send(self, message: Request | Reply) -> None:
+            """Send one message; if it can't be sent, raises before a byte is written."""
 
-    def close(self) -> None:
-        """Close this end; again does nothing."""
+        def receive(self) -> Any:
+            """Wait for one message; EOFError or OSError when the peer has gone."""
 
-    def hang_up(self) -> None:
-        """End the conversation from another thread, whose receive() it wakes."""
+        def close(self) -> None:
+            """Close this end; again does nothing."""
+
+        def hang_up(self) -> None:
+            """End the conversation from another thread, whose receive() it wakes."""
 
 
 class ConnectionChannel:
@@ -93,25 +113,27 @@ class ConnectionChannel:
         self.connection.close()
 
     def hang_up(self) -> None:
-        with suppress(OSError):
+        try:
             sock = socket(fileno=os.dup(self.connection.fileno()))
-            try:
-                sock.shutdown(SHUT_RDWR)
-            finally:
-                sock.close()
+        except OSError:
+            return  # closed
+        _shut_down(sock)
+        sock.close()
 
 
 class SocketChannel:
     """Messages over one end of a pair of Unix sockets that keep packets apart.
 
-    A message is a packet; one beyond _BUFFER bytes is a packet with its size, and then its parts. (A pickle never begins
-    with the byte that marks the size.) An end can be sent over a Connection, to the process that is to have it.
+    A message is a packet; one beyond _BUFFER bytes is a packet with its size, and then its parts.
+    (A pickle never begins with the byte that marks the size.) An end can be sent over a
+    Connection, to the process that is to have it.
     """
 
     __slots__ = ("_buffer", "_receive", "_sock", "busy")
 
     def __init__(self, sock: socket) -> None:
         sock.settimeout(None)  # whatever the program's default for its own sockets is
+        sock.setsockopt(SOL_SOCKET, SO_SNDBUF, 2 * _BUFFER)
         self._sock = sock
         self._receive = sock.recv_into
         self._buffer = bytearray(_BUFFER)
@@ -150,14 +172,20 @@ class SocketChannel:
         self._sock.close()
 
     def hang_up(self) -> None:
-        with suppress(OSError):
-            self._sock.shutdown(SHUT_RDWR)
+        _shut_down(self._sock)
 
     def __del__(self) -> None:
         self._sock.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (share_fd(self._sock.fileno()),)
+
+
+def _shut_down(sock: socket) -> None:
+    try:
+        sock.shutdown(SHUT_RDWR)
+    except OSError:
+        pass  # the peer has gone, or the socket is closed
 
 
 def _rebuild(shared: SharedFd) -> SocketChannel:

@@ -1,22 +1,29 @@
-"""The client's side of a manager: one Link per server and process, one connection per thread that calls.
+"""The client's side of a manager: a Link per server, a connection per calling thread.
 
-A Link is a *session* with the server. The server counts references per session and forgets them all when the
-session's last connection closes, so a client that is killed leaves nothing behind. The connections of a session:
+A Link is a *session* with the server. The server counts references per session and forgets them
+all when the session's last connection closes, so a client that is killed leaves nothing behind.
+The connections of a session:
 
-- the control connection, shared under a lock, for short business: attaching further connections, claiming and
-  dropping references;
-- one connection for each thread that calls methods; the server's thread behind it stands for the client's thread, which
-  gives locks their owners. It goes back to a free list when the thread ends.
+- the control connection, shared under a lock, for short business: attaching further connections,
+  claiming and dropping references;
+- one connection for each thread that calls methods; the server's thread behind it stands for the
+  client's thread, which gives locks their owners. It goes back to a free list when the thread
+  ends.
 
-Where descriptors can travel, a further connection is one end of a pair handed over the control connection: no connect,
-no challenge. Over TCP it is a Client of its own.
+Where descriptors can travel, a further connection is one end of a pair handed over the control
+connection: no connect, no challenge. Over TCP it is a Client of its own.
 
-References are dropped when proxies are collected, at any moment and in any thread, so drop() never waits for a lock:
-what can't be sent now is left in a deque for whoever holds the connection.
+References are dropped when proxies are collected, at any moment and in any thread, so drop()
+never waits for a lock: what can't be sent now is left in a deque for whoever holds the
+connection.
 
-A fork opens, beforehand, a session for the child with a copy of all references, whose only connection the child
-inherits. Thus the child's copies count from the first moment, and no longer than the child lives.
+A fork opens, beforehand, a session for the child with a copy of all references, whose only
+connection the child inherits. Thus the child's copies count from the first moment, and no longer
+than the child lives.
 """
+
+# ruff: noqa: ANN401 - anything can be shared
+# ruff: noqa: PLC0415 - what not every process needs is imported where it is used
 
 from __future__ import annotations
 
@@ -24,9 +31,8 @@ import os
 import threading
 import weakref
 from collections import deque
-from typing import TYPE_CHECKING, Any
 
-from ._manager_channel import Channel, ConnectionChannel, channel_pair
+from ._manager_channel import ConnectionChannel, channel_pair
 from ._manager_wire import (
     ERROR,
     NOTICE,
@@ -37,14 +43,20 @@ from ._manager_wire import (
     wire_named,
 )
 
+TYPE_CHECKING = False  # the module typing takes longer to import than all this
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
+    from ._manager_channel import Channel
     from ._manager_wire import Reply, Request, Wire
 
 
 class _Seat:
-    """Gives a thread's channel back when the thread ends: it is in the thread's locals, and goes with them."""
+    """Gives a thread's channel back when the thread ends.
+
+    It is in the thread's locals, and goes with them.
+    """
 
     __slots__ = ("_channel", "_free")
 
@@ -95,13 +107,11 @@ class Link:
 
     def _call_on(self, channel: Channel, request: Request) -> Reply:
         channel.busy = True
-        sent = False
         try:
             channel.send(request)
-            sent = True
             reply: Reply = channel.receive()
         except BaseException as error:
-            self._failed(channel, error, sent)
+            self._failed(channel, error)
             raise
         channel.busy = False
         if self._undropped:
@@ -109,7 +119,7 @@ class Link:
         return reply
 
     def _call_within(self, request: Request) -> Reply:
-        """A call from within a call of the same thread (a signal handler, a finalizer, a pickled object)."""
+        """A call within a call of the same thread: by a signal handler, finalizer or pickling."""
         channel = self._spare()
         try:
             return self._call_on(channel, request)
@@ -117,15 +127,17 @@ class Link:
             if channel in self._channels:
                 self._free.append(channel)
 
-    def _failed(self, channel: Channel, error: BaseException, sent: bool) -> None:
+    def _failed(self, channel: Channel, error: BaseException) -> None:
         """After an error in a call: keep the channel if it is still in step with the server."""
-        harmless = isinstance(error, Exception) and not isinstance(error, (OSError, EOFError))
-        if harmless:
-            # Either nothing has been written yet, or a whole reply has been read and can't be unpickled here.
+        cut_off = (OSError, EOFError, MemoryError)
+        if isinstance(error, Exception) and not isinstance(error, cut_off):
+            # Either nothing has been written yet, or a whole reply has been read and can't be
+            # unpickled here.
             channel.busy = False
             return
-        # A reply may still be to come, which the next call would take for its own. The connection stays open until
-        # another has taken its place, since the session, and every reference in it, ends with its last connection.
+        # A reply may still be to come, which the next call would take for its own. The connection
+        # stays open until another has taken its place, since the session, and every reference in
+        # it, ends with its last connection.
         self._channels.discard(channel)
         self._abandoned.append(channel)
         if getattr(self._local, "channel", None) is channel:
@@ -209,7 +221,10 @@ class Link:
         self._out_of_step = False
 
     def call_server(self, method: str, args: Sequence[Any], kwds: Mapping[str, Any]) -> Any:
-        """Call one of the server's own methods on this thread's connection: for work of any length."""
+        """Call one of the server's own methods on this thread's connection.
+
+        For work of any length.
+        """
         return result_of(self.call((SERVER, method, tuple(args), kwds)), self.wire)
 
     def notify(self, method: str, *args: Any) -> None:
@@ -225,7 +240,10 @@ class Link:
     # References.
 
     def drop(self, ident: int) -> None:
-        """A proxy has gone. May run in the middle of anything: waits for nothing, raises nothing."""
+        """A proxy has gone.
+
+        May run in the middle of anything: waits for nothing, raises nothing.
+        """
         channel = getattr(self._local, "channel", None)
         if channel is not None and not channel.busy:
             # On this thread's own connection it is in order with the thread's next call.
@@ -293,9 +311,10 @@ def new_session() -> str:
 
 
 def open_link(address: Any, authkey: bytes, serializer: str) -> Link:
-    """A link to the server at *address*: a new connection, in this process's session with that server if it has one.
+    """A new link to the server at *address*.
 
     OSError if nobody listens there; AuthenticationError if the keys differ.
+
     """
     wire = wire_named(serializer)
     link = Link(_connect(address, authkey, wire), wire, address, authkey, new_session())
@@ -304,7 +323,10 @@ def open_link(address: Any, authkey: bytes, serializer: str) -> Link:
 
 
 def link_to(server: str, address: Any, authkey: bytes, serializer: str) -> Link:
-    """This process's link to the server of that name; a new one to *address* if there is none yet."""
+    """This process's link to the server of that name.
+
+    A new one to *address* if there is none yet.
+    """
     found = None
     for link in list(_links):
         if link.server == server and link.wire.name == serializer:

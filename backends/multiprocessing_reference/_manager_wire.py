@@ -1,30 +1,40 @@
 """What managers and their clients say to each other, and how it becomes bytes.
 
-A conversation is a sequence of requests, each answered by one reply, on a connection that one thread of the client
-owns and one thread of the server serves. (So a lock acquired through a proxy belongs to the client's thread.)
+A conversation is a sequence of requests, each answered by one reply, on a connection that one
+thread of the client owns and one thread of the server serves. (So a lock acquired through a proxy
+belongs to the client's thread.)
 
-    request   (ident, method, args, kwds)      ident: the shared object's number, 0 for the server itself
+    request   (ident, method, args, kwds)      ident: the shared object's, 0 for the server
     notice    (-1, method, args, {})           a request without a reply
     reply     (VALUE, result) | (PROXY, description) | (ERROR, exception) | (REMOTE, text)
 
-Two wires carry it: pickle, where descriptors may ride along, and XML-RPC's data format, which runs no code on receipt.
-Documentation: multiprocessing.managers.BaseManager, *serializer*.
+Two wires carry it: pickle, where descriptors may ride along, and XML-RPC's data format, which
+runs no code on receipt. Documentation: multiprocessing.managers.BaseManager, *serializer*.
 """
+
+# ruff: noqa: ANN401 - anything can be shared
+# ruff: noqa: PLC0415 - what not every process needs is imported where it is used
+# ruff: noqa: S301 - messages come from authenticated peers
+# ruff: noqa: BLE001 - pickling and unpickling run anything and so raise anything
+# ruff: noqa: N818 - RemoteTraceback is a cause that is shown, never raised
+# ruff: noqa: A002 - programs know the token's fields by these names
 
 from __future__ import annotations
 
 import importlib
 import pickle
 import sys
-import traceback
 from collections.abc import ItemsView, KeysView, ValuesView
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
+TYPE_CHECKING = False  # the module typing takes longer to import than all this
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any, Final, Protocol, TypeAlias
 
     from .connection import Connection
+
+    Request: TypeAlias = tuple[int, str, Sequence[Any], Mapping[str, Any]]
+    Reply: TypeAlias = tuple[int, Any]
 
 VALUE: Final = 0
 """The reply holds the result."""
@@ -33,23 +43,26 @@ PROXY: Final = 1
 ERROR: Final = 2
 """The reply holds an exception of the method called, in the wire's encoding."""
 REMOTE: Final = 3
-"""The reply holds a text: something went wrong in the server that isn't the method's own exception."""
+"""The reply holds a text.
+
+Something went wrong in the server that isn't the method's own exception.
+"""
 
 SERVER: Final = 0
 """The ident of the server itself."""
 NOTICE: Final = -1
 """The ident of a request to the server that wants no reply."""
 
-Request: TypeAlias = "tuple[int, str, Sequence[Any], Mapping[str, Any]]"
-Reply: TypeAlias = "tuple[int, Any]"
-
 _RULE: Final = "-" * 75
 
 
 class RemoteError(Exception):
-    """The manager's server failed at something other than the method called; the text is its traceback.
+    """The manager's server failed at something other than the method called.
+
+    The text is the traceback from there.
 
     Documentation: multiprocessing.managers.BaseProxy._callmethod.
+
     """
 
     def __str__(self) -> str:
@@ -57,43 +70,58 @@ class RemoteError(Exception):
 
 
 class RemoteTraceback(Exception):
-    """The cause of an exception that comes from a manager's server: shows the traceback from there."""
+    """The cause of an exception that comes from a manager's server.
+
+    Shows the traceback from there.
+    """
 
     def __str__(self) -> str:
         return f'\n"""\n{self.args[0]}"""'
 
 
-@dataclass(frozen=True, slots=True)
 class Token:
     """Which shared object a proxy refers to.
 
-    Fields: the type identifier, the server's address, the object's number there, the server's own name. (The name tells
-    servers apart where addresses can't: one server may be reached under several, and two may follow on one.)
+    Fields: the type identifier, the server's address, the object's number there, the server's own
+    name. (The name tells servers apart where addresses can't: one server may be reached under
+    several, and two may follow on one.)
     """
 
-    typeid: str
-    address: Any
-    id: int
-    server: str = ""
+    __slots__ = ("address", "id", "server", "typeid")
+
+    # Not a dataclass: the module dataclasses takes a fifth of a server's start to import.
+    def __init__(self, typeid: str, address: Any, id: int, server: str = "") -> None:
+        self.typeid = typeid
+        self.address = address
+        self.id = id
+        self.server = server
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Token, (self.typeid, self.address, self.id, self.server)
+
+    def __repr__(self) -> str:
+        return f"Token(typeid={self.typeid!r}, address={self.address!r}, id={self.id!r})"
 
 
-class Wire(Protocol):
-    """How messages of managers become bytes."""
+if TYPE_CHECKING:
 
-    name: str
-    carries_descriptors: bool
+    class Wire(Protocol):
+        """How messages of managers become bytes."""
 
-    def send(self, connection: Connection, message: Request | Reply) -> None:
-        """Send one message; whatever can't be sent raises before a byte is written."""
+        name: str
+        carries_descriptors: bool
 
-    def receive(self, connection: Connection) -> Any:
-        """Wait for one message; EOFError when the peer has gone."""
+        def send(self, connection: Connection, message: Request | Reply) -> None:
+            """Send one message; whatever can't be sent raises before a byte is written."""
 
-    def pack_error(self, error: BaseException, text: str) -> Any:
-        """An exception in a form that this wire carries; raises if it has none."""
+        def receive(self, connection: Connection) -> Any:
+            """Wait for one message; EOFError when the peer has gone."""
 
-    def unpack_error(self, packed: Any) -> BaseException:
-        """The exception, with the remote traceback as its cause."""
+        def pack_error(self, error: BaseException, text: str) -> Any:
+            """An exception in a form that this wire carries; raises if it has none."""
+
+        def unpack_error(self, packed: Any) -> BaseException:
+            """The exception, with the remote traceback as its cause."""
 
 
 class PickleWire:
@@ -111,8 +139,8 @@ class PickleWire:
     def pack_error(self, error: BaseException, text: str) -> Any:
         data = pickle.dumps(error, pickle.HIGHEST_PROTOCOL)
         if type(error).__module__ != "builtins":
-            # Exceptions often pickle and then don't unpickle (__init__ with other arguments): find out here, where the
-            # traceback is at hand.
+            # Exceptions often pickle and then don't unpickle (__init__ with other arguments):
+            # find out here, where the traceback is at hand.
             pickle.loads(data)
         return data, text
 
@@ -120,7 +148,7 @@ class PickleWire:
         data, text = packed
         try:
             error = pickle.loads(data)
-        except Exception as reason:  # noqa: BLE001 - unpickling runs anything and so raises anything
+        except Exception as reason:
             return RemoteError(f"{text}(The exception can't be rebuilt here: {reason!r})\n")
         if not isinstance(error, BaseException):
             return RemoteError(text)
@@ -129,7 +157,10 @@ class PickleWire:
 
 
 class XmlWire:
-    """Messages as XML-RPC values: plain data only (tuples arrive as lists), and nothing runs on receipt."""
+    """Messages as XML-RPC values.
+
+    Plain data only (tuples arrive as lists), and nothing runs on receipt.
+    """
 
     name = "xmlrpclib"
     carries_descriptors = False
@@ -157,7 +188,11 @@ class XmlWire:
 
     def unpack_error(self, packed: Any) -> BaseException:
         module, name, args, text = packed
-        kind = getattr(importlib.import_module(module), name, None) if module in self._TRUSTED else None
+        kind = (
+            getattr(importlib.import_module(module), name, None)
+            if module in self._TRUSTED
+            else None
+        )
         if not (isinstance(kind, type) and issubclass(kind, BaseException)):
             return RemoteError(text)
         error = kind(*args)
@@ -166,7 +201,10 @@ class XmlWire:
 
 
 def _plain(value: Any) -> Any:
-    """*value* if XML-RPC has it, else a TypeError. (xmlrpc.client itself would send any object's __dict__.)"""
+    """*value* if XML-RPC has it, else a TypeError.
+
+    (xmlrpc.client itself would send any object's __dict__.)
+    """
     if isinstance(value, (bool, int, float, str, bytes, bytearray, type(None))):
         return value
     if isinstance(value, (list, tuple, KeysView, ValuesView, ItemsView)):
@@ -194,7 +232,7 @@ def error_reply(wire: Wire, error: BaseException) -> Reply:
     text = _describe(error)
     try:
         return ERROR, wire.pack_error(error, text)
-    except Exception:  # noqa: BLE001 - pickling runs anything and so raises anything
+    except Exception:
         return REMOTE, f"Unserializable message: {text}"
 
 
@@ -205,9 +243,16 @@ def remote_reply(error: BaseException) -> Reply:
 
 def _describe(error: BaseException) -> str:
     """The traceback of *error* as text."""
-    if error.__traceback__ is None and error.__context__ is None and type(error).__module__ == "builtins":
-        # From a method written in C (an index out of range, a missing key): frequent, and there is nothing to look up.
+    if (
+        error.__traceback__ is None
+        and error.__context__ is None
+        and type(error).__module__ == "builtins"
+    ):
+        # From a method written in C (an index out of range, a missing key): frequent, and there
+        # is nothing to look up.
         return f"{type(error).__name__}: {error}\n"
+    import traceback
+
     return "".join(traceback.format_exception(error))
 
 

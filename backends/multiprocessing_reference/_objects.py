@@ -1,10 +1,12 @@
 """The objects that a manager's server shares, and who refers to them.
 
-A shared object lives as long as something holds its Shared: a client's session, a proxy inside another shared object,
-or a ticket (the reference that a pickled proxy carries while no process has it). All of them are ordinary
-references within the server's process, so Python's own collector deletes shared objects, cycles of nested proxies
-included.
+A shared object lives as long as something holds its Shared: a client's session, a proxy inside
+another shared object, or a ticket (the reference that a pickled proxy carries while no process
+has it). All of them are ordinary references within the server's process, so Python's own
+collector deletes shared objects, cycles of nested proxies included.
 """
+
+# ruff: noqa: ANN401 - anything can be shared
 
 from __future__ import annotations
 
@@ -12,36 +14,50 @@ import threading
 import time
 import weakref
 from collections import deque
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
 
+TYPE_CHECKING = False  # the module typing takes longer to import than all this
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any, Final
 
 _IN_TRANSIT: Final = 30.0
 """Seconds that the tickets of a session outlive it: what it has sent may still be on its way."""
 
 
-@dataclass(eq=False, slots=True, weakref_slot=True)
+# Plain classes: the module dataclasses takes a fifth of a server's start to import.
+
+
 class Shared:
     """An object shared by the server, and what clients may do with it."""
 
-    obj: Any
-    ident: int
-    typeid: str
-    exposed: frozenset[str]
-    method_to_typeid: Mapping[str, str]
+    __slots__ = ("__weakref__", "exposed", "ident", "method_to_typeid", "obj", "typeid")
+
+    def __init__(
+        self,
+        obj: Any,
+        ident: int,
+        typeid: str,
+        exposed: frozenset[str],
+        method_to_typeid: Mapping[str, str],
+    ) -> None:
+        self.obj = obj
+        self.ident = ident
+        self.typeid = typeid
+        self.exposed = exposed
+        self.method_to_typeid = method_to_typeid
 
 
-@dataclass(eq=False, slots=True)
 class Session:
     """A client process: what it holds, while it has a connection."""
 
-    name: str
-    connections: int = 0
-    held: dict[int, Shared] = field(default_factory=dict)
-    counts: dict[int, int] = field(default_factory=dict)
-    tickets: set[int] = field(default_factory=set)
+    __slots__ = ("connections", "counts", "held", "name", "tickets")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.connections = 0
+        self.held: dict[int, Shared] = {}
+        self.counts: dict[int, int] = {}
+        self.tickets: set[int] = set()
 
     def hold(self, shared: Shared, count: int = 1) -> None:
         """Add references to *shared*."""
@@ -61,8 +77,8 @@ class Session:
 class SharedObjects:
     """The table of shared objects, the sessions, the tickets. Safe in any thread.
 
-    Whatever an operation takes out of the table is let go of outside the lock, since the finalizers of objects may do
-    anything.
+    Whatever an operation takes out of the table is let go of outside the lock, since the
+    finalizers of objects may do anything.
     """
 
     def __init__(self) -> None:
@@ -109,7 +125,10 @@ class SharedObjects:
     # Sessions.
 
     def join(self, name: str, clone_of: str = "") -> Session:
-        """The session of that name, with one more connection; a new one begins with the references of *clone_of*."""
+        """The session of that name, with one more connection.
+
+        A new one begins with the references of *clone_of*.
+        """
         with self._lock:
             session = self._sessions.get(name)
             if session is None:
@@ -151,7 +170,10 @@ class SharedObjects:
             session.hold(shared)
 
     def claim(self, session: Session, ident: int, ticket: int) -> None:
-        """A reference for a proxy that a client has unpickled, whose ticket is used up. KeyError if it's too late."""
+        """A reference for a proxy that a client has unpickled, whose ticket is used up.
+
+        KeyError if it's too late.
+        """
         with self._lock:
             shared = self._by_ident.get(ident)
             if shared is None:
@@ -167,7 +189,10 @@ class SharedObjects:
         del gone
 
     def ticket(self, session: Session | None, ident: int) -> int:
-        """A reference for a proxy that the client, or with None the server, has pickled. KeyError if it's too late."""
+        """A reference for a proxy that the client, or with None the server, has pickled.
+
+        KeyError if it's too late.
+        """
         with self._lock:
             shared = self._by_ident.get(ident)
             if shared is None:

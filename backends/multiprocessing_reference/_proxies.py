@@ -3,17 +3,21 @@
 Documentation: multiprocessing.managers.SyncManager, multiprocessing.managers.BaseProxy.
 """
 
+# ruff: noqa: ANN401 - anything can be shared
+# ruff: noqa: A003 - the names of the referents' methods
+# ruff: noqa: FBT001, FBT002 - the signatures of the referents' methods
+
 from __future__ import annotations
 
 import time
 from types import GenericAlias
-from typing import TYPE_CHECKING, Any, ClassVar
 
 from ._proxy import BaseProxy, MakeProxyType
 
+TYPE_CHECKING = False  # the module typing takes longer to import than all this
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Self
+    from typing import Any, ClassVar, Self
 
 
 class IteratorProxy(BaseProxy):
@@ -41,11 +45,14 @@ class IteratorProxy(BaseProxy):
 
 
 class AcquirerProxy(BaseProxy):
-    """A proxy for a threading lock or semaphore. The owner is the calling thread of the calling process."""
+    """A proxy for a threading lock or semaphore.
+
+    The owner is the calling thread of the calling process.
+    """
 
     _exposed_: ClassVar[Sequence[str] | None] = ("acquire", "release", "locked")
 
-    def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:  # noqa: FBT001, FBT002
+    def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
         """Acquire; wait *timeout* seconds at most, if given. False if it wasn't to be had."""
         args = (blocking,) if timeout is None else (blocking, timeout)
         return bool(self._callmethod("acquire", args))
@@ -83,7 +90,10 @@ class ConditionProxy(AcquirerProxy):
         self._callmethod("notify_all")
 
     def wait_for(self, predicate: Callable[[], Any], timeout: float | None = None) -> Any:
-        """Wait until *predicate*, called here, returns something true; its last result, after *timeout* seconds."""
+        """Wait until *predicate*, called here, returns something true.
+
+        Its last result, after *timeout* seconds.
+        """
         result = predicate()
         deadline = None if timeout is None else time.monotonic() + timeout
         while not result:
@@ -123,7 +133,10 @@ class BarrierProxy(BaseProxy):
     _exposed_ = ("__getattribute__", "wait", "abort", "reset")
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for the other parties; the number of this one. threading.BrokenBarrierError after *timeout* seconds."""
+        """Wait for the other parties.
+
+        The number of this one. threading.BrokenBarrierError after *timeout* seconds.
+        """
         return int(self._callmethod("wait", (timeout,)))
 
     def abort(self) -> None:
@@ -151,9 +164,11 @@ class BarrierProxy(BaseProxy):
 
 
 class NamespaceProxy(BaseProxy):
-    """A proxy for a Namespace. Names beginning with '_' are the proxy's own; all others are the referent's.
+    """A proxy for a Namespace.
 
+    Names beginning with '_' are the proxy's own; all others are the referent's.
     Documentation: multiprocessing.managers.Namespace.
+
     """
 
     _exposed_ = ("__getattribute__", "__setattr__", "__delattr__")
@@ -235,7 +250,10 @@ _BaseDictProxy = MakeProxyType(
 
 
 class DictProxy(_BaseDictProxy):  # type: ignore[misc, valid-type]
-    """A proxy for a dict. keys(), values() and items() are lists; iter() is a proxy for the iterator."""
+    """A proxy for a dict.
+
+    Keys(), values() and items() are lists; iter() is a proxy for the iterator.
+    """
 
     _method_to_typeid_: ClassVar[Mapping[str, str] | None] = {"__iter__": "Iterator"}
 

@@ -1,34 +1,43 @@
 """Proxies: stand-ins for objects that live in a manager's server.
 
-A proxy calls through a *reference*. That of a client goes over its Link; that of a proxy inside the server itself (one
-that is part of another shared object) holds the object directly, and calls it with copies of the arguments.
+A proxy calls through a *reference*. That of a client goes over its Link; that of a proxy inside
+the server itself (one that is part of another shared object) holds the object directly, and calls
+it with copies of the arguments.
 
 A pickled proxy says how it holds its object meanwhile:
 
 - in a reply of the server: the reference is the receiver's already (GRANTED), at no cost;
 - in a request to the server: the caller's proxy outlives the call (CARRIED);
-- anywhere else: by a ticket, a reference that the server keeps until the pickle is loaded. So an object may be sent and
-  forgotten: it can't be deleted while on its way.
+- anywhere else: by a ticket, a reference that the server keeps until the pickle is loaded. So an
+  object may be sent and forgotten: it can't be deleted while on its way.
 
 Documentation: multiprocessing.managers.BaseProxy.
 """
+
+# ruff: noqa: ANN401 - anything can be shared
+# ruff: noqa: PLC0415 - what not every process needs is imported where it is used
+# ruff: noqa: N802 - names that programs know
+# ruff: noqa: FBT001, FBT002, PLR0913, PLR0917 - the signature that subclasses know
+# ruff: noqa: BLE001 - print() of a proxy shall work when its manager doesn't
+# ruff: noqa: SLF001 - a manager's registry and a local reference's server belong to this package
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import replace
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
+from functools import cache
 
 from . import reduction
+from ._calls import perform
 from ._manager_link import link_to, result_of
 from ._manager_wire import PROXY, VALUE, RemoteError, Token, thing_at, wire_named
 from ._objects import deleted
 from ._server import here
 
+TYPE_CHECKING = False  # the module typing takes longer to import than all this
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any, ClassVar, Final, Protocol
 
     from ._manager_link import Link
     from ._manager_wire import Reply
@@ -39,14 +48,16 @@ _GRANTED: Final = -1
 _CARRIED: Final = -2
 
 
-class Reference(Protocol):
-    """How a proxy reaches its referent, and keeps it alive."""
+if TYPE_CHECKING:
 
-    def call(self, method: str, args: Sequence[Any], kwds: Mapping[str, Any]) -> Reply:
-        """Call a method of the referent."""
+    class Reference(Protocol):
+        """How a proxy reaches its referent, and keeps it alive."""
 
-    def note(self) -> int:
-        """How a pickle of the proxy holds the referent: a ticket, _GRANTED or _CARRIED."""
+        def call(self, method: str, args: Sequence[Any], kwds: Mapping[str, Any]) -> Reply:
+            """Call a method of the referent."""
+
+        def note(self) -> int:
+            """How a pickle of the proxy holds the referent: a ticket, _GRANTED or _CARRIED."""
 
 
 class RemoteReference:
@@ -66,7 +77,7 @@ class RemoteReference:
             return _CARRIED
         with suppress(OSError, EOFError, RemoteError):
             return int(self.link.control("ticket", self.ident))
-        return 0  # the server has gone; the pickle is of use to nobody, but that's for its reader to find
+        return 0  # the server has gone; that the pickle is of no use is for its reader to find
 
     def __del__(self) -> None:
         self.link.drop(self.ident)
@@ -86,11 +97,14 @@ class LocalReference:
         if os.getpid() != self._pid:
             return self._from_child().call(method, args, kwds)
         args, kwds = _copy((args, kwds))
-        kind, value = self._server.perform(None, self._shared, method, args, kwds)
+        kind, value = perform(self._server, None, self._shared, method, args, kwds)
         return (kind, _copy(value)) if kind == VALUE else (kind, value)
 
     def _from_child(self) -> RemoteReference:
-        """For a process that an object of the server has forked: its copy of the object isn't the shared one."""
+        """For a process that an object of the server has forked.
+
+        Its copy of the object isn't the shared one.
+        """
         server = self._server
         link = link_to(server.name, server.address, server.authkey, server.serializer)
         link.control("claim", self._shared.ident, 0)
@@ -127,10 +141,13 @@ class BaseProxy:
         manager: Any = None,
         authkey: bytes | None = None,
         exposed: Iterable[str] | None = None,
-        incref: bool = True,  # noqa: FBT001, FBT002 - the signature that subclasses know
-        manager_owned: bool = False,  # noqa: FBT001, FBT002
+        incref: bool = True,
+        manager_owned: bool = False,
     ) -> None:
-        """A proxy for the object of *token*. With *incref*, ask the server for a reference; else one is at hand."""
+        """A proxy for the object of *token*.
+
+        With *incref*, ask the server for a reference; else one is at hand.
+        """
         self._serializer = serializer
         self._manager = manager
         self._exposed = None if exposed is None else tuple(exposed)
@@ -146,7 +163,7 @@ class BaseProxy:
             if incref:
                 link.control("claim", token.id, 0)
             self._reference = RemoteReference(link, token.id)
-            token = replace(token, address=link.address, server=link.server)
+            token = Token(token.typeid, link.address, token.id, link.server)
         self._token = token
         self._id = token.id
 
@@ -158,8 +175,8 @@ class BaseProxy:
     ) -> Any:
         """Call a method of the referent and return its result, a copy or a proxy.
 
-        Raises what the method raises; RemoteError if it isn't exposed, or if anything else fails in the server.
-        Documentation: multiprocessing.managers.BaseProxy._callmethod.
+        Raises what the method raises; RemoteError if it isn't exposed, or if anything else fails
+        in the server. Documentation: multiprocessing.managers.BaseProxy._callmethod.
         """
         kind, value = self._reference.call(methodname, args, kwds or {})
         if kind == VALUE:
@@ -185,7 +202,10 @@ class BaseProxy:
         return self._callmethod("#GETVALUE")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the proxy, not the referent. The authentication key goes along only to a child being started."""
+        """Pickle the proxy, not the referent.
+
+        The authentication key goes along only to a child being started.
+        """
         kind: Any = AutoProxy if self._isauto else type(self)
         exposed = self._exposed if self._isauto else None
         authkey = None
@@ -199,14 +219,20 @@ class BaseProxy:
         return self._getvalue()
 
     def __repr__(self) -> str:
-        """The representation of the proxy. Documentation: multiprocessing.managers.BaseProxy.__repr__."""
+        """The representation of the proxy.
+
+        Documentation: multiprocessing.managers.BaseProxy.__repr__.
+        """
         return f"<{type(self).__name__} object, typeid {self._token.typeid!r} at {id(self):#x}>"
 
     def __str__(self) -> str:
-        """The representation of the referent. Documentation: multiprocessing.managers.BaseProxy.__str__."""
+        """The representation of the referent.
+
+        Documentation: multiprocessing.managers.BaseProxy.__str__.
+        """
         try:
             return str(self._callmethod("__repr__"))
-        except Exception:  # noqa: BLE001 - print() of a proxy shall work when its manager doesn't
+        except Exception:
             return f"{repr(self)[:-1]}; '__str__()' failed>"
 
 
@@ -221,7 +247,7 @@ def _link(token: Token, serializer: str, authkey: bytes | None) -> Link:
 def proxy_for(made: Any, beside: Token, serializer: str, manager: Any) -> Any:
     """A proxy for the new object that a server has described; its address is that of *beside*."""
     typeid, ident, exposed, place = made
-    registered = None if manager is None else manager._registry.get(typeid)  # noqa: SLF001
+    registered = None if manager is None else manager._registry.get(typeid)
     kind = registered[3] if registered else thing_at(place) if place else None
     token = Token(typeid, beside.address, ident, beside.server)
     return (kind or AutoProxy)(token, serializer, manager=manager, exposed=exposed, incref=False)
@@ -229,13 +255,15 @@ def proxy_for(made: Any, beside: Token, serializer: str, manager: Any) -> Any:
 
 def _local_proxy(reference: Any, shared: Shared) -> Any:
     """A proxy, inside the server, for an object that a method of a shared object has returned."""
-    server: Server = reference._server  # noqa: SLF001
+    server: Server = reference._server
     token = Token(shared.typeid, server.address, shared.ident, server.name)
     kind = server.registry[shared.typeid][3] or AutoProxy
-    return kind(token, server.serializer, exposed=tuple(shared.exposed), incref=False, manager_owned=True)
+    return kind(
+        token, server.serializer, exposed=tuple(shared.exposed), incref=False, manager_owned=True
+    )
 
 
-def RebuildProxy(  # noqa: N802, PLR0913, PLR0917 - what pickles name and hold
+def RebuildProxy(
     kind: Callable[..., Any],
     token: Token,
     serializer: str,
@@ -266,33 +294,33 @@ def forward(name: str) -> Callable[..., Any]:
     return method
 
 
-def MakeProxyType(name: str, exposed: Iterable[str]) -> type[BaseProxy]:  # noqa: N802 - its name
+def MakeProxyType(name: str, exposed: Iterable[str]) -> type[BaseProxy]:
     """A class of proxies with these methods."""
     return _proxy_type(name, tuple(exposed))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _proxy_type(name: str, exposed: tuple[str, ...]) -> type[BaseProxy]:
     members: dict[str, Any] = {method: forward(method) for method in exposed}
     members["_exposed_"] = exposed
     return type(name, (BaseProxy,), members)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _auto_type(typeid: str, exposed: tuple[str, ...]) -> type[BaseProxy]:
     members: dict[str, Any] = {method: forward(method) for method in exposed}
     members.update(_exposed_=exposed, _isauto=True)
     return type(f"AutoProxy[{typeid}]", (BaseProxy,), members)
 
 
-def AutoProxy(  # noqa: N802, PLR0913, PLR0917 - stands where a class of proxies does
+def AutoProxy(
     token: Token,
     serializer: str,
     manager: Any = None,
     authkey: bytes | None = None,
     exposed: Iterable[str] | None = None,
-    incref: bool = True,  # noqa: FBT001, FBT002
-    manager_owned: bool = False,  # noqa: FBT001, FBT002
+    incref: bool = True,
+    manager_owned: bool = False,
 ) -> Any:
     """A proxy of a class made for it, with the methods that its referent exposes."""
     if exposed is None:

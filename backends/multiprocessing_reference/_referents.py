@@ -3,17 +3,24 @@
 Documentation: multiprocessing.managers.SyncManager, multiprocessing.managers.Namespace.
 """
 
+# ruff: noqa: ANN401 - anything can be shared
+# ruff: noqa: PLC0415 - what not every process needs is imported where it is used
+# ruff: noqa: A003, ARG001, ARG002, FBT002, N802 - the documented names and signatures
+# ruff: noqa: SLF001 - what locks and queues don't offer otherwise
+
 from __future__ import annotations
 
+import sys
 import threading
-from typing import TYPE_CHECKING, Any
 
 from . import reduction
 
+TYPE_CHECKING = False  # the module typing takes longer to import than all this
 if TYPE_CHECKING:
     import array
     import queue
     from collections.abc import Iterable
+    from typing import Any
 
 
 class Namespace:
@@ -38,7 +45,7 @@ class Value:
     Documentation: multiprocessing.managers.SyncManager.Value.
     """
 
-    def __init__(self, typecode: Any, value: Any, lock: object = True) -> None:  # noqa: FBT002
+    def __init__(self, typecode: Any, value: Any, lock: object = True) -> None:
         self._typecode = typecode
         self._value = value
 
@@ -56,8 +63,10 @@ class Value:
         return f"{type(self).__name__}({self._typecode!r}, {self._value!r})"
 
 
-def Array(  # noqa: N802 - the documented name
-    typecode: str, sequence: Iterable[Any], lock: object = True  # noqa: FBT002
+def Array(
+    typecode: str,
+    sequence: Iterable[Any],
+    lock: object = True,
 ) -> array.array[Any]:
     """An array.array with the items of *sequence*; *lock* is ignored.
 
@@ -83,19 +92,39 @@ def make_pool(*args: Any, **kwds: Any) -> Any:
 
 
 def is_locked(lock: Any) -> bool:
-    """Whether someone holds *lock*, for the types whose method ``locked`` came with later Pythons."""
+    """Whether someone holds *lock*, which has no method ``locked`` in this Python."""
     if isinstance(lock, threading.Semaphore):
-        return lock._value == 0  # type: ignore[attr-defined,no-any-return]  # noqa: SLF001
+        return lock._value == 0  # type: ignore[attr-defined,no-any-return]
     if isinstance(lock, threading.Condition):
-        lock = lock._lock  # type: ignore[attr-defined]  # noqa: SLF001
+        lock = lock._lock  # type: ignore[attr-defined]
     if hasattr(lock, "locked"):
         return bool(lock.locked())
-    if hasattr(lock, "_is_owned") and lock._is_owned():  # noqa: SLF001
+    if hasattr(lock, "_is_owned") and lock._is_owned():
         return True
     if lock.acquire(blocking=False):
         lock.release()
         return False
     return True
+
+
+def take_back(obj: Any, method: str, result: Any) -> None:
+    """Undo a call whose client was killed while it waited: nobody else would release or process.
+
+    A lock acquired for it is released; an item taken from a queue returns to its place.
+    """
+    if method == "acquire" and result is True:
+        obj.release()
+        return
+    queue_module = sys.modules.get("queue")
+    if queue_module is None or not isinstance(obj, queue_module.Queue):
+        return
+    if method in {"get", "get_nowait"}:
+        with obj.mutex:
+            if type(obj) is queue_module.Queue:
+                obj.queue.appendleft(result)
+            else:
+                obj._put(result)
+            obj.not_empty.notify()
 
 
 def _reduce_view(view: Any) -> tuple[Any, ...]:

@@ -1,10 +1,6 @@
-"""Jobs: what a call of a pool's method becomes, and what it returns to the caller.
+"""The results that a pool's methods return: one value, a list, or an iterator.
 
-A job gives out its tasks one by one (`take`), gets their outcomes (`settle`), and is concluded once. Both are
-called with the crew's lock held, so they never run the user's code: callbacks run in `conclude`, and a
-generator given to imap in a thread of its own (`_supply`).
-
-A job keeps its pool alive until it is concluded, and no longer.
+Each is a job (`_jobs`); the methods that callers use are on top.
 
 Documentation: multiprocessing.pool.AsyncResult, Pool.imap.
 """
@@ -13,208 +9,25 @@ from __future__ import annotations
 
 import sys
 import threading
-from _thread import allocate_lock
 from collections import deque
-from time import monotonic
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from ._jobs import Crew, Job, Task
 from ._worker import CALL, EACH
 from .errors import TimeoutError  # noqa: A004 - the documented name
-from .reduction import pack
 
 if TYPE_CHECKING:
-    from _thread import LockType
     from collections.abc import Callable, Iterator, Sequence
 
     from ._supply import Supply
-    from .reduction import Packed
 
 __all__ = [
     "ApplyResult",
     "AsyncResult",
-    "Crew",
     "IMapIterator",
     "IMapUnorderedIterator",
-    "Job",
     "MapResult",
-    "Task",
 ]
-
-
-class Waiter(Protocol):
-    """What is released when a job has news: a lock, or what wakes a thread from its poll."""
-
-    def release(self) -> None:
-        """Wake up who waits."""
-
-
-class Crew(Protocol):
-    """The workers of a pool, processes or threads, and the thread or threads that hear of results."""
-
-    size: int
-    lock: threading.Lock
-    """Guards the crew's state and its jobs'; never held while the user's code runs."""
-    state: str
-    """RUN, CLOSE or TERMINATE."""
-
-    def check_running(self) -> None:
-        """Raise ValueError unless the pool takes tasks."""
-
-    def submit(self, job: Job) -> None:
-        """Take in *job*; ValueError unless the pool runs."""
-
-    def run(self, job: Job) -> None:
-        """Take in *job* and return when it is concluded."""
-
-    def wait(self, job: Job, satisfied: Callable[[], bool], timeout: float | None) -> bool:
-        """Return once *satisfied* (called with the lock held), or False after *timeout* seconds."""
-
-    def offer(self, job: Job) -> None:
-        """Hear that *job*, taken in before, has further tasks."""
-
-    def conclude(self, job: Job) -> None:
-        """Conclude *job* in the thread that calls callbacks."""
-
-    def forget(self, job: Job) -> None:
-        """Hear that *job* is concluded."""
-
-    def close(self) -> None:
-        """Take in no further jobs."""
-
-    def terminate(self) -> None:
-        """End the workers, whatever they do."""
-
-    def abandon(self) -> None:
-        """Terminate: the pool was collected, perhaps in a thread that holds the lock."""
-
-    def join(self) -> None:
-        """Wait for the workers to end."""
-
-
-class Task:
-    """One message to a worker: see `_worker` for the kinds."""
-
-    __slots__ = ("arguments", "function", "index", "job", "keywords", "kind")
-
-    def __init__(
-        self,
-        job: Job,
-        index: int,
-        kind: int,
-        function: Callable[..., Any],
-        arguments: Any,  # noqa: ANN401 - arguments, or items
-        keywords: Any = None,  # noqa: ANN401
-    ) -> None:
-        self.job = job
-        self.index = index
-        self.kind = kind
-        self.function = function
-        self.arguments = arguments
-        self.keywords = keywords
-
-    def pack(self) -> Packed:
-        """Return the task pickled; any exception of the user's classes comes through."""
-        return pack((self.kind, self.function, self.arguments, self.keywords))
-
-
-class Job:
-    """What all results have: waiting, and the way to the crew."""
-
-    fair = False
-    """Whether other jobs get their turn after each of its tasks (its input may have no end)."""
-    has_callbacks = False
-
-    def __init__(self, crew: Crew, pool: object) -> None:
-        self.crew = crew
-        self._pool: object | None = pool
-        self.lock = crew.lock
-        self.waiters: list[Waiter] = []
-        self._sealed = False  # the outcome is known
-        self._concluded = False  # ... and the callbacks have returned
-        self.listed = False  # whether the crew has it among those with tasks to give
-
-    def take(self) -> Task | None:
-        """Return the next task, None when there is none (now). The lock is held."""
-        raise NotImplementedError
-
-    def settle(self, task: Task, ok: bool, value: Any) -> bool:  # noqa: ANN401, FBT001
-        """Store a task's outcome; return whether it was the last. The lock is held."""
-        raise NotImplementedError
-
-    def seal(self, error: BaseException) -> None:
-        """Fail what is missing, and give no further tasks. The lock is held."""
-        raise NotImplementedError
-
-    def abort(self, error: BaseException) -> None:
-        """Fail what is missing and conclude the job without callbacks. The lock is held."""
-        if not self._sealed:
-            self._sealed = True
-            self.seal(error)
-        self._concluded = True
-        self._wake()
-
-    def fail(self, error: BaseException) -> None:
-        """Fail what is missing and conclude the job."""
-        with self.lock:
-            if self._sealed:
-                return
-            self._sealed = True
-            self.seal(error)
-        self.crew.conclude(self)
-
-    def conclude(self) -> None:
-        """Mark the job as done and wake up who waits for it."""
-        with self.lock:
-            self._concluded = True
-            pool, self._pool = self._pool, None
-            self._wake()
-        self.crew.forget(self)
-        del pool  # perhaps the last reference: its finalizer takes locks, so not under ours
-
-    def wait(self, timeout: float | None = None) -> None:
-        """Wait until nothing is missing, or *timeout* seconds have passed."""
-        if not self._concluded:
-            self.crew.wait(self, self.is_concluded, timeout)
-
-    def is_concluded(self) -> bool:
-        """Whether nothing is missing any more."""
-        return self._concluded
-
-    def _wake(self) -> None:
-        for waiter in self.waiters:
-            waiter.release()
-        self.waiters.clear()
-
-    def sleep(self, satisfied: Callable[[], bool], timeout: float | None) -> bool:
-        """Wait until *satisfied* (called with the lock held), for *timeout* seconds at most."""
-        deadline = None if timeout is None else monotonic() + timeout
-        while True:
-            with self.lock:
-                if satisfied():
-                    return True
-                waiter = allocate_lock()
-                waiter.acquire()
-                self.waiters.append(waiter)
-            try:
-                woken = _acquire(waiter, deadline)
-            finally:
-                if waiter in self.waiters:
-                    with self.lock:
-                        self.waiters = [other for other in self.waiters if other is not waiter]
-            if not woken:
-                with self.lock:
-                    return satisfied()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        message = "results of a pool cannot be passed between processes or pickled: send their values"
-        raise NotImplementedError(message)
-
-
-def _acquire(waiter: LockType, deadline: float | None) -> bool:
-    if deadline is None:
-        return waiter.acquire()
-    left = min(deadline - monotonic(), threading.TIMEOUT_MAX)
-    return left > 0 and waiter.acquire(timeout=left)
 
 
 class ApplyResult(Job):
@@ -249,8 +62,8 @@ class ApplyResult(Job):
             raise ValueError(message)
         return self._ok
 
-    def get(self, timeout: float | None = None) -> Any:  # noqa: ANN401 - the call's result
-        """Return the result, or raise what the call raised; TimeoutError after *timeout* seconds."""
+    def get(self, timeout: float | None = None) -> Any:  # noqa: ANN401 - the user's own objects
+        """Return the result, or raise what the call raised; TimeoutError after *timeout* s."""
         self.wait(timeout)
         if not self._concluded:
             message = f"no result within {timeout} seconds"
@@ -267,7 +80,7 @@ class ApplyResult(Job):
         task, self.task = self.task, None
         return task
 
-    def settle(self, task: Task, ok: bool, value: Any) -> bool:  # noqa: ANN401, ARG002, FBT001
+    def settle(self, task: Task, ok: bool, value: Any) -> bool:  # noqa: ANN401, ARG002, FBT001 - the user's own objects
         """Store the outcome."""
         if self._sealed:
             return False
@@ -286,7 +99,7 @@ class ApplyResult(Job):
         if callback is not None:
             try:
                 callback(self._value)
-            except BaseException:  # noqa: BLE001 - the thread must go on; the user must see it
+            except BaseException:  # noqa: BLE001 - whatever the user's code raises
                 threading.excepthook(
                     threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread()))
                 )
@@ -302,7 +115,7 @@ class MapResult(ApplyResult):
     It is ready when every task has ended, failed ones or not.
     """
 
-    def __init__(  # noqa: PLR0913 - one per column of the job
+    def __init__(  # noqa: PLR0913, PLR0917 - the documented parameters
         self,
         crew: Crew,
         pool: object,
@@ -332,7 +145,7 @@ class MapResult(ApplyResult):
         self._next = stop = start + self._chunksize
         return Task(self, start, self._kind, self._function, self._items[start:stop])
 
-    def settle(self, task: Task, ok: bool, value: Any) -> bool:  # noqa: ANN401, FBT001
+    def settle(self, task: Task, ok: bool, value: Any) -> bool:  # noqa: ANN401, FBT001 - the user's own objects
         """Store a chunk's results."""
         if self._sealed:
             return False
@@ -352,7 +165,7 @@ class MapResult(ApplyResult):
 
 
 class IMapIterator(Job):
-    """The results of imap, in the order of the inputs. An item that failed raises, and the next ones follow.
+    """The results of imap, in the order of the inputs; after one that raises the next ones follow.
 
     Documentation: multiprocessing.pool.Pool.imap.
     """
@@ -375,10 +188,10 @@ class IMapIterator(Job):
     def __iter__(self) -> Iterator[Any]:
         return self
 
-    def __next__(self) -> Any:  # noqa: ANN401 - a result
+    def __next__(self) -> Any:  # noqa: ANN401 - the user's own objects
         return self.next()
 
-    def next(self, timeout: float | None = None) -> Any:  # noqa: ANN401 - a result
+    def next(self, timeout: float | None = None) -> Any:  # noqa: ANN401 - the user's own objects
         """Return the next result; TimeoutError when there is none within *timeout* seconds."""
         while True:
             try:
@@ -412,7 +225,7 @@ class IMapIterator(Job):
         self._taken += 1
         return Task(self, self._taken - 1, EACH, self._function, chunk)
 
-    def settle(self, task: Task, ok: bool, value: Any) -> bool:  # noqa: ANN401, FBT001
+    def settle(self, task: Task, ok: bool, value: Any) -> bool:  # noqa: ANN401, FBT001 - the user's own objects
         """Store a chunk's results."""
         if self._sealed:
             return False
@@ -430,13 +243,13 @@ class IMapIterator(Job):
             self._due += 1
 
     def end(self, count: int, error: BaseException | None) -> bool:
-        """Hear that the input gave *count* chunks, then ended or raised; return whether all is done."""
+        """Hear that the input ended, or raised, after *count* chunks; return whether it is all."""
         self._length = count
         if error is None:
             self._sealed = self._sealed or self._settled == count
             return self._sealed
         self._length += 1
-        return self.settle(Task(self, count, CALL, self._function, ()), False, error)
+        return self.settle(Task(self, count, CALL, self._function, ()), ok=False, value=error)
 
     def seal(self, error: BaseException) -> None:
         """Give what is there, then raise."""
@@ -450,5 +263,5 @@ class IMapUnorderedIterator(IMapIterator):
     Documentation: multiprocessing.pool.Pool.imap_unordered.
     """
 
-    def _store(self, index: int, outcomes: list[tuple[bool, Any]]) -> None:  # noqa: ARG002
+    def _store(self, index: int, outcomes: list[tuple[bool, Any]]) -> None:  # noqa: ARG002 - part of the interface
         self._ready.extend(outcomes)

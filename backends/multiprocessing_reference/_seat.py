@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import threading
+from _thread import allocate_lock, get_ident
 from math import ceil
-from os import sched_yield
 from select import POLLIN, poll
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from ._channel import SPIN, Channel, channel_pair, passing
+from ._channel import Channel, channel_pair, passing, spin
 from ._worker import work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ._results import Job, Task
+    from ._jobs import Job, Task
     from .context import BaseContext
 
 __all__ = ["Seat", "Watch", "start_worker"]
@@ -28,40 +28,66 @@ _GRACE = 1.0
 class Seat:
     """A worker, the task that it has, and who waits for its reply.
 
-    ``driver`` is the job whose caller waits for this worker itself, None while the crew's helper does. The other
-    fields change under the crew's lock only.
+    ``driver`` is the job whose caller waits for this worker itself, None while the crew's helper
+    does. The fields change under the crew's lock only.
     """
 
     __slots__ = (
-        "armed", "channel", "driver", "ending", "gone", "process", "ready", "served", "task", "unsure",
+        "armed", "channel", "driver", "ending", "gone",
+        "name", "process", "ready", "served", "task", "unsure",
+        "_code", "_ending", "_released",
     )  # fmt: skip
 
-    def __init__(self, process: Any, channel: Channel) -> None:  # noqa: ANN401 - a Process of any context
+    def __init__(self, process: Any, channel: Channel) -> None:  # noqa: ANN401 - the user's own objects
         self.process = process
         self.channel = channel
+        self.name = f"{process.name} (pid {process.pid})"
         self.task: Task | None = None
         self.driver: Job | None = None
         self.armed = False  # whether the helper's epoll reports its messages
         self.ready = False  # whether its initializer is known to have returned
         self.ending = False  # it gets no further tasks
         self.gone = False
+        self._ending = allocate_lock()
+        self._released = False
+        self._code: int | None = None
         self.served = 0  # tasks completed
         self.unsure = False  # a message is being sent or received: an interruption here loses it
 
     def dead(self) -> bool:
         """Return whether the process has ended."""
-        sentinel = poll()
-        sentinel.register(self.process.sentinel, POLLIN)
-        return bool(sentinel.poll(0))
+        with self._ending:
+            if self._released:
+                return True
+            sentinel = poll()
+            sentinel.register(self.process.sentinel, POLLIN)
+            return bool(sentinel.poll(0))
 
     def end(self) -> int | None:
-        """Wait for the process, which has no channel any more, and return its exit code."""
-        self.process.join(_GRACE)
-        if self.process.exitcode is None:
-            self.process.kill()
-            self.process.join()
-        code: int | None = self.process.exitcode
-        return code
+        """Wait for the process, which was told to end, and return its exit code."""
+        with self._ending:
+            if not self._released:
+                self.process.join(_GRACE)
+                if self.process.exitcode is None:
+                    self.process.kill()
+                    self.process.join()
+                self._code = self.process.exitcode
+            return self._code
+
+    def wait(self) -> None:
+        """Wait for the process, however long it takes to end by itself."""
+        with self._ending:
+            if not self._released:
+                self.process.join()
+
+    def release(self) -> None:
+        """Let go of the channel and the process; nobody waits for either any more."""
+        self.channel.close()
+        self.end()
+        with self._ending:
+            if not self._released:
+                self._released = True
+                self.process.close()
 
 
 class _Bell:
@@ -69,10 +95,11 @@ class _Bell:
 
     def __init__(self) -> None:
         self.fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self.pid = os.getpid()
+        self._owner = get_ident()
 
     def release(self) -> None:
-        os.eventfd_write(self.fd, 1)
+        if get_ident() != self._owner:  # the owner knows, or will look before it sleeps
+            os.eventfd_write(self.fd, 1)
 
     def __del__(self, _close: Callable[[int], None] = os.close) -> None:
         _close(self.fd)
@@ -123,18 +150,13 @@ class Watch:
 
 
 def _spin_then_sleep(poller: poll, deadline: float | None) -> list[tuple[int, int]]:
-    end = monotonic() + SPIN
-    while True:
-        events = poller.poll(0)
-        if events:
-            return events
-        now = monotonic()
-        if deadline is not None and now >= deadline:
-            return []
-        if now > end:
-            # Rounded up: a wait that ends early would be repeated.
-            return poller.poll(None if deadline is None else ceil((deadline - now) * 1000))
-        sched_yield()
+    events = spin(lambda: poller.poll(0) or None)
+    if events is not None:
+        return events
+    if deadline is None:
+        return poller.poll()
+    # Rounded up: a wait that ends early would be repeated.
+    return poller.poll(max(0, ceil((deadline - monotonic()) * 1000)))
 
 
 def start_worker(
@@ -147,7 +169,7 @@ def start_worker(
     near, far = channel_pair()
     try:
         arguments = (far, initializer, initargs, maxtasks)
-        process: Any = context.Process(target=work, args=arguments, daemon=True)  # type: ignore[attr-defined]
+        process: Any = context.Process(target=work, args=arguments, daemon=True)
         process.name = process.name.replace("Process", "PoolWorker")
         with passing(far):
             process.start()

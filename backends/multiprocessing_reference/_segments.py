@@ -3,6 +3,8 @@
 Documentation: multiprocessing.managers.SharedMemoryManager.
 """
 
+# ruff: noqa: PLC0415 - what not every process needs is imported where it is used
+
 from __future__ import annotations
 
 import threading
@@ -27,7 +29,10 @@ class Segments:
             return list(self._names)
 
     def unlink(self, name: str) -> None:
-        """Unlink the block *name*; KeyError if it isn't here. A block that is gone already is no error."""
+        """Unlink the block *name*.
+
+        KeyError if it isn't here. A block that is gone already is no error.
+        """
         from .shared_memory import SharedMemory
 
         with self._lock:

@@ -1,8 +1,14 @@
-"""The server of a manager: a thread per connection, a table of shared objects, sessions that hold references.
+"""The server of a manager: a thread per connection, which calls the shared objects.
 
-Connections are authenticated in their own thread, so a client that connects and says nothing holds up nobody.
-Documentation: multiprocessing.managers.BaseManager.get_server.
+Connections are authenticated in their own thread, so a client that connects and says nothing
+holds up nobody. Documentation: multiprocessing.managers.BaseManager.get_server.
 """
+
+# ruff: noqa: ANN401 - anything can be shared
+# ruff: noqa: PLC0415 - what not every process needs is imported where it is used
+# ruff: noqa: ARG002 - the server's own methods are all called alike
+# ruff: noqa: BLE001 - whatever objects and their pickling raise is the client's to know
+# ruff: noqa: SLF001 - a Listener has no public way to wake the thread that accepts
 
 from __future__ import annotations
 
@@ -13,28 +19,27 @@ import threading
 import weakref
 from _socket import SHUT_RDWR
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
 
+from ._calls import perform, public_methods
 from ._manager_channel import ConnectionChannel
 from ._manager_wire import (
     NOTICE,
-    PROXY,
     REMOTE,
     VALUE,
     RemoteError,
-    error_reply,
     place_of,
     remote_reply,
     wire_named,
 )
 from ._objects import SharedObjects, deleted
-from ._referents import is_locked
+from ._referents import take_back
 from ._segments import Segments
 from .errors import AuthenticationError
 
+TYPE_CHECKING = False  # the module typing takes longer to import than all this
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, Final
 
     from ._manager_channel import Channel
     from ._manager_wire import Reply, Wire
@@ -50,13 +55,16 @@ if TYPE_CHECKING:
 _OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
-@dataclass(eq=False, slots=True)
 class Served:
     """The connection that the current thread serves."""
 
-    server: Server
-    session: Session
-    replying: bool = False
+    __slots__ = ("replying", "server", "session")
+
+    def __init__(self, server: Server, session: Session) -> None:
+        self.server = server
+        self.session = session
+        self.replying = False
+        """Whether what is being pickled is the reply."""
 
 
 class _Here(threading.local):
@@ -64,7 +72,10 @@ class _Here(threading.local):
 
 
 here: Final = _Here()
-"""Of the current thread: what it serves. Proxies ask it where they are being pickled and unpickled."""
+"""Of the current thread.
+
+What it serves. Proxies ask it where they are being pickled and unpickled.
+"""
 
 
 class Server:
@@ -95,9 +106,12 @@ class Server:
     # Life.
 
     def serve_forever(self) -> None:
-        """Serve until a client with the right key says stop, or Ctrl-C; then end the program or the thread.
+        """Serve until a client with the right key says stop, or Ctrl-C; then end the program.
+
+        In a thread other than the main one, only the thread ends.
 
         Documentation: multiprocessing.managers.BaseManager.get_server.
+
         """
         with suppress(KeyboardInterrupt, SystemExit):
             self.serve_until(())
@@ -105,7 +119,7 @@ class Server:
             raise SystemExit(0)
 
     def serve_until(self, descriptors: Sequence[int]) -> None:
-        """Serve until told to stop, or until one of *descriptors* (of processes) becomes readable."""
+        """Serve until told to stop, or until one of *descriptors* becomes readable."""
         self.accept_connections()
         poll = select.poll()
         for descriptor in (self._wake, *descriptors):
@@ -130,7 +144,7 @@ class Server:
         self.stop_event.set()
         # Closing alone doesn't wake the thread that accepts.
         with suppress(OSError, AttributeError):
-            self._listener._socket.shutdown(SHUT_RDWR)  # noqa: SLF001
+            self._listener._socket.shutdown(SHUT_RDWR)
         self._listener.close()
         for channel in list(self._channels):
             channel.hang_up()
@@ -188,17 +202,19 @@ class Server:
 
     def _converse(self, channel: Channel, served: Served) -> None:
         held = served.session.held
-        receive, find, perform = channel.receive, self.objects.find, self.perform
+        receive, find = channel.receive, self.objects.find
+        shared = None
         while True:
             try:
                 ident, method, args, kwds = receive()
             except (EOFError, OSError):
                 return
-            except Exception as error:  # noqa: BLE001 - unpickling runs anything and so raises anything
+            except Exception as error:
                 reply = remote_reply(error)
             else:
                 if ident > 0:
-                    reply = perform(served, held.get(ident) or find(ident), method, args, kwds)
+                    shared = held.get(ident) or find(ident)
+                    reply = perform(self, served, shared, method, args, kwds)
                 else:
                     reply = self._serve_self(served, method, args, kwds)
                     if ident == NOTICE:
@@ -206,8 +222,10 @@ class Server:
                 # Until the next request, this thread holds on to nothing of the client's.
                 args = kwds = None
             if not self._reply(channel, served, reply):
+                if shared is not None and reply[0] == VALUE:
+                    take_back(shared.obj, method, reply[1])
                 return
-            reply = None
+            shared = reply = None
 
     def _reply(self, channel: Channel, served: Served, reply: Reply) -> bool:
         """Send *reply*; False if the client has gone."""
@@ -216,7 +234,7 @@ class Server:
             channel.send(reply)
         except OSError:
             return False
-        except Exception as error:  # noqa: BLE001 - pickling runs anything and so raises anything
+        except Exception as error:
             text = remote_reply(error)[1]
             try:
                 channel.send((REMOTE, f"Unserializable message: {text}"))
@@ -226,58 +244,7 @@ class Server:
             served.replying = False
         return True
 
-    # Calls.
-
-    def perform(
-        self,
-        served: Served | None,
-        shared: Shared | None,
-        method: str,
-        args: Sequence[Any],
-        kwds: Mapping[str, Any],
-    ) -> Reply:
-        """Call a method of a shared object, and say how it went."""
-        if shared is None:
-            return REMOTE, "KeyError: the shared object has been deleted: no proxy refers to it any more\n"
-        if method not in shared.exposed:
-            return self._fallback(shared, method, args)
-        try:
-            function = getattr(shared.obj, method)
-        except AttributeError as error:
-            if method == "locked":
-                return VALUE, is_locked(shared.obj)
-            return error_reply(self.wire, error)
-        try:
-            result = function(*args, **kwds)
-        except BaseException as error:  # noqa: BLE001 - whatever a method raises is the client's
-            # Without the frame of this function, which is none of the method's business.
-            error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
-            return error_reply(self.wire, error)
-        typeid = shared.method_to_typeid.get(method)
-        if typeid is None:
-            return VALUE, result
-        try:
-            if served is None:
-                return PROXY, self.share(typeid, result, None)
-            return PROXY, self.describe(self.share(typeid, result, served.session))
-        except Exception as error:  # noqa: BLE001 - looks at attributes of any object
-            return remote_reply(error)
-
-    def _fallback(self, shared: Shared, method: str, args: Sequence[Any]) -> Reply:
-        """What every shared object can do, exposed or not: be copied and be shown."""
-        try:
-            if method == "#GETVALUE":
-                return VALUE, shared.obj
-            if method == "__repr__":
-                return VALUE, repr(shared.obj)
-            if method == "__str__":
-                return VALUE, str(shared.obj)
-        except Exception as error:  # noqa: BLE001 - __repr__ runs anything and so raises anything
-            return remote_reply(error)
-        return REMOTE, (
-            f"AttributeError: method {method!r} of {type(shared.obj)!r} object is not in "
-            f"exposed={sorted(shared.exposed)}\n"
-        )
+    # The server's own methods.
 
     def _serve_self(
         self, served: Served, method: str, args: Sequence[Any], kwds: Mapping[str, Any]
@@ -287,21 +254,20 @@ class Server:
             return REMOTE, f"AttributeError: the manager's server has no method {method!r}\n"
         try:
             return VALUE, function(self, served, *args, **kwds)
-        except Exception as error:  # noqa: BLE001 - runs the callables that programs register
+        except Exception as error:
             return remote_reply(error)
 
-    # The server's own methods.
-
     def hello(self, served: Served, session: str, clone_of: str = "") -> str:
-        """A greeting on a connection that needed no challenge: the session has its name from now on."""
+        """A greeting on a connection that needed no challenge.
+
+        The session has its name from now on.
+        """
         if session != served.session.name:
             msg = "a connection can't change its session"
             raise RemoteError(msg)
         return self.name
 
-    def attach(
-        self, served: Served, channel: Channel, session: str, clone_of: str = ""
-    ) -> None:
+    def attach(self, served: Served, channel: Channel, session: str, clone_of: str = "") -> None:
         """Serve another connection of the same client, or the first of its child."""
         joined = self.objects.join(session, clone_of)
         threading.Thread(
@@ -327,7 +293,10 @@ class Server:
         return self.objects.share(obj, typeid, names, method_to_typeid or {}, session)
 
     def describe(self, shared: Shared) -> Description:
-        """What a client needs to make a proxy: typeid, number, exposed methods, place of the proxy's class."""
+        """What a client needs to make a proxy.
+
+        Typeid, number, exposed methods, place of the proxy's class.
+        """
         place = place_of(self.registry[shared.typeid][3]) if self.wire.carries_descriptors else ""
         return shared.typeid, shared.ident, tuple(sorted(shared.exposed)), place
 
@@ -379,7 +348,7 @@ class Server:
         for channel in list(self._channels):
             channel.close()
         with suppress(OSError, AttributeError):
-            self._listener._socket.close()  # noqa: SLF001 - its close() would remove the file
+            self._listener._socket.close()
         here.served = None
 
 
@@ -390,13 +359,6 @@ _OWN: Final[dict[str, Callable[..., Any]]] = {
         *("number_of_objects", "debug_info", "track_segment", "release_segment", "list_segments"),
     )
 }
-
-
-def public_methods(obj: Any) -> list[str]:
-    """The names of the attributes of *obj* that can be called and don't begin with '_'."""
-    return [
-        name for name in dir(obj) if not name.startswith("_") and callable(getattr(obj, name, None))
-    ]
 
 
 _servers: weakref.WeakSet[Server] = weakref.WeakSet()

@@ -1,8 +1,15 @@
 """The process that runs a manager's server: how it begins, and how it ends.
 
-It talks with its manager over an inherited Pipe: the first message there is the server's address, and from then on the
-Pipe is the control channel of the manager's Link. It ends when the manager says so, or when its parent has ended.
+It talks with its manager over an inherited Pipe: the first message there is the server's address,
+and from then on the Pipe is the control channel of the manager's Link. It ends when the manager
+says so, or when its parent has ended.
 """
+
+# ruff: noqa: ANN401 - anything can be shared
+# ruff: noqa: PLC0415 - what not every process needs is imported where it is used
+# ruff: noqa: PLR0913, PLR0917 - a record; dataclasses takes long to import
+# ruff: noqa: PTH102, PTH106, PTH108 - pathlib takes long to import
+# ruff: noqa: S108 - in the temporary directory a private one is made
 
 from __future__ import annotations
 
@@ -10,14 +17,14 @@ import os
 import signal
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from . import process, util
 from ._manager_channel import ConnectionChannel
 
+TYPE_CHECKING = False  # the module typing takes longer to import than all this
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
 
     from ._manager_link import Link
     from ._server import Registered, Server
@@ -27,16 +34,24 @@ _PATH_MAX = 60
 """Characters of a directory for sockets, whose whole names have about 100."""
 
 
-@dataclass(frozen=True, slots=True)
 class Plan:
     """What a server's process needs to make its server."""
 
-    kind: type[Server]
-    registry: Mapping[str, Registered]
-    address: Any
-    directory: str | None
-    authkey: bytes
-    serializer: str
+    def __init__(
+        self,
+        kind: type[Server],
+        registry: Mapping[str, Registered],
+        address: Any,
+        directory: str | None,
+        authkey: bytes,
+        serializer: str,
+    ) -> None:
+        self.kind = kind
+        self.registry = registry
+        self.address = address
+        self.directory = directory
+        self.authkey = authkey
+        self.serializer = serializer
 
 
 def serve(
@@ -47,7 +62,8 @@ def serve(
     initargs: tuple[Any, ...],
 ) -> None:
     """The life of a server's process: until it is told to stop, or its parent has ended."""
-    # A Ctrl-C in the terminal reaches the whole group; the processes that end by it still need the server.
+    # A Ctrl-C in the terminal reaches the whole group; the processes that end by it still need
+    # the server.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     if initializer is not None:
@@ -58,7 +74,8 @@ def serve(
     threading.Thread(
         target=server.serve,
         args=(ConnectionChannel(end, server.wire), joined),
-        name="manager-serve", daemon=True
+        name="manager-serve",
+        daemon=True,
     ).start()
     parent = process.parent_process()
     try:
@@ -74,12 +91,18 @@ def first_word(connection: Connection, started: Any) -> Any:
     if connection in wait([connection, started.sentinel]):
         with suppress(EOFError, ConnectionResetError):
             return connection.recv()
-    msg = f"the manager's process {started.name!r} ended before it could serve; what it printed says why"
+    msg = (
+        f"the manager's process {started.name!r} ended before it could serve; "
+        "what it printed says why"
+    )
     raise EOFError(msg)
 
 
 def end_process(started: Any, link: Link | None, timeout: float, directory: str | None) -> None:
-    """End a server's process: ask it to, then terminate it, then kill it, with *timeout* seconds for each."""
+    """End a server's process.
+
+    Ask it to, then terminate it, then kill it, with *timeout* seconds for each.
+    """
     if started.is_alive():
         if link is not None:
             with suppress(OSError):
@@ -97,10 +120,13 @@ def end_process(started: Any, link: Link | None, timeout: float, directory: str 
 
 
 def private_directory() -> str:
-    """A new directory for a server's socket. (The module tempfile takes as long to import as a server to start.)"""
-    base = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - a directory of its own is made there
+    """A new directory for a server's socket.
+
+    (The module tempfile takes as long to import as a server to start.)
+    """
+    base = os.environ.get("TMPDIR") or "/tmp"
     if len(base) > _PATH_MAX or not os.access(base, os.W_OK | os.X_OK):
-        base = "/tmp"  # noqa: S108
+        base = "/tmp"
     directory = f"{base}/manager-{os.urandom(8).hex()}"
     os.mkdir(directory, 0o700)
     return directory

@@ -2,8 +2,9 @@
 
 A pickle that travels over TCP, or is made by plain `ForkingPickler.dumps`, has no room for
 descriptors. `offer` keeps a duplicate and returns a token that can be pickled; `fetch`, in any
-process of the same machine that holds the same authkey, gives it to whoever comes first. A thread of the
-offering process serves them over a Unix socket with an abstract name, which leaves no file behind.
+process of the same machine that holds the same authkey, gives it to whoever comes first. A thread
+of the offering process serves them over a Unix socket with an abstract name, which leaves no file
+behind.
 
 Documentation: multiprocessing.connection.Connection (connections can be sent over connections).
 """

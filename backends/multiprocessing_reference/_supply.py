@@ -1,8 +1,8 @@
-"""Where imap gets its chunks from: a sequence that is there, or an iterator that runs the user's code.
+"""Where imap gets its chunks from: a sequence, or an iterator that runs the user's code.
 
-An iterator may take its time, block, raise or never end, so it runs in a thread of its own and keeps a few
-chunks ahead of the workers, no more: the input is consumed as the workers get along, which is what makes imap
-usable for inputs that don't fit into memory.
+An iterator may take its time, block, raise or never end, so it runs in a thread of its own and
+keeps a few chunks ahead of the workers, no more: the input is consumed as the workers get along,
+which is what makes imap usable for inputs that don't fit into memory.
 
 Documentation: multiprocessing.pool.Pool.imap ("a lazier version of map").
 """
@@ -42,7 +42,7 @@ class Supply(Protocol):
 
 
 def supply_of(iterable: Iterable[Any], chunksize: int, ahead: int) -> Supply:
-    """Return the supply of chunks of *chunksize* items; an iterator is read *ahead* chunks at most."""
+    """Return the supply of chunks of *chunksize*; an iterator is read *ahead* chunks at most."""
     if type(iterable) in _AT_HAND:
         items = iterable if isinstance(iterable, range) else list(iterable)
         return SequenceSupply(items, chunksize)
@@ -94,7 +94,9 @@ class IteratorSupply:
 
     def start(self, job: IMapIterator) -> None:
         """Begin to read."""
-        threading.Thread(target=self._read, args=(job,), name="pool-imap-input", daemon=True).start()
+        threading.Thread(
+            target=self._read, args=(job,), name="pool-imap-input", daemon=True
+        ).start()
 
     def take(self) -> Sequence[Any] | None:
         """Return the oldest chunk in stock, and have it filled up when it runs low."""
@@ -127,7 +129,7 @@ class IteratorSupply:
                     if not self._put(job, chunk):
                         return
                     chunk = []
-        except BaseException as caught:  # noqa: BLE001 - the consumer's to handle
+        except BaseException as caught:  # noqa: BLE001 - whatever the user's code raises
             error = caught
         if chunk:
             count += 1

@@ -1,7 +1,7 @@
 """The worker threads of a ThreadPool.
 
-Every thread takes the next task from the jobs in the parent's memory, runs it and settles it: no channel, no
-pickling, no helper. Callbacks run in the worker that completed the job.
+Every thread takes the next task from the jobs in the parent's memory, runs it and settles it: no
+channel, no pickling, no helper. Callbacks run in the worker that completed the job.
 
 Documentation: multiprocessing.pool.ThreadPool.
 """
@@ -10,22 +10,19 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from ._failures import BrokenPoolError, PoolTerminatedError
+from ._jobs import CLOSE, RUN, TERMINATE
 from ._worker import perform
 from .dummy import DummyProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ._results import Job, Task
+    from ._jobs import Job, Task
 
 __all__ = ["ThreadCrew"]
-
-RUN: Final = "RUN"
-CLOSE: Final = "CLOSE"
-TERMINATE: Final = "TERMINATE"
 
 
 class ThreadCrew:
@@ -175,5 +172,3 @@ class ThreadCrew:
         """Wait for the threads to end."""
         for thread in self._threads:
             thread.join()
-
-

@@ -23,7 +23,7 @@ _LONGEST = 2**31 - 1  # milliseconds that poll can wait at once, 24 days
 
 
 def readable(fd: int, timeout: float | None) -> bool:
-    """Return whether *fd* can be read, or is at its end, within *timeout* seconds (None: forever)."""
+    """Return whether *fd* can be read, or has ended, within *timeout* seconds (None: forever)."""
     poller = poll()
     poller.register(fd, POLLIN)
     return bool(_poll(poller, timeout))
@@ -32,9 +32,10 @@ def readable(fd: int, timeout: float | None) -> bool:
 def wait(object_list: Iterable[Any], timeout: float | None = None) -> list[Any]:
     """Return those objects that are ready, in the order given; wait until at least one is.
 
-    *object_list* holds connections, connected sockets, sentinels of processes, or other descriptors
-    and objects with a ``fileno()``. *timeout* is in seconds: None waits forever, zero or less not at
-    all; the list is empty when it passed. Ready means readable, or the other end is closed.
+    *object_list* holds connections, connected sockets, sentinels of processes, or other
+    descriptors and objects with a ``fileno()``. *timeout* is in seconds: None waits forever, zero
+    or less not at all; the list is empty when it passed. Ready means readable, or the other end
+    is closed.
 
     ValueError for what has no descriptor, OSError for a closed one.
     Documentation: multiprocessing.connection.wait.
@@ -59,8 +60,8 @@ def _descriptor(obj: Any) -> int:  # noqa: ANN401 - a descriptor or what has one
         fd = None if fileno is None else fileno()
     if not isinstance(fd, int) or fd < 0:
         message = (
-            f"can't wait for {obj!r}: it must be a connection, a connected socket, the sentinel of a "
-            "process, or another open descriptor or object with a fileno() method"
+            f"can't wait for {obj!r}: it must be a connection, a connected socket, the sentinel of "
+            "a process, or another open descriptor or object with a fileno() method"
         )
         raise ValueError(message)
     return fd

@@ -17,7 +17,7 @@ from .reduction import ForkingPickler, pack, share_fd, unpack
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Any
+    from typing import Any, Self
 
     from _typeshed import ReadableBuffer, WriteableBuffer
 
@@ -58,11 +58,17 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the module offers
     return value
 
 
+class _Use:
+    """What somebody wanted of a connection, as error messages say it."""
+
+    ANY, READ, WRITE = "used", "read", "written"
+
+
 class Connection:
     """One end of a connection, over the open descriptor *handle*, which it owns.
 
-    Without *readable* or *writable* the methods of that direction raise OSError, as all do once it is
-    closed. It can be sent to another process, over a connection or at its start.
+    Without *readable* or *writable* the methods of that direction raise OSError, as all do once
+    it is closed. It can be sent to another process, over a connection or at its start.
 
     Documentation: multiprocessing.connection.Connection.
     """
@@ -87,7 +93,9 @@ class Connection:
         self._writer = transport if writable else None
 
     @classmethod
-    def _over(cls, transport: Transport, readable: bool = True, writable: bool = True) -> Connection:  # noqa: FBT001, FBT002
+    def _over(
+        cls, transport: Transport, *, readable: bool = True, writable: bool = True
+    ) -> Connection:
         self = cls.__new__(cls)
         self._open(transport, readable, writable)
         return self
@@ -113,7 +121,7 @@ class Connection:
         Documentation: multiprocessing.connection.Connection.fileno.
         """
         if self._transport is None:
-            raise self._unusable("used")
+            raise self._unusable(_Use.ANY)
         return self._transport.fileno()
 
     def close(self) -> None:
@@ -133,7 +141,7 @@ class Connection:
         """
         writer = self._writer
         if writer is None:
-            raise self._unusable("written")
+            raise self._unusable(_Use.WRITE)
         if not writer.carries_descriptors:
             writer.send(ForkingPickler.dumps(obj))
             return
@@ -151,7 +159,7 @@ class Connection:
         """
         reader = self._reader
         if reader is None:
-            raise self._unusable("read")
+            raise self._unusable(_Use.READ)
         while (message := reader.receive()) is None:
             pass  # cut off when its writer was killed: the next one may be whole
         return unpack(*message)
@@ -164,7 +172,7 @@ class Connection:
         """
         writer = self._writer
         if writer is None:
-            raise self._unusable("written")
+            raise self._unusable(_Use.WRITE)
         if type(buf) is bytes and not offset and size is None:
             writer.send(buf)
         else:
@@ -186,8 +194,8 @@ class Connection:
     def recv_bytes_into(self, buf: WriteableBuffer, offset: int = 0) -> int:
         """Write the next message into *buf* from *offset* (bytes) on; return its length in bytes.
 
-        BufferTooShort when it does not fit, with the whole message in ``args[0]``; EOFError at the end;
-        ValueError for an *offset* outside the buffer.
+        BufferTooShort when it does not fit, with the whole message in ``args[0]``; EOFError at
+        the end; ValueError for an *offset* outside the buffer.
         Documentation: multiprocessing.connection.Connection.recv_bytes_into.
         """
         with memoryview(buf) as view, view.cast("B") as target:
@@ -212,14 +220,14 @@ class Connection:
         None waits forever. Documentation: multiprocessing.connection.Connection.poll.
         """
         if self._reader is None:
-            raise self._unusable("read")
+            raise self._unusable(_Use.READ)
         return _readable(self._reader.fileno(), timeout)
 
     def _receive(self, limit: int | None) -> bytes | memoryview:
         """Return the next message's bytes; descriptors that came with it are closed."""
         reader = self._reader
         if reader is None:
-            raise self._unusable("read")
+            raise self._unusable(_Use.READ)
         try:
             while (message := reader.receive(limit)) is None:
                 pass
@@ -237,17 +245,17 @@ class Connection:
                 os.close(fd)
         return data
 
-    def _unusable(self, action: str) -> OSError:
+    def _unusable(self, use: str) -> OSError:
         if self._transport is None:
-            return OSError(f"handle is closed: this connection can't be {action} any more")
-        if action == "read":
+            return OSError(f"handle is closed: this connection can't be {use} any more")
+        if use == _Use.READ:
             return OSError(
                 "connection is write-only: receive at its other end (or a message longer than "
                 "maxlength has made it unreadable)"
             )
         return OSError("connection is read-only: send at its other end")
 
-    def __enter__(self) -> Connection:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

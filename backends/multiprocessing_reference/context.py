@@ -83,6 +83,10 @@ class BaseContext:
 
     _name: str | None = None
 
+    def __reduce__(self) -> tuple[Callable[..., BaseContext], tuple[str, ...]]:
+        # There is one context of each kind in a process; in another one, it is that process's own.
+        return (_the_default, ()) if self._name is None else (_concrete, (self._name,))
+
     # -- processes and start methods
 
     def cpu_count(self) -> int:
@@ -363,6 +367,10 @@ _contexts: dict[str, BaseContext] = {
     "forkserver": ForkServerContext(),
 }
 default_context = DefaultContext()
+
+
+def _the_default() -> BaseContext:
+    return default_context
 
 
 def _available() -> list[str]:

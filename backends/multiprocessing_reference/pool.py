@@ -1,8 +1,8 @@
 """Pools of worker processes, or of worker threads, to which jobs are submitted.
 
-`Pool` turns each call of a method into a job (`_results`) and gives it to its crew: `_process_crew` for
-processes, `_thread_crew` for threads. Nothing refers back to the pool but jobs that are not done yet, so a pool
-that is dropped is collected, and terminated with that.
+`Pool` turns each call of a method into a job (`_results`) and gives it to its crew:
+`_process_crew` for processes, `_thread_crew` for threads. Nothing refers back to the pool but
+jobs that are not done yet, so a pool that is dropped is collected, and terminated with that.
 
 Documentation: multiprocessing.pool.
 """
@@ -20,14 +20,13 @@ from ._failures import (
     RemoteTraceback,
     WorkerLostError,
 )
+from ._jobs import RUN, Crew, Task
 from ._results import (
     ApplyResult,
     AsyncResult,
-    Crew,
     IMapIterator,
     IMapUnorderedIterator,
     MapResult,
-    Task,
 )
 from ._supply import supply_of
 from ._worker import CALL, MAP, STARMAP
@@ -35,10 +34,8 @@ from .errors import TimeoutError  # noqa: A004 - the documented name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import TypeVar
     from types import TracebackType
-
-    from typing_extensions import Self
+    from typing import Self, TypeVar
 
     from .context import BaseContext
 
@@ -69,9 +66,10 @@ class Pool:
     """A pool of worker processes.
 
     *processes* is their number (None: the processors that this process may use); each calls
-    ``initializer(*initargs)`` when it starts, and is replaced after *maxtasksperchild* tasks (a chunk of a map
-    is one task; None: never). ValueError for less than one process or task, TypeError for an initializer that
-    can't be called. Only the process that made a pool may call its methods (RuntimeError).
+    ``initializer(*initargs)`` when it starts, and is replaced after *maxtasksperchild* tasks (a
+    chunk of a map is one task; None: never). ValueError for less than one process or task,
+    TypeError for an initializer that can't be called. Only the process that made a pool may call
+    its methods (RuntimeError).
 
     Documentation: multiprocessing.pool.Pool.
     """
@@ -93,7 +91,7 @@ class Pool:
             message = f"maxtasksperchild must be a positive int or None, not {maxtasksperchild!r}"
             raise ValueError(message)
         if context is None:
-            from .context import get_context
+            from . import get_context
 
             context = get_context()
         from ._process_crew import ProcessCrew
@@ -106,7 +104,7 @@ class Pool:
         func: Callable[..., Any],
         args: Iterable[Any] = (),
         kwds: Mapping[str, Any] | None = None,
-    ) -> Any:  # noqa: ANN401 - the function's result
+    ) -> Any:  # noqa: ANN401 - the user's own objects
         """Return ``func(*args, **kwds)``, called in one worker."""
         crew = self._own_crew()
         job = ApplyResult(crew, self)
@@ -132,7 +130,7 @@ class Pool:
     def map(
         self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int | None = None
     ) -> list[Any]:
-        """Return ``[func(item) for item in iterable]``, worked at in chunks; the first error, if any."""
+        """Return ``[func(item) for item in iterable]``, done in chunks; raise its first error."""
         return self._map(MAP, func, iterable, chunksize)
 
     def map_async(
@@ -152,7 +150,7 @@ class Pool:
         iterable: Iterable[Iterable[Any]],
         chunksize: int | None = None,
     ) -> list[Any]:
-        """Return ``[func(*item) for item in iterable]``, worked at in chunks; the first error, if any."""
+        """Return ``[func(*item) for item in iterable]``, done in chunks; raise its first error."""
         return self._map(STARMAP, func, iterable, chunksize)
 
     def starmap_async(
@@ -169,7 +167,7 @@ class Pool:
     def imap(
         self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int = 1
     ) -> IMapIterator:
-        """Return an iterator over the results, in order; the input is read as the workers get along."""
+        """Return an iterator over the results, in order; the workers' pace reads the input."""
         return self._imap(IMapIterator, func, iterable, chunksize)
 
     def imap_unordered(
@@ -189,7 +187,7 @@ class Pool:
     def join(self) -> None:
         """Wait for the workers to end; ValueError before `close` or `terminate`."""
         crew = self._own_crew()
-        if crew.state == "RUN":
+        if crew.state == RUN:
             message = "Pool is still running: call close() or terminate() before join()"
             raise ValueError(message)
         crew.join()
@@ -204,7 +202,7 @@ class Pool:
         result: list[Any] = job.get()
         return result
 
-    def _map_async(  # noqa: PLR0913, PLR0917 - what the public methods take
+    def _map_async(  # noqa: PLR0913, PLR0917 - the documented parameters
         self,
         kind: int,
         func: Callable[..., Any],
@@ -219,7 +217,7 @@ class Pool:
             job.crew.conclude(job)
         return job
 
-    def _map_job(  # noqa: PLR0913, PLR0917 - what the public methods take
+    def _map_job(  # noqa: PLR0913, PLR0917 - the documented parameters
         self,
         kind: int,
         func: Callable[..., Any],
@@ -232,13 +230,17 @@ class Pool:
         crew.check_running()
         items = iterable if isinstance(iterable, (range, tuple)) else list(iterable)
         if chunksize is None:
-            # About four chunks for each worker: few messages, yet no long wait for the slowest.
+            # About four chunks for each worker: few messages, no long wait for the slowest.
             chunksize = max(1, -(-len(items) // (crew.size * 4)))
         _check_chunksize(chunksize)
         return MapResult(crew, self, kind, func, items, chunksize, callback, error_callback)
 
     def _imap(
-        self, make: type[_Iterator], func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int
+        self,
+        make: type[_Iterator],
+        func: Callable[[Any], Any],
+        iterable: Iterable[Any],
+        chunksize: int,
     ) -> _Iterator:
         crew = self._own_crew()
         crew.check_running()
@@ -255,7 +257,7 @@ class Pool:
             raise ValueError(message)
         if self._pid != os.getpid():
             message = (
-                f"this pool belongs to process {self._pid}, and only that one may call its methods: "
+                f"this pool belongs to process {self._pid}, only that one may call its methods: "
                 f"create a pool in this process ({os.getpid()})"
             )
             raise RuntimeError(message)
@@ -278,7 +280,7 @@ class Pool:
         crew = self._crew
         if crew is None or self._pid != os.getpid():
             return
-        if crew.state == "RUN":
+        if crew.state == RUN:
             warnings.warn(
                 f"unclosed running multiprocessing pool {self!r}",
                 ResourceWarning,

@@ -1,12 +1,12 @@
 """Queues between processes: any number of producers and consumers, first in, first out.
 
-A queue is one packet socket (see `_transport`) that all its processes share: a message is written and
-read as a whole, so no lock guards either end, and a process that is killed takes at most its own message
-with it. A `Queue` writes through a `Feeder`, so that `put` never waits for a reader; a `SimpleQueue`
-writes directly, and waits when the pipe is full.
+A queue is one packet socket (see `_transport`) that all its processes share: a message is written
+and read as a whole, so no lock guards either end, and a process that is killed takes at most its
+own message with it. A `Queue` writes through a `Feeder`, so that `put` never waits for a reader;
+a `SimpleQueue` writes directly, and waits when the pipe is full.
 
-Objects are pickled by `put` itself: what can't be pickled raises there, before the queue changes, and
-later changes of the object do not show on the other side.
+Objects are pickled by `put` itself: what can't be pickled raises there, before the queue changes,
+and later changes of the object do not show on the other side.
 
 Documentation: multiprocessing.Queue, multiprocessing.SimpleQueue, multiprocessing.JoinableQueue.
 """
@@ -15,11 +15,14 @@ from __future__ import annotations
 
 import os
 from _socket import MSG_DONTWAIT
+from contextlib import suppress
 from queue import Empty, Full
 from time import monotonic
 from types import GenericAlias
 
 from ._feeder import Feeder
+from ._ledger import PATIENCE, Ledger
+from ._transport import PacketTransport
 from ._wait import readable
 from .connection import Connection, Pipe
 from .reduction import pack, require_spawning, share_fd, unpack
@@ -30,27 +33,29 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ._transport import Message
     from .context import BaseContext
 
 __all__ = ["Empty", "Full", "JoinableQueue", "Queue", "SimpleQueue"]
 
 
 class _NotClosedError(ValueError, AssertionError):
-    """`join_thread` came before `close`. (CPython raises the second, other misuse raises the first.)"""
+    """`join_thread` came before `close`: CPython raises the second, other misuse the first."""
 
 
 class Queue:
-    """A queue that holds at most *maxsize* objects; as many as there is memory for if that is not positive.
+    """A queue of at most *maxsize* objects; of any number when that is not positive.
 
     Documentation: multiprocessing.Queue.
     """
 
-    __class_getitem__ = classmethod(GenericAlias)
+    __class_getitem__: Any = classmethod(GenericAlias)
 
     def __init__(self, maxsize: int = 0, *, ctx: BaseContext) -> None:
         self._maxsize = SEM_VALUE_MAX if maxsize <= 0 else maxsize
         self._slots = Semaphore(self._maxsize, ctx=ctx)
         self._reader, self._writer = Pipe(duplex=False)
+        self._ledger = Ledger(maxsize, self._slots) if maxsize > 0 else None
         self._creator = os.getpid()
         self._open()
 
@@ -62,8 +67,12 @@ class Queue:
         register_after_fork(self, Queue._after_fork)
 
     def _begin(self) -> None:
-        self._feeder = Feeder(self._writer._transport, join_at_exit=self._joins)  # noqa: SLF001
-        self._receive = self._reader._transport.receive  # noqa: SLF001
+        writer, reader = self._writer._transport, self._reader._transport  # noqa: SLF001
+        if not (isinstance(writer, PacketTransport) and isinstance(reader, PacketTransport)):
+            message = "a queue is a pair of packet sockets, and this is another kind of connection"
+            raise TypeError(message)
+        self._feeder = Feeder(writer, self._ledger, join_at_exit=self._joins)
+        self._receive = reader.receive
 
     def _after_fork(self) -> None:
         if not self._closed:
@@ -73,30 +82,65 @@ class Queue:
 
     def __getstate__(self) -> tuple[Any, ...]:
         require_spawning(self)
-        return self._maxsize, self._slots, self._reader, self._writer, self._creator
+        return (self._maxsize, self._slots, self._ledger, self._reader, self._writer, self._creator)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self._maxsize, self._slots, self._reader, self._writer, self._creator = state
+        (self._maxsize, self._slots, self._ledger, self._reader, self._writer, self._creator) = (
+            state
+        )
         self._open()
 
     def put(self, obj: object, block: bool = True, timeout: float | None = None) -> None:  # noqa: FBT001, FBT002
-        """Put *obj* into the queue, waiting for a free slot at most *timeout* seconds (None: forever).
+        """Put *obj*, waiting for a free slot at most *timeout* seconds (None: forever).
 
-        Full when there is none within that time, or at once if not *block*; ValueError when the queue
-        is closed; what pickle raises when *obj* can't be pickled.
+        Full when there is none within that time, or at once if not *block*; ValueError when the
+        queue is closed; what pickle raises when *obj* can't be pickled.
         Documentation: multiprocessing.Queue.put.
         """
         if self._closed:
             raise self._closed_error()
         packed = pack(obj)
-        if not self._slots.acquire(block, timeout):
+        if not self._acquire(block, timeout):
             packed.close()
             raise Full
         try:
             self._feeder.put(packed)
         except BaseException:
-            self._slots.release()
+            self._release()
             raise
+
+    def _acquire(self, block: bool, timeout: float | None) -> bool:  # noqa: FBT001
+        """Take a slot; while there is none, get back those of processes that were killed."""
+        ledger = self._ledger
+        if ledger is None:
+            return self._slots.acquire(block, timeout)
+        ledger.hold(1)
+        if self._slots.acquire(False):  # noqa: FBT003
+            return True
+        ledger.hold(-1)
+        deadline = None if timeout is None else monotonic() + timeout
+        while True:
+            ledger.recover()
+            remaining = PATIENCE if deadline is None else deadline - monotonic()
+            if not block or remaining <= 0:
+                taken = self._slots.acquire(False)  # noqa: FBT003
+            else:
+                taken = self._slots.acquire(True, min(remaining, PATIENCE))  # noqa: FBT003
+            if taken:
+                ledger.hold(1)
+                return True
+            if not block or remaining <= 0:
+                return False
+
+    def _release(self) -> None:
+        """Give back the slot of a message that this process took, or did not put."""
+        self._slots.release()
+        if self._ledger is not None:
+            self._ledger.hold(-1)
+
+    def _lost(self) -> None:
+        """Account for a message that was cut off when its writer was killed."""
+        self._release()
 
     def put_nowait(self, obj: object) -> None:
         """Put *obj* into the queue, or raise Full at once.
@@ -108,17 +152,18 @@ class Queue:
     def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: ANN401, FBT001, FBT002
         """Return the next object, waiting for it at most *timeout* seconds (None: forever).
 
-        Empty when there is none within that time, or at once if not *block*; ValueError when the queue
-        is closed. Documentation: multiprocessing.Queue.get.
+        Empty when there is none within that time, or at once if not *block*; ValueError when the
+        queue is closed. Documentation: multiprocessing.Queue.get.
         """
         if self._closed:
             raise self._closed_error()
-        if block and timeout is None:
-            while (message := self._receive()) is None:
-                self._slots.release()
+        message: Message | None
+        if self._ledger is not None or not block or timeout is not None:
+            message = self._receive_within(timeout if block else 0)
         else:
-            message = self._receive_within(timeout if block and timeout else 0)
-        self._slots.release()
+            while (message := self._receive()) is None:
+                self._lost()
+        self._release()
         return unpack(*message)
 
     def get_nowait(self) -> Any:  # noqa: ANN401 - whatever was put
@@ -128,20 +173,28 @@ class Queue:
         """
         return self.get(block=False)
 
-    def _receive_within(self, timeout: float) -> tuple[Any, Any]:
-        deadline = monotonic() + timeout if timeout > 0 else None
+    def _receive_within(self, timeout: float | None) -> Message:
+        deadline = None if timeout is None else monotonic() + timeout
+        ledger = self._ledger
         while True:
+            if ledger is not None:
+                ledger.hold(1)  # only while it can't wait: a message that it takes brings a slot
             try:
                 message = self._receive(None, MSG_DONTWAIT)
-            except BlockingIOError:
+            except BaseException as error:
+                if ledger is not None:
+                    ledger.hold(-1)
+                if not isinstance(error, BlockingIOError):
+                    raise
                 # Another consumer may be faster each time: the deadline is what ends this.
-                remaining = 0.0 if deadline is None else deadline - monotonic()
-                if remaining <= 0 or not readable(self._reader.fileno(), remaining):
+                remaining = None if deadline is None else deadline - monotonic()
+                if remaining is not None and remaining <= 0:
                     raise Empty from None
+                readable(self._reader.fileno(), remaining)
                 continue
             if message is not None:
                 return message
-            self._slots.release()  # of a message that was cut off when its writer was killed
+            self._lost()
 
     def qsize(self) -> int:
         """Return how many objects the queue holds, roughly.
@@ -183,7 +236,7 @@ class Queue:
         self._feeder.join()
 
     def cancel_join_thread(self) -> None:
-        """Let this process exit, and `join_thread` return, with data not written, which is lost then.
+        """Let this process exit, and `join_thread` return, with data unwritten, which is lost.
 
         Documentation: multiprocessing.Queue.cancel_join_thread.
         """
@@ -223,7 +276,7 @@ class JoinableQueue(Queue):
         if self._closed:
             raise self._closed_error()
         packed = pack(obj)
-        if not self._slots.acquire(block, timeout):
+        if not self._acquire(block, timeout):
             packed.close()
             raise Full
         # Counted before it can be got. While it is, the count can't reach zero, so the flag that is
@@ -233,9 +286,13 @@ class JoinableQueue(Queue):
         try:
             self._feeder.put(packed)
         except BaseException:
-            self._slots.release()
+            self._release()
             self.task_done()
             raise
+
+    def _lost(self) -> None:
+        super()._lost()
+        self.task_done()
 
     def task_done(self) -> None:
         """Say that the work on one object got from the queue is done.
@@ -256,8 +313,9 @@ class JoinableQueue(Queue):
         """
         while self._unfinished.get_value():
             readable(self._idle.fd, None)
-            # The flag may be older than a put that came after it; then lower it and wait for the next.
-            # Looking again afterwards keeps a count that fell to zero meanwhile from being missed.
+            # The flag may be older than a put that came after it; then lower it and wait for the
+            # next. Looking again afterwards keeps a count that fell to zero meanwhile from being
+            # missed.
             if self._unfinished.get_value():
                 self._idle.lower()
                 if self._unfinished.get_value() == 0:
@@ -276,10 +334,8 @@ class _Flag:
         os.eventfd_write(self.fd, 1)
 
     def lower(self) -> None:
-        try:
+        with suppress(BlockingIOError):  # not raised
             os.eventfd_read(self.fd)
-        except BlockingIOError:
-            pass  # not raised
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild_flag, (share_fd(self.fd),)
@@ -298,7 +354,7 @@ class SimpleQueue:
     Documentation: multiprocessing.SimpleQueue.
     """
 
-    __class_getitem__ = classmethod(GenericAlias)
+    __class_getitem__: Any = classmethod(GenericAlias)
 
     def __init__(self, *, ctx: BaseContext) -> None:  # noqa: ARG002 - all contexts' queues are the same
         self._reader, self._writer = Pipe(duplex=False)

@@ -46,6 +46,7 @@ class Progress:
         self._letters: dict[tuple[str, str], list[Verdict]] = collections.defaultdict(list)
         self._report: Report | None = None
         self._total = 0
+        self._uncollected: list[str] = []
 
     @property
     def _terminal(self) -> pytest.TerminalReporter | None:
@@ -95,6 +96,11 @@ class Progress:
             return category, letter, word
         return category, "", ""
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Remember what could not be collected; pytest's own account of it goes with the tracebacks."""
+        if report.failed:
+            self._uncollected.append(f"{report.nodeid or 'collection'}:\n{report.longreprtext}")
+
     def mpspec_outcome(self, result: Result) -> None:
         """Print a line when the last test of a chapter on a variant has ended."""
         found = _VARIANT.search(result.test)
@@ -143,6 +149,8 @@ class Progress:
             emoji=False,
         )
         terminalreporter.section("conformance")
+        for text in self._uncollected:
+            console.print(f"[{_FAILURE_STYLE}]could not be collected:[/] {escape(text)}\n")
         for backend in self._settings.backends:
             _print_table(console, backend, report, self._settings)
         _print_roots(console, report, self._settings)

@@ -273,7 +273,6 @@ def test_lock_released_by_another_process(mp):
     """A child unlocks what its parent has locked."""
     lock = mp.Lock()
     lock.acquire()
-    assert ask(mp, lock.__class__.release, lock) is None if False else True
     run(mp, _release, lock)
     assert lock.acquire(False) is True
 
@@ -500,31 +499,1046 @@ def test_last_release_lets_one_thread_proceed(mp):
     """Of two threads that wait, one gets the lock, and the other goes on waiting."""
     lock = mp.RLock()
     lock.acquire()
-    stay = threading.Event()
-    holders = [CallerThread(mp, _Holder(lock, stay), "hold") for _ in range(2)]
-    for holder in holders:
-        holder.until_blocked()
+    keeper = _Keeper(lock)
+    callers = [CallerThread(mp, keeper, "keep") for _ in range(2)]
+    for caller in callers:
+        caller.until_blocked()
     lock.release()
-    assert _Holder.taken(lock, mp) == 1
-    stay.set()
-    assert [holder.result() for holder in holders] == [True, True]
+    assert keeper.inside.acquire(timeout=mp.timeout)
+    for caller in callers:
+        caller.until_blocked()
+    assert not keeper.inside.acquire(blocking=False)
+    keeper.leave.release(2)
+    for caller in callers:
+        caller.result()
 
 
-class _Holder:
-    """Acquires a lock, and keeps it until it may go."""
+class _Keeper:
+    """Threads that acquire a lock, say so, and keep it until they are told to leave."""
 
-    count = 0
-
-    def __init__(self, lock, stay):
+    def __init__(self, lock):
         self.lock = lock
-        self.stay = stay
-        type(self).count = 0
+        self.inside = threading.Semaphore(0)
+        self.leave = threading.Semaphore(0)
 
-    def hold(self):
+    def keep(self):
         with self.lock:
-            type(self).count += 1
-            return self.stay.wait()
+            self.inside.release()
+            self.leave.acquire()
 
-    @classmethod
-    def taken(cls, lock, mp):
-        raise NotImplementedError
+
+@requirement("synchronization.rlock.release.unowned-raises-assertion-error")
+def test_release_of_unowned_rlock(mp):
+    """release() raises AssertionError before the first acquire(), and after the last release()."""
+    lock = mp.RLock()
+    with raises(AssertionError):
+        lock.release()
+    lock.acquire()
+    lock.release()
+    with raises(AssertionError):
+        lock.release()
+
+
+@requirement("synchronization.rlock.release.by-another-process-raises")
+def test_rlock_released_by_another_process(mp):
+    """A child that did not acquire the lock can't release it, even when its parent owns it."""
+    lock = mp.RLock()
+    lock.acquire()
+    assert ask(mp, _release_fails, lock) is True
+    assert not _free_for_others(mp, lock)
+
+
+def _release_fails(lock):
+    try:
+        lock.release()
+    except AssertionError:
+        return True
+    return False
+
+
+@requirement("synchronization.rlock.release.by-another-thread-raises")
+def test_rlock_released_by_another_thread(mp):
+    """A thread that did not acquire the lock can't release it."""
+    lock = mp.RLock()
+    lock.acquire()
+    with raises(AssertionError):
+        CallerThread(mp, lock, "release").result()
+    assert not _free_for_others(mp, lock)
+
+
+@requirement("synchronization.rlock.with.holds")
+def test_with_rlock(mp):
+    """A recursive lock is owned within nested with statements, and free after the outer one."""
+    lock = mp.RLock()
+    free = []
+    with lock:
+        with lock:
+            free.append(_free_for_others(mp, lock))
+        free.append(_free_for_others(mp, lock))
+    assert [*free, _free_for_others(mp, lock)] == [False, False, True]
+
+
+@requirement("synchronization.rlock.locked")
+def test_rlock_locked(mp):
+    """locked() follows acquire() and release(), for the owner and for others."""
+    lock = mp.RLock()
+    states = [lock.locked()]
+    with lock:
+        states += [lock.locked(), CallerThread(mp, lock, "locked").result(), ask(mp, _locked, lock)]
+    assert [*states, lock.locked()] == [False, True, True, True, False]
+
+
+def _locked(lock):
+    return lock.locked()
+
+
+# Semaphore
+
+
+def _takes(semaphore, times):
+    """What so many calls of acquire(False) give."""
+    return [semaphore.acquire(False) for _ in range(times)]
+
+
+@requirement("synchronization.semaphore.value.one-by-default")
+def test_semaphore_begins_at_one(mp):
+    """``Semaphore()`` can be acquired once."""
+    assert _takes(mp.Semaphore(), 2) == [True, False]
+
+
+@requirement("synchronization.semaphore.value.initial")
+def test_semaphore_begins_at_its_value(mp):
+    """``Semaphore(3)`` can be acquired three times, ``Semaphore(value=0)`` not at all."""
+    assert _takes(mp.Semaphore(3), 4) == [True, True, True, False]
+    assert _takes(mp.Semaphore(value=0), 1) == [False]
+
+
+@requirement("synchronization.semaphore.value.negative-refused")
+def test_semaphore_below_zero(mp):
+    """``Semaphore(-1)`` raises ValueError (as documented) or OSError (as CPython does)."""
+    with raises(ValueError, OSError):
+        mp.Semaphore(-1)
+
+
+@requirement("synchronization.semaphore.acquire.blocks-at-zero")
+def test_semaphore_blocks_at_zero(mp):
+    """A child sleeps in acquire() until the parent releases."""
+    semaphore = mp.Semaphore(0)
+    caller = Caller(mp, semaphore, "acquire")
+    caller.until_blocked()
+    semaphore.release()
+    assert caller.result() is True
+
+
+@requirement("synchronization.semaphore.acquire.nonblocking-returns-false")
+def test_nonblocking_acquire_of_exhausted_semaphore(mp):
+    """acquire(False) returns False at zero, True above."""
+    semaphore = mp.Semaphore(0)
+    assert semaphore.acquire(False) is False
+    semaphore.release()
+    assert semaphore.acquire(False) is True
+
+
+@requirement("synchronization.semaphore.acquire.parameter-named-block")
+def test_semaphore_acquire_parameters(mp):
+    """acquire() takes block and timeout, by name and by position."""
+    semaphore = mp.Semaphore(1)
+    assert semaphore.acquire(block=True, timeout=None) is True
+    assert semaphore.acquire(block=False) is False
+    assert semaphore.acquire(True, 0.0) is False
+
+
+@requirement("synchronization.semaphore.acquire.timeout-expires")
+def test_semaphore_timeout_expires(mp):
+    """acquire() returns False after the timeout."""
+    assert mp.Semaphore(0).acquire(timeout=_MOMENT) is False
+
+
+@requirement("synchronization.semaphore.acquire.timeout-in-time")
+def test_semaphore_released_within_the_timeout(mp):
+    """acquire() with a timeout sleeps, and returns True after the release."""
+    semaphore = mp.Semaphore(0)
+    caller = CallerThread(mp, semaphore, "acquire", True, mp.timeout)
+    caller.until_blocked()
+    semaphore.release()
+    assert caller.result() is True
+
+
+@requirement("synchronization.semaphore.release.beyond-initial-value")
+def test_semaphore_has_no_bound(mp):
+    """Two calls of release() make three of one."""
+    semaphore = mp.Semaphore(1)
+    semaphore.release()
+    semaphore.release()
+    assert _takes(semaphore, 4) == [True, True, True, False]
+
+
+@requirement("synchronization.semaphore.release.wakes-one")
+def test_semaphore_release_wakes_one(mp):
+    """Of two that wait, one gets what was released, and the other goes on waiting."""
+    semaphore = mp.Semaphore(0)
+    callers = [Caller(mp, semaphore, "acquire"), CallerThread(mp, semaphore, "acquire")]
+    for caller in callers:
+        caller.until_blocked()
+    semaphore.release()
+    (other,) = _until_returned(mp, callers, 1)
+    other.until_blocked()
+    semaphore.release()
+    assert [caller.result() for caller in callers] == [True, True]
+
+
+@requirement("synchronization.semaphore.release.many")
+def test_semaphore_release_many(mp):
+    """release(3) can be acquired three times."""
+    semaphore = mp.Semaphore(0)
+    semaphore.release(3)
+    assert _takes(semaphore, 4) == [True, True, True, False]
+    semaphore.release(n=2)
+    assert _takes(semaphore, 3) == [True, True, False]
+
+
+@requirement("synchronization.semaphore.with.holds")
+def test_with_semaphore(mp):
+    """Within the with statement one is taken, after it there is one again."""
+    semaphore = mp.Semaphore(1)
+    with semaphore:
+        assert semaphore.acquire(False) is False
+    assert _takes(semaphore, 2) == [True, False]
+
+
+@requirement("synchronization.semaphore.get-value")
+def test_semaphore_get_value(mp):
+    """get_value() follows acquire() and release(), also those of a child."""
+    semaphore = mp.Semaphore(2)
+    values = [semaphore.get_value()]
+    semaphore.acquire()
+    values.append(semaphore.get_value())
+    run(mp, _acquire, semaphore)
+    assert [*values, semaphore.get_value()] == [2, 1, 0]
+
+
+@requirement("synchronization.semaphore.locked")
+def test_semaphore_locked(mp):
+    """locked() is true at zero, and false above."""
+    semaphore = mp.Semaphore(2)
+    states = [semaphore.locked()]
+    semaphore.acquire()
+    states.append(semaphore.locked())
+    semaphore.acquire()
+    assert [*states, semaphore.locked()] == [False, False, True]
+
+
+# BoundedSemaphore
+
+
+@requirement("synchronization.bounded-semaphore.value.one-by-default")
+def test_bounded_semaphore_begins_at_one(mp):
+    """``BoundedSemaphore()`` can be acquired once."""
+    assert _takes(mp.BoundedSemaphore(), 2) == [True, False]
+
+
+@requirement("synchronization.bounded-semaphore.value.initial")
+def test_bounded_semaphore_begins_at_its_value(mp):
+    """``BoundedSemaphore(value=3)`` can be acquired three times."""
+    assert _takes(mp.BoundedSemaphore(value=3), 4) == [True, True, True, False]
+
+
+@requirement("synchronization.bounded-semaphore.acquire.blocks-at-zero")
+def test_bounded_semaphore_blocks_at_zero(mp):
+    """A child sleeps in acquire() until the parent releases."""
+    semaphore = mp.BoundedSemaphore(1)
+    semaphore.acquire()
+    caller = Caller(mp, semaphore, "acquire")
+    caller.until_blocked()
+    semaphore.release()
+    assert caller.result() is True
+
+
+@requirement("synchronization.bounded-semaphore.acquire.parameter-named-block")
+def test_bounded_semaphore_acquire_parameters(mp):
+    """acquire() takes block and timeout, by name and by position."""
+    semaphore = mp.BoundedSemaphore(1)
+    assert semaphore.acquire(block=True, timeout=None) is True
+    assert semaphore.acquire(block=False) is False
+    assert semaphore.acquire(True, 0.0) is False
+
+
+@requirement("synchronization.bounded-semaphore.acquire.timeout-expires")
+def test_bounded_semaphore_timeout_expires(mp):
+    """acquire() returns False after the timeout."""
+    semaphore = mp.BoundedSemaphore(1)
+    semaphore.acquire()
+    assert semaphore.acquire(timeout=_MOMENT) is False
+
+
+@requirement("synchronization.bounded-semaphore.release.too-often-raises-value-error")
+def test_bounded_semaphore_released_too_often(mp):
+    """release() beyond the initial value raises ValueError and adds nothing."""
+    semaphore = mp.BoundedSemaphore(2)
+    semaphore.acquire()
+    semaphore.release()
+    with raises(ValueError):
+        semaphore.release()
+    assert _takes(semaphore, 3) == [True, True, False]
+
+
+@requirement("synchronization.bounded-semaphore.release.bound-counts-all-processes")
+def test_bound_counts_all_processes(mp):
+    """After a child's release(), the parent's is one too many."""
+    semaphore = mp.BoundedSemaphore(1)
+    semaphore.acquire()
+    run(mp, _release, semaphore)
+    with raises(ValueError):
+        semaphore.release()
+
+
+@requirement("synchronization.bounded-semaphore.with.holds")
+def test_with_bounded_semaphore(mp):
+    """Within the with statement one is taken, after it there is one again."""
+    semaphore = mp.BoundedSemaphore(1)
+    with semaphore:
+        assert semaphore.acquire(False) is False
+    assert _takes(semaphore, 2) == [True, False]
+
+
+@requirement("synchronization.bounded-semaphore.locked")
+def test_bounded_semaphore_locked(mp):
+    """locked() is true at zero, and false above."""
+    semaphore = mp.BoundedSemaphore(1)
+    states = [semaphore.locked()]
+    semaphore.acquire()
+    assert [*states, semaphore.locked()] == [False, True]
+
+
+# Condition
+
+
+@requirement("synchronization.condition.lock.recursive-by-default")
+def test_condition_makes_a_recursive_lock(mp):
+    """The owner of a condition without a given lock may acquire it again."""
+    condition = mp.Condition()
+    assert [condition.acquire(), condition.acquire(False)] == [True, True]
+    condition.release()
+    assert not _free_for_others(mp, condition)
+
+
+@requirement("synchronization.condition.lock.given-is-used")
+def test_condition_uses_the_lock_given(mp):
+    """What the condition acquires and releases is the lock, a Lock or an RLock."""
+    for lock in (mp.Lock(), mp.RLock()):
+        condition = mp.Condition(lock)
+        condition.acquire()
+        assert not _free_for_others(mp, lock)
+        condition.release()
+        assert _free_for_others(mp, lock)
+
+
+@requirement("synchronization.condition.lock.shared-by-conditions")
+def test_conditions_share_a_lock(mp):
+    """Two conditions of one lock exclude each other, and notify their own waiters only."""
+    lock = mp.RLock()
+    one, other = mp.Condition(lock), mp.Condition(lock)
+    (waiter,) = _waiting(mp, other, 1)
+    with one:
+        assert not _free_for_others(mp, other)
+        one.notify_all()
+    waiter.until_blocked()
+    with other:
+        other.notify()
+    assert waiter.result() is True
+
+
+@requirement("synchronization.condition.lock.plain")
+def test_condition_with_a_plain_lock(mp):
+    """wait() and notify() work with a Lock."""
+    condition = mp.Condition(mp.Lock())
+    (waiter,) = _waiting(mp, condition, 1)
+    with condition:
+        condition.notify()
+    assert waiter.result() is True
+    with condition:
+        assert condition.wait(_MOMENT) is False
+
+
+@requirement("synchronization.condition.acquire.passes-arguments-and-result")
+def test_condition_acquire_is_the_lock_s(mp):
+    """acquire() takes block and timeout, and returns True or False."""
+    condition = mp.Condition()
+    assert condition.acquire(False) is True
+    assert CallerThread(mp, condition, "acquire", False).result() is False
+    assert CallerThread(mp, condition, "acquire", True, _MOMENT).result() is False
+
+
+@requirement("synchronization.condition.release.returns-nothing")
+def test_condition_release_returns_none(mp):
+    """release() returns None, and others can take the lock."""
+    condition = mp.Condition()
+    condition.acquire()
+    assert condition.release() is None
+    assert _free_for_others(mp, condition)
+
+
+@requirement("synchronization.condition.with.holds")
+def test_with_condition(mp):
+    """The lock is held within the with statement, and free after it."""
+    condition = mp.Condition()
+    with condition:
+        assert not _free_for_others(mp, condition)
+    assert _free_for_others(mp, condition)
+
+
+@requirement("synchronization.condition.wait.releases-lock")
+def test_waiting_releases_the_lock(mp):
+    """While a child waits, the parent can acquire the condition."""
+    condition = mp.Condition()
+    waiter = Caller(mp, _Holding(condition), "wait")
+    waiter.until_blocked()
+    assert condition.acquire(False) is True
+    condition.notify()
+    condition.release()
+    waiter.result()
+
+
+@requirement("synchronization.condition.wait.notified-returns-true")
+def test_notified_wait_returns_true(mp):
+    """A child sleeps in wait() until the parent notifies, and gets True."""
+    condition = mp.Condition()
+    waiter = Caller(mp, _Holding(condition), "wait")
+    waiter.until_blocked()
+    with condition:
+        condition.notify()
+    assert waiter.result() is True
+
+
+@requirement("synchronization.condition.wait.reacquires-lock")
+def test_notified_wait_reacquires_the_lock(mp):
+    """wait() goes on sleeping while the notifier keeps the lock, and holds it when it returns."""
+    condition = mp.Condition()
+    (waiter,) = _waiting(mp, condition, 1)
+    with condition:
+        condition.notify()
+        waiter.until_blocked()
+    assert waiter.result() is True
+    with condition:
+        notifier = CallerThread(mp, _Holding(condition), "notify")
+        assert condition.wait() is True
+        notifier.result()
+        assert not _free_for_others(mp, condition)
+
+
+@requirement("synchronization.condition.wait.timeout-returns-false")
+def test_wait_timeout(mp):
+    """wait() returns False after the timeout."""
+    condition = mp.Condition()
+    with condition:
+        assert condition.wait(timeout=_MOMENT) is False
+
+
+@requirement("synchronization.condition.wait.timeout-reacquires-lock")
+def test_timed_out_wait_reacquires_the_lock(mp):
+    """After a wait() that timed out the lock is held."""
+    condition = mp.Condition()
+    with condition:
+        condition.wait(_MOMENT)
+        assert not _free_for_others(mp, condition)
+
+
+@requirement("synchronization.condition.wait.timeout-in-time")
+def test_wait_notified_within_the_timeout(mp):
+    """wait() with a timeout returns True after notify()."""
+    condition = mp.Condition()
+    waiter = CallerThread(mp, _Holding(condition), "wait", mp.timeout)
+    waiter.until_blocked()
+    with condition:
+        condition.notify()
+    assert waiter.result() is True
+
+
+@requirement("synchronization.condition.wait.unowned-raises")
+def test_wait_without_the_lock(mp):
+    """wait() raises RuntimeError (as documented) or AssertionError (as CPython does)."""
+    with raises(RuntimeError, AssertionError):
+        mp.Condition().wait(_MOMENT)
+
+
+@requirement("synchronization.condition.wait.really-releases-recursive-lock")
+def test_wait_releases_all_levels(mp):
+    """Another thread notifies while the waiter has acquired twice; then the waiter owns two levels again."""
+    condition = mp.Condition()
+    condition.acquire()
+    condition.acquire()
+    notifier = CallerThread(mp, _Holding(condition), "notify")
+    assert condition.wait(mp.timeout) is True
+    notifier.result()
+    condition.release()
+    assert not _free_for_others(mp, condition)
+    condition.release()
+    assert _free_for_others(mp, condition)
+
+
+@requirement("synchronization.condition.wait-for.returns-last-value")
+def test_wait_for_returns_what_the_predicate_gave(mp):
+    """wait_for() returns the first true value of the predicate."""
+    condition, state = mp.Condition(), []
+    with condition:
+        changer = CallerThread(mp, _Holding(condition), "change", state)
+        assert condition.wait_for(lambda: state and state[0]) == "word"
+    changer.result()
+
+
+@requirement("synchronization.condition.wait-for.true-at-first")
+def test_wait_for_what_is_true(mp):
+    """wait_for() returns at once when the predicate is true."""
+    condition = mp.Condition()
+    with condition:
+        assert condition.wait_for(lambda: "word", _AGES) == "word"
+
+
+@requirement("synchronization.condition.wait-for.goes-on-while-false")
+def test_wait_for_goes_on_waiting(mp):
+    """A notification does not end wait_for() while the predicate is false."""
+    condition, state = mp.Condition(), []
+    waiter = CallerThread(mp, _Holding(condition), "wait_for", lambda: state)
+    waiter.until_blocked()
+    with condition:
+        condition.notify()
+    waiter.until_blocked()
+    _Holding(condition).change(state)
+    assert waiter.result() == ["word"]
+
+
+@requirement("synchronization.condition.wait-for.timeout-returns-last-value")
+def test_wait_for_timeout(mp):
+    """After the timeout, wait_for() returns what the predicate gave: a false value."""
+    condition = mp.Condition()
+    with condition:
+        assert condition.wait_for(lambda: "", timeout=_MOMENT) == ""
+
+
+@requirement("synchronization.condition.wait-for.predicate-holds-lock")
+def test_predicate_is_called_with_the_lock(mp):
+    """The lock is held at the predicate's first call, and at the one after a notification."""
+    condition, held = mp.Condition(), []
+
+    def predicate():
+        held.append(not _free_for_others(mp, condition))
+        return len(held) == 2
+
+    with condition:
+        notifier = CallerThread(mp, _Holding(condition), "notify")
+        condition.wait_for(predicate)
+    notifier.result()
+    assert held == [True, True]
+
+
+@requirement("synchronization.condition.wait-for.unowned-raises")
+def test_wait_for_without_the_lock(mp):
+    """wait_for() raises RuntimeError (as documented) or AssertionError (as CPython does)."""
+    with raises(RuntimeError, AssertionError):
+        mp.Condition().wait_for(lambda: False, _MOMENT)
+
+
+@requirement("synchronization.condition.notify.wakes-one-by-default")
+def test_notify_wakes_one(mp):
+    """notify() ends one of two calls of wait()."""
+    condition = mp.Condition()
+    waiters = _waiting(mp, condition, 2)
+    with condition:
+        condition.notify()
+    _until_returned(mp, waiters, 1)
+    with condition:
+        condition.notify_all()
+    for waiter in waiters:
+        waiter.result()
+
+
+@requirement("synchronization.condition.notify.wakes-no-more-than-asked")
+def test_notify_wakes_only_one(mp):
+    """notify() leaves the other of two asleep."""
+    condition = mp.Condition()
+    waiters = _waiting(mp, condition, 2)
+    with condition:
+        condition.notify()
+    (other,) = _until_returned(mp, waiters, 1)
+    other.until_blocked()
+    with condition:
+        condition.notify()
+    assert [waiter.result() for waiter in waiters] == [True, True]
+
+
+@requirement("synchronization.condition.notify.wakes-n")
+def test_notify_wakes_several(mp):
+    """notify(2) ends two of three calls of wait()."""
+    condition = mp.Condition()
+    waiters = _waiting(mp, condition, 3)
+    with condition:
+        condition.notify(2)
+    _until_returned(mp, waiters, 2)
+    with condition:
+        condition.notify_all()
+    for waiter in waiters:
+        waiter.result()
+
+
+@requirement("synchronization.condition.notify.wakes-fewer-when-fewer-wait")
+def test_notify_more_than_wait(mp):
+    """notify(n=5) wakes the one that waits; the next wait() times out."""
+    condition = mp.Condition()
+    (waiter,) = _waiting(mp, condition, 1)
+    with condition:
+        condition.notify(n=5)
+    assert waiter.result() is True
+    with condition:
+        assert condition.wait(_MOMENT) is False
+
+
+@requirement("synchronization.condition.notify.nothing-without-waiters")
+def test_notify_nobody(mp):
+    """A wait() after notify() and notify_all() times out."""
+    condition = mp.Condition()
+    with condition:
+        condition.notify()
+        condition.notify_all()
+        assert condition.wait(_MOMENT) is False
+
+
+@requirement("synchronization.condition.notify.unowned-raises")
+def test_notify_without_the_lock(mp):
+    """notify() raises RuntimeError (as documented) or AssertionError (as CPython does)."""
+    with raises(RuntimeError, AssertionError):
+        mp.Condition().notify()
+
+
+@requirement("synchronization.condition.notify-all.wakes-all")
+def test_notify_all_wakes_processes_and_threads(mp):
+    """notify_all() ends wait() in another process, and in two threads."""
+    condition = mp.Condition()
+    waiters = [Caller(mp, _Holding(condition), "wait")]
+    waiters[0].until_blocked()
+    waiters += _waiting(mp, condition, 2)
+    with condition:
+        condition.notify_all()
+    assert [waiter.result() for waiter in waiters] == [True, True, True]
+
+
+@requirement("synchronization.condition.notify-all.unowned-raises")
+def test_notify_all_without_the_lock(mp):
+    """notify_all() raises RuntimeError (as documented) or AssertionError (as CPython does)."""
+    with raises(RuntimeError, AssertionError):
+        mp.Condition().notify_all()
+
+
+@requirement("synchronization.condition.locked")
+def test_condition_locked(mp):
+    """locked() follows acquire() and release()."""
+    condition = mp.Condition()
+    states = [condition.locked()]
+    with condition:
+        states.append(condition.locked())
+    assert [*states, condition.locked()] == [False, True, False]
+
+
+# Event
+
+
+@requirement("synchronization.event.false-at-first")
+def test_new_event_is_not_set(mp):
+    """is_set() of a new event is False."""
+    assert mp.Event().is_set() is False
+
+
+@requirement("synchronization.event.set.makes-true")
+def test_set_event_is_set(mp):
+    """is_set() is True after set(), and after a second one."""
+    event = mp.Event()
+    event.set()
+    first = event.is_set()
+    event.set()
+    assert [first, event.is_set()] == [True, True]
+
+
+@requirement("synchronization.event.set.seen-by-others")
+def test_event_is_set_for_all_processes(mp):
+    """A child finds set what its parent has set, and the parent what the child has set."""
+    asked, answered = mp.Event(), mp.Event()
+    asked.set()
+    run(mp, _answer, asked, answered)
+    assert answered.is_set()
+
+
+def _answer(asked, answered):
+    if asked.is_set():
+        answered.set()
+
+
+@requirement("synchronization.event.set.wakes-all")
+def test_set_wakes_processes_and_threads(mp):
+    """set() ends wait() in another process, and in two threads, with True."""
+    event = mp.Event()
+    waiters = [Caller(mp, event, "wait")]
+    waiters += [CallerThread(mp, event, "wait") for _ in range(2)]
+    for waiter in waiters:
+        waiter.until_blocked()
+    event.set()
+    assert [waiter.result() for waiter in waiters] == [True, True, True]
+
+
+@requirement("synchronization.event.clear.makes-false")
+def test_cleared_event_is_not_set(mp):
+    """is_set() is False after clear(), and after a second one."""
+    event = mp.Event()
+    event.set()
+    event.clear()
+    first = event.is_set()
+    event.clear()
+    assert [first, event.is_set()] == [False, False]
+
+
+@requirement("synchronization.event.clear.wait-blocks-again")
+def test_wait_after_clear(mp):
+    """wait() sleeps after clear() until the next set()."""
+    event = mp.Event()
+    event.set()
+    event.clear()
+    waiter = CallerThread(mp, event, "wait")
+    waiter.until_blocked()
+    event.set()
+    assert waiter.result() is True
+
+
+@requirement("synchronization.event.wait.returns-at-once-when-set")
+def test_wait_for_a_set_event(mp):
+    """wait() returns True again and again while the event is set."""
+    event = mp.Event()
+    event.set()
+    assert [event.wait(), event.wait(_AGES), event.wait(0)] == [True, True, True]
+
+
+@requirement("synchronization.event.wait.timeout-returns-false")
+def test_event_timeout(mp):
+    """wait() returns False after the timeout."""
+    assert mp.Event().wait(timeout=_MOMENT) is False
+
+
+@requirement("synchronization.event.wait.timeout-in-time")
+def test_event_set_within_the_timeout(mp):
+    """wait() with a timeout sleeps, and returns True after set()."""
+    event = mp.Event()
+    waiter = CallerThread(mp, event, "wait", mp.timeout)
+    waiter.until_blocked()
+    event.set()
+    assert waiter.result() is True
+
+
+@requirement("synchronization.event.wait.true-though-cleared-at-once")
+def test_wait_for_an_event_that_is_cleared_at_once(mp):
+    """Two that wait get True from set(), though clear() follows immediately, each of ten times."""
+    event = mp.Event()
+    for _ in range(10):
+        waiters = [CallerThread(mp, event, "wait") for _ in range(2)]
+        for waiter in waiters:
+            waiter.until_blocked()
+        event.set()
+        event.clear()
+        assert [waiter.result() for waiter in waiters] == [True, True]
+
+
+# Barrier
+
+
+@requirement("synchronization.barrier.wait.blocks-until-all-arrive")
+def test_barrier_blocks_until_all_have_arrived(mp):
+    """Two of three parties sleep until the third arrives."""
+    barrier = mp.Barrier(3)
+    waiters = [Caller(mp, barrier, "wait"), CallerThread(mp, barrier, "wait")]
+    for waiter in waiters:
+        waiter.until_blocked()
+    indexes = [barrier.wait(), *(waiter.result() for waiter in waiters)]
+    assert len(indexes) == 3
+
+
+@requirement("synchronization.barrier.wait.index")
+def test_barrier_gives_each_an_index(mp):
+    """Three parties get 0, 1 and 2."""
+    barrier = mp.Barrier(3)
+    waiters = [CallerThread(mp, barrier, "wait") for _ in range(2)]
+    indexes = [barrier.wait(), *(waiter.result() for waiter in waiters)]
+    assert sorted(indexes) == [0, 1, 2]
+
+
+@requirement("synchronization.barrier.wait.one-party-passes-at-once")
+def test_barrier_of_one(mp):
+    """A barrier of one party stops nobody."""
+    assert mp.Barrier(1).wait() == 0
+
+
+@requirement("synchronization.barrier.reusable")
+def test_barrier_is_used_again(mp):
+    """Two parties pass the same barrier three times; each time it makes the first one wait."""
+    barrier = mp.Barrier(2)
+    for _ in range(3):
+        waiter = CallerThread(mp, barrier, "wait")
+        waiter.until_blocked()
+        assert {barrier.wait(), waiter.result()} == {0, 1}
+
+
+@requirement("synchronization.barrier.action.called-once-before-release")
+def test_barrier_action(mp):
+    """The action is called once a round, while those who arrived first still wait."""
+    waiters = []
+    barrier = mp.Barrier(2, action=lambda: waiters[-1].until_blocked() or calls.append("call"))
+    calls = []
+    for _ in range(2):
+        waiters.append(CallerThread(mp, barrier, "wait"))
+        waiters[-1].until_blocked()
+        barrier.wait()
+        waiters[-1].result()
+    assert calls == ["call", "call"]
+
+
+def _fail():
+    raise KeyError
+
+
+@requirement("synchronization.barrier.action.error-breaks")
+def test_failing_action_breaks_the_barrier(mp):
+    """After an error of the action the barrier is broken, and who waits gets BrokenBarrierError."""
+    barrier = mp.Barrier(2, _fail)
+    waiter = CallerThread(mp, barrier, "wait")
+    waiter.until_blocked()
+    with raises(KeyError, mp.BrokenBarrierError):
+        barrier.wait()
+    with raises(mp.BrokenBarrierError):
+        waiter.result()
+    assert barrier.broken is True
+
+
+@requirement("synchronization.barrier.action.error-reaches-caller")
+def test_error_of_the_action_is_raised(mp):
+    """The party that called the action gets its error."""
+    with raises(KeyError):
+        mp.Barrier(1, _fail).wait()
+
+
+@requirement("synchronization.barrier.timeout.breaks")
+def test_timeout_breaks_the_barrier(mp):
+    """The barrier is broken after a wait() that timed out."""
+    barrier = mp.Barrier(2)
+    with raises(Exception):
+        barrier.wait(_MOMENT)
+    assert barrier.broken is True
+
+
+@requirement("synchronization.barrier.timeout.raises")
+def test_barrier_timeout_raises(mp):
+    """wait() raises BrokenBarrierError after the timeout."""
+    with raises(mp.BrokenBarrierError):
+        mp.Barrier(2).wait(timeout=_MOMENT)
+
+
+@requirement("synchronization.barrier.timeout.breaks-for-others")
+def test_timeout_of_one_party_ends_the_others(mp):
+    """A child that waits without limit gets BrokenBarrierError when the parent's wait() times out."""
+    barrier = mp.Barrier(3)
+    waiter = Caller(mp, _Barred(barrier), "wait")
+    waiter.until_blocked()
+    with raises(mp.BrokenBarrierError):
+        barrier.wait(_MOMENT)
+    assert waiter.result() == "BrokenBarrierError"
+
+
+class _Barred:
+    """Calls wait(), and tells the name of the error that it gets."""
+
+    def __init__(self, barrier):
+        self.barrier = barrier
+
+    def wait(self):
+        try:
+            return self.barrier.wait()
+        except threading.BrokenBarrierError:
+            return "BrokenBarrierError"
+
+
+@requirement("synchronization.barrier.timeout.default-from-constructor")
+def test_default_timeout_of_a_barrier(mp):
+    """wait() without a timeout runs out of the constructor's."""
+    barrier = mp.Barrier(2, timeout=_MOMENT)
+    with raises(mp.BrokenBarrierError):
+        barrier.wait()
+
+
+@requirement("synchronization.barrier.timeout.own-before-default")
+def test_own_timeout_before_the_default(mp):
+    """wait() with a short timeout does not wait for the constructor's long one."""
+    barrier = mp.Barrier(2, None, _AGES)
+    with raises(mp.BrokenBarrierError):
+        barrier.wait(_MOMENT)
+
+
+@requirement("synchronization.barrier.abort.waiters-get-error")
+def test_abort_ends_those_that_wait(mp):
+    """A child in wait() gets BrokenBarrierError when the parent aborts."""
+    barrier = mp.Barrier(2)
+    waiter = Caller(mp, _Barred(barrier), "wait")
+    waiter.until_blocked()
+    barrier.abort()
+    assert waiter.result() == "BrokenBarrierError"
+
+
+@requirement("synchronization.barrier.abort.later-calls-get-error")
+def test_wait_after_abort(mp):
+    """wait() raises BrokenBarrierError at once, again and again."""
+    barrier = mp.Barrier(1)
+    barrier.abort()
+    for _ in range(2):
+        with raises(mp.BrokenBarrierError):
+            barrier.wait()
+
+
+@requirement("synchronization.barrier.reset.waiters-get-error")
+def test_reset_ends_those_that_wait(mp):
+    """A thread in wait() gets BrokenBarrierError when another resets the barrier."""
+    barrier = mp.Barrier(2)
+    waiter = CallerThread(mp, barrier, "wait")
+    waiter.until_blocked()
+    barrier.reset()
+    with raises(mp.BrokenBarrierError):
+        waiter.result()
+
+
+@requirement("synchronization.barrier.reset.empties")
+def test_barrier_after_reset(mp):
+    """After reset() nobody waits, and two parties pass."""
+    barrier = mp.Barrier(2)
+    waiter = CallerThread(mp, barrier, "wait")
+    waiter.until_blocked()
+    barrier.reset()
+    with raises(mp.BrokenBarrierError):
+        waiter.result()
+    assert (barrier.n_waiting, barrier.broken) == (0, False)
+    waiter = CallerThread(mp, barrier, "wait")
+    assert {barrier.wait(), waiter.result()} == {0, 1}
+
+
+@requirement("synchronization.barrier.reset.mends")
+def test_reset_mends_a_broken_barrier(mp):
+    """A barrier that was aborted can be passed after reset()."""
+    barrier = mp.Barrier(1)
+    barrier.abort()
+    barrier.reset()
+    assert barrier.broken is False
+    assert barrier.wait() == 0
+
+
+@requirement("synchronization.barrier.parties")
+def test_parties_of_a_barrier(mp):
+    """``Barrier(3).parties`` is 3."""
+    assert mp.Barrier(3).parties == 3
+
+
+@requirement("synchronization.barrier.n-waiting")
+def test_n_waiting_of_a_barrier(mp):
+    """n_waiting counts the children that wait, and is 0 before and after."""
+    barrier = mp.Barrier(2)
+    counts = [barrier.n_waiting]
+    waiter = Caller(mp, barrier, "wait")
+    waiter.until_blocked()
+    counts.append(barrier.n_waiting)
+    barrier.wait()
+    waiter.result()
+    assert [*counts, barrier.n_waiting] == [0, 1, 0]
+
+
+@requirement("synchronization.barrier.broken")
+def test_broken_barrier_is_broken_for_all(mp):
+    """broken is False at first, and True for the parent after a child has aborted."""
+    barrier = mp.Barrier(2)
+    states = [barrier.broken]
+    run(mp, _abort, barrier)
+    assert [*states, barrier.broken] == [False, True]
+
+
+def _abort(barrier):
+    barrier.abort()
+
+
+@requirement("synchronization.barrier.error-is-runtime-error")
+def test_broken_barrier_error_is_a_runtime_error(mp):
+    """wait() of a broken barrier raises a RuntimeError."""
+    barrier = mp.Barrier(1)
+    barrier.abort()
+    with raises(RuntimeError):
+        barrier.wait()
+
+
+# SIGINT
+
+
+def _call_and_tell(sender, subject, method):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        sender.send((os.getpid(), threading.get_native_id()))
+        getattr(subject, method)()
+        sender.send("returned")
+    except KeyboardInterrupt:
+        sender.send("KeyboardInterrupt")
+
+
+def _interrupt(mp, subject, method="acquire"):
+    """What a blocked call in the main thread of a child comes to when the child gets SIGINT."""
+    from mpspec.observing import wait_until_asleep
+
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_call_and_tell, args=(sender, subject, method))
+    process.start()
+    pid, thread = receiver.recv()
+    wait_until_asleep(pid, thread, mp.timeout)
+    os.kill(pid, signal.SIGINT)
+    told = receiver.recv()
+    process.join()
+    return told
+
+
+@requirement("synchronization.interrupt.lock-acquire")
+def test_sigint_interrupts_lock_acquire(mp):
+    """KeyboardInterrupt comes out of a blocked Lock.acquire()."""
+    lock = mp.Lock()
+    lock.acquire()
+    assert _interrupt(mp, lock) == "KeyboardInterrupt"
+
+
+@requirement("synchronization.interrupt.rlock-acquire")
+def test_sigint_interrupts_rlock_acquire(mp):
+    """KeyboardInterrupt comes out of a blocked RLock.acquire()."""
+    lock = mp.RLock()
+    lock.acquire()
+    assert _interrupt(mp, lock) == "KeyboardInterrupt"
+
+
+@requirement("synchronization.interrupt.semaphore-acquire")
+def test_sigint_interrupts_semaphore_acquire(mp):
+    """KeyboardInterrupt comes out of a blocked Semaphore.acquire()."""
+    assert _interrupt(mp, mp.Semaphore(0)) == "KeyboardInterrupt"
+
+
+@requirement("synchronization.interrupt.bounded-semaphore-acquire")
+def test_sigint_interrupts_bounded_semaphore_acquire(mp):
+    """KeyboardInterrupt comes out of a blocked BoundedSemaphore.acquire()."""
+    semaphore = mp.BoundedSemaphore(1)
+    semaphore.acquire()
+    assert _interrupt(mp, semaphore) == "KeyboardInterrupt"
+
+
+@requirement("synchronization.interrupt.condition-acquire")
+def test_sigint_interrupts_condition_acquire(mp):
+    """KeyboardInterrupt comes out of a blocked Condition.acquire()."""
+    condition = mp.Condition()
+    condition.acquire()
+    assert _interrupt(mp, condition) == "KeyboardInterrupt"
+
+
+@requirement("synchronization.interrupt.condition-wait")
+def test_sigint_interrupts_condition_wait(mp):
+    """KeyboardInterrupt comes out of a blocked Condition.wait()."""
+    assert _interrupt(mp, _Holding(mp.Condition()), "wait") == "KeyboardInterrupt"

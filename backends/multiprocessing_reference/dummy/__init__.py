@@ -1,8 +1,8 @@
 """The API of the package on threads: "no more than a wrapper around the threading module".
 
-A process is a thread, a queue is `queue.Queue`, shared objects are plain objects, and nothing is pickled.
-`Pool` gives a `ThreadPool`. Threads have no exit status, signals or process identity of their own, so what
-needs those (``terminate``, ``kill``, start methods) is not here.
+A process is a thread, a queue is `queue.Queue`, shared objects are plain objects, and nothing is
+pickled. `Pool` gives a `ThreadPool`. Threads have no exit status, signals or process identity of
+their own, so what needs those (``terminate``, ``kill``, start methods) is not here.
 
 Documentation: multiprocessing.dummy.
 """
@@ -26,7 +26,6 @@ from ..errors import (
     ProcessError,
     TimeoutError,  # noqa: A004 - the documented name
 )
-
 from .connection import Pipe
 
 if TYPE_CHECKING:
@@ -64,8 +63,8 @@ __all__ = [
 ]
 
 JoinableQueue = Queue
-dict = builtins.dict  # noqa: A001 - a manager's `dict`, `Manager()` being this module
-list = builtins.list  # noqa: A001 - a manager's `list`
+dict = builtins.dict  # noqa: A001 - the documented name
+list = builtins.list  # noqa: A001 - the documented name
 
 _children: weakref.WeakKeyDictionary[threading.Thread, weakref.WeakSet[DummyProcess]] = (
     weakref.WeakKeyDictionary()
@@ -79,7 +78,7 @@ class DummyProcess(threading.Thread):
     Documentation: multiprocessing.Process.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the documented parameters
         self,
         group: None = None,
         target: Callable[..., object] | None = None,
@@ -92,13 +91,15 @@ class DummyProcess(threading.Thread):
         if group is not None:
             message = "group must be None: it exists for the likeness with threading.Thread"
             raise ValueError(message)
-        super().__init__(None, target, name, tuple(args), builtins.dict(kwargs or {}), daemon=daemon)
+        super().__init__(
+            None, target, name, tuple(args), builtins.dict(kwargs or {}), daemon=daemon
+        )
         self._parent = current_process()
         self._exitcode = 0
 
     @property
     def exitcode(self) -> int | None:
-        """None until the thread ends; then 0, 1 after an exception, or what ``sys.exit`` was given."""
+        """None until the end; then 0, 1 after an exception, or what ``sys.exit`` was given."""
         return self._exitcode if self._started_and_ended() else None
 
     @property
@@ -176,7 +177,7 @@ class Namespace:
 
     if TYPE_CHECKING:
 
-        def __getattr__(self, name: str) -> Any: ...  # noqa: ANN401
+        def __getattr__(self, name: str) -> Any: ...  # noqa: ANN401 - the user's own objects
 
 
 class Value:
@@ -185,12 +186,12 @@ class Value:
     Documentation: multiprocessing.Value.
     """
 
-    def __init__(self, typecode: str | type, value: Any = 0, lock: object = True) -> None:  # noqa: ANN401, FBT002
+    def __init__(self, typecode: str | type, value: Any = 0, lock: object = True) -> None:  # noqa: ANN401, FBT002 - the user's own objects
         self._typecode = typecode
         self.value = value
         self._lock: Any = lock if hasattr(lock, "acquire") else threading.RLock()
 
-    def get_lock(self) -> Any:  # noqa: ANN401 - the caller's own lock, or an RLock
+    def get_lock(self) -> Any:  # noqa: ANN401 - the user's own objects
         """Return the lock that guards the value for those who ask for it."""
         return self._lock
 
@@ -201,7 +202,7 @@ class Value:
 def Array(  # noqa: N802 - the documented name
     typecode: str,
     size_or_initializer: int | Iterable[Any],
-    lock: object = True,  # noqa: ARG001, FBT002 - threads need none for single items
+    lock: object = True,  # noqa: ARG001, FBT002 - part of the interface
 ) -> _array.array[Any]:
     """Return an array of a size (zeroes) or with the given items.
 

@@ -1,8 +1,9 @@
 """Connections between threads: the API of `connection` on two in-process queues.
 
-Each end holds the queue that it reads and the queue that it writes. Objects are handed over as they are,
-never pickled: both ends see the same object. A closed end is told to its peer as a message of its own, so that
-``recv`` raises EOFError after the last object, as it does between processes.
+Each end holds the queue that it reads and the queue that it writes. Objects are handed over as
+they are, never pickled: both ends see the same object. A closed end is told to its peer as a
+message of its own, so that ``recv`` raises EOFError after the last object, as it does between
+processes.
 
 Documentation: multiprocessing.dummy ("replicates the API of multiprocessing").
 """
@@ -15,8 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from types import TracebackType
-
-    from typing_extensions import Self
+    from typing import Self
 
 __all__ = ["Client", "Connection", "Listener", "Pipe", "families"]
 
@@ -39,7 +39,7 @@ class _Stream:
             self.messages.append(message)
             self.changed.notify()
 
-    def get(self) -> Any:  # noqa: ANN401 - whatever was sent
+    def get(self) -> Any:  # noqa: ANN401 - the user's own objects
         with self.changed:
             self.changed.wait_for(lambda: self.messages or not self.writable)
             if self.messages:
@@ -92,7 +92,7 @@ class Connection:
         """Hand *obj* itself to the other end; OSError when this end is closed or only receives."""
         self._end(self._outgoing, "send from").put(obj)
 
-    def recv(self) -> Any:  # noqa: ANN401 - whatever was sent
+    def recv(self) -> Any:  # noqa: ANN401 - the user's own objects
         """Return the next object, waiting for it; EOFError when the other end was closed."""
         return self._end(self._incoming, "receive at").get()
 
@@ -115,7 +115,7 @@ class Connection:
         return data
 
     def recv_bytes_into(self, buf: bytearray | memoryview, offset: int = 0) -> int:
-        """Write the next message into *buf* at *offset* bytes; BufferTooShort when it does not fit."""
+        """Write the next message into *buf* at *offset* bytes; BufferTooShort if it can't fit."""
         data: bytes = self.recv()
         view = memoryview(buf).cast("B")
         if offset < 0 or offset > len(view):
@@ -161,7 +161,7 @@ class Connection:
         self.close()
 
 
-def Pipe(duplex: bool = True) -> tuple[Connection, Connection]:  # noqa: FBT001, FBT002, N802
+def Pipe(duplex: bool = True) -> tuple[Connection, Connection]:  # noqa: FBT001, FBT002, N802 - an outcome
     """Return the two ends of a pipe; with *duplex* false the first only receives, the second sends.
 
     Documentation: multiprocessing.Pipe.
@@ -178,7 +178,7 @@ class Listener:
     Documentation: multiprocessing.connection.Listener.
     """
 
-    def __init__(self, address: Any = None, family: None = None, backlog: int = 1) -> None:  # noqa: ANN401, ARG002
+    def __init__(self, address: Any = None, family: None = None, backlog: int = 1) -> None:  # noqa: ANN401, ARG002 - the user's own objects
         self._backlog: Queue[Connection] | None = Queue(backlog)
 
     @property

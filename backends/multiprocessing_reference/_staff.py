@@ -1,0 +1,293 @@
+"""The staff of a pool of processes: how its workers come, are replaced, and leave.
+
+A worker that ends is buried by whoever watches it: what it had sent is heard, its task fails, or
+is kept for another worker when it never started, and a fresh worker takes its place. When as many
+workers as the pool has end one after the other before they are ready, the pool is broken, and
+says so: to start workers for ever would help nobody.
+
+`ProcessCrew` adds what the workers do: `_process_crew` says how the two are locked.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from ._failures import BrokenPoolError, PoolTerminatedError, WorkerLostError
+from ._helper import Helper
+from ._jobs import CLOSE, RUN, TERMINATE
+from ._seat import Seat, start_worker
+from .util import Finalize
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ._jobs import Job, Task
+    from .context import BaseContext
+
+__all__ = ["Staff"]
+
+
+class Staff:
+    """See the module; the methods that raise NotImplementedError are the crew's."""
+
+    def __init__(
+        self,
+        context: BaseContext,
+        size: int,
+        initializer: Callable[..., object] | None,
+        initargs: Iterable[Any],
+        maxtasks: int | None,
+    ) -> None:
+        self.size = size
+        self.lock = threading.Lock()
+        self.state = RUN
+        self.helper = Helper(self)
+        self.seats: list[Seat] = []
+        self._new_worker = (context, initializer, initargs, maxtasks)
+        self._maxtasks = maxtasks
+        self._starting = 0
+        self._idle: list[Seat] = []
+        self._retired: list[Seat] = []
+        self._sources: deque[Job] = deque()  # jobs with tasks to give
+        self._returned: deque[Task] = deque()  # tasks whose worker never came to work
+        self._jobs: set[Job] = set()
+        self._all_done = threading.Condition(self.lock)
+        self._false_starts = 0  # workers in a row that ended before they were ready
+        self._broken: BrokenPoolError | None = None
+        self._start_error: BaseException | None = None
+        self._ended = False
+        self._finalizer = Finalize(None, self.terminate, exitpriority=15)
+        try:
+            for _ in range(size):
+                self._add(start_worker(*self._new_worker))
+        except BaseException:
+            self.terminate()
+            raise
+
+    def check_running(self) -> None:
+        """Raise ValueError unless the pool takes tasks."""
+        if self.state != RUN:
+            message = f"Pool not running: its state is {self.state}, it takes no further tasks"
+            raise ValueError(message)
+
+    def forget(self, job: Job) -> None:
+        """Hear that *job* is concluded."""
+        with self.lock:
+            self._jobs.discard(job)
+            leave = self._leaving()
+        _dismiss(leave)
+
+    def reap(self, seat: Seat, driver: Job | None) -> None:
+        """Take what *seat* sent; its process may have ended as well."""
+        raise NotImplementedError
+
+    def _hand_out(self, driver: Job | None) -> None:
+        raise NotImplementedError
+
+    def _hear(
+        self, seat: Seat, data: bytes | bytearray, fds: list[int], driver: Job | None
+    ) -> None:
+        raise NotImplementedError
+
+    def _settle(self, task: Task, ok: bool, value: object) -> None:  # noqa: FBT001 - an outcome
+        raise NotImplementedError
+
+    # Workers come and go.
+
+    def _add(self, seat: Seat) -> None:
+        with self.lock:
+            stay = self.state == RUN or (self.state == CLOSE and bool(self._jobs))
+            if stay:
+                self.seats.append(seat)
+                self._idle.append(seat)
+                self.helper.watch(seat)
+        if not stay:
+            seat.process.kill()
+            seat.release()
+
+    def _retire(self, seat: Seat) -> None:
+        """Let go of a worker that has had its tasks; a fresh one takes its place."""
+        with self.lock:
+            self.helper.unwatch(seat)
+        seat.channel.close()
+        self._replace()
+        with self.lock:
+            ended = [old for old in self._retired if old.dead()]
+            self._retired = [old for old in self._retired if old not in ended]
+        for old in ended:
+            old.release()
+
+    def _bury(self, seat: Seat, *, unread: bool = False) -> None:
+        """Clear up after a worker that has ended, whose last messages may be there yet."""
+        with self.lock:
+            self.helper.unwatch(seat)
+            seat.ending = True
+            driver = seat.driver
+        while not unread:
+            try:
+                data, fds = seat.channel.try_receive()
+            except (EOFError, OSError):
+                break
+            self._hear(seat, data, fds, driver)
+        with self.lock:
+            if seat.gone or seat not in self.seats:
+                return
+            seat.gone = True
+            self.seats.remove(seat)
+            if seat in self._idle:
+                self._idle.remove(seat)
+            task, seat.task = seat.task, None
+        seat.channel.close()
+        code = seat.end()
+        seat.release()
+        if not seat.ready:
+            self._count_false_start(seat, code)
+        if task is not None:
+            self._give_up(task, seat, code, started=seat.ready and not unread)
+        self._replace()
+
+    def _give_up(self, task: Task, seat: Seat, code: int | None, *, started: bool) -> None:
+        """Fail the task of a dead worker, or keep it for another one when it never started."""
+        with self.lock:
+            if self.state == TERMINATE:
+                return  # terminate() tells who waits
+            if not started and self._broken is None:
+                self._returned.append(task)
+                return
+        name = getattr(task.function, "__qualname__", repr(task.function))
+        message = (
+            f"the worker {seat.name} ended {_manner(code)} while "
+            f"it ran {name}(); this task is lost, the worker is replaced. Look for os._exit(), a "
+            "crash in native code, or a signal, perhaps for want of memory"
+        )
+        self._settle(task, ok=False, value=WorkerLostError(message))
+
+    def _count_false_start(self, seat: Seat, code: int | None) -> None:
+        with self.lock:
+            self._false_starts += 1
+            if self.state == TERMINATE or self._false_starts < self.size:
+                return
+        why = "its initializer raised" if self._start_error else f"it ended {_manner(code)}"
+        self._break(
+            f"the pool's workers can't start: {self._false_starts} in a row ended before they were "
+            f"ready, the last one, {seat.name}, because {why}",
+            self._start_error,
+        )
+
+    def _break(self, message: str, cause: BaseException | None) -> None:
+        error = BrokenPoolError(message)
+        error.__cause__ = cause
+        with self.lock:
+            self._broken = error
+            jobs = list(self._jobs)
+            self._sources.clear()
+            self._returned.clear()
+        for job in jobs:
+            job.fail(error)
+
+    def _replace(self) -> None:
+        """Start workers until there are as many as there should be."""
+        while True:
+            with self.lock:
+                wanted = self.state == RUN or (self.state == CLOSE and self._jobs)
+                if self._broken or not wanted or len(self.seats) + self._starting >= self.size:
+                    return
+                self._starting += 1
+            seat: Seat | None = None
+            try:
+                seat = start_worker(*self._new_worker)
+                self._add(seat)
+            except Exception as error:  # noqa: BLE001 - whatever the user's code raises
+                if not self.seats:
+                    self._break("no worker of the pool is left, and none can be started", error)
+                return
+            finally:
+                with self.lock:
+                    self._starting -= 1
+            self._hand_out(None)
+
+    # The end.
+
+    def close(self) -> None:
+        """Take in no further jobs; the workers leave after the last one."""
+        with self.lock:
+            if self.state == RUN:
+                self.state = CLOSE
+            leave = self._leaving()
+        _dismiss(leave)
+
+    def _leaving(self) -> list[Seat]:
+        """Return the workers that may go now. The lock is held."""
+        if self._jobs:
+            return []
+        self._all_done.notify_all()
+        return list(self.seats) if self.state == CLOSE else []
+
+    def terminate(self) -> None:
+        """End all workers; fail what they have not completed."""
+        error = PoolTerminatedError("the pool was terminated before this task was completed")
+        with self.lock:
+            done, self.state = self.state == TERMINATE or self._ended, TERMINATE
+            if done:
+                return
+            seats, jobs = self.seats + self._retired, list(self._jobs)
+            self._sources.clear()
+            self._returned.clear()
+        for seat in seats:
+            seat.process.terminate()
+        self.helper.stop()
+        with self.lock:
+            for job in jobs:
+                job.abort(error)
+            self._jobs.clear()
+            self._all_done.notify_all()
+        self._clear(seats)
+
+    def abandon(self) -> None:
+        """Terminate, in the helper's thread if there is one: this one may hold the lock."""
+        if not self.helper.abandon():
+            self.terminate()
+
+    def join(self) -> None:
+        """Wait for the last job, then for the workers."""
+        if self.helper.is_current():
+            message = "join() was called in a callback of the pool, which it would wait for"
+            raise RuntimeError(message)
+        with self.lock:
+            while self._jobs and self.state != TERMINATE:
+                self._all_done.wait()
+            seats = self.seats + self._retired
+            if self.state == TERMINATE or self._ended:
+                return
+            self._ended = True
+        _dismiss(seats)
+        for seat in seats:
+            seat.wait()
+        self.helper.stop()
+        self._clear(seats)
+
+    def _clear(self, seats: list[Seat]) -> None:
+        """Wait for the processes, and let go of all that was theirs."""
+        for seat in seats:
+            seat.end()
+            with self.lock:
+                ours = seat.driver is None and not seat.gone  # else its caller closes it
+                seat.gone = seat.gone or ours
+            if ours:
+                seat.release()
+        with self.lock:
+            self.seats = [seat for seat in self.seats if seat.driver is not None]
+            self._retired.clear()
+            self._idle.clear()
+        self._finalizer.cancel()
+
+
+def _manner(code: int | None) -> str:
+    return f"by signal {-code}" if code is not None and code < 0 else f"with exit code {code}"
+
+
+def _dismiss(seats: list[Seat]) -> None:
+    for seat in seats:
+        seat.channel.hang_up()

@@ -1,0 +1,153 @@
+"""Length-prefixed messages over stream sockets, pipes and the like."""
+
+from __future__ import annotations
+
+import os
+from _socket import AF_UNIX, MSG_CMSG_CLOEXEC, MSG_CTRUNC, MSG_NOSIGNAL, socket
+from struct import Struct
+
+from ._rights import (
+    ANCILLARY,
+    READ_MAX,
+    close_all,
+    read_stream,
+    refuse,
+    rights,
+    take_rights,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ._transport import Message
+
+__all__ = ["FileTransport", "StreamTransport"]
+
+_CONCATENATE_MAX = 8192  # bytes; beyond, a second buffer is cheaper than a copy
+# Framing of streams: the length as a signed 32-bit number, or -1 and the length in 64 bits.
+_HEADER, _LONG_HEADER = Struct("!i"), Struct("!Q")
+_HEADER_MAX = 0x7FFFFFFF
+
+
+class StreamTransport:
+    """Length-prefixed messages over a connected stream socket; one reader, one writer at a time."""
+
+    __slots__ = ("_sock", "carries_descriptors", "close", "fileno")
+
+    def __init__(self, sock: socket) -> None:
+        self._sock = sock
+        self.carries_descriptors = sock.family == AF_UNIX
+        self.close = sock.close
+        self.fileno = sock.fileno
+
+    def send(self, data: bytes | memoryview, fds: Sequence[int] = ()) -> None:
+        """Send one message, waiting for room."""
+        header = _header(len(data))
+        sock = self._sock
+        if not fds and len(data) <= _CONCATENATE_MAX:
+            sock.sendall(b"".join((header, data)), MSG_NOSIGNAL)
+            return
+        sent = sock.sendmsg((header, data), rights(fds) if fds else (), MSG_NOSIGNAL)
+        if sent < len(header):
+            sock.sendall(header[sent:], MSG_NOSIGNAL)
+            sent = len(header)
+        sent -= len(header)
+        if sent < len(data):
+            sock.sendall(memoryview(data)[sent:], MSG_NOSIGNAL)
+
+    def receive(self, limit: int | None = None, flags: int = 0) -> Message | None:
+        """Return one message; OSError when the stream ended in the middle of it."""
+        fds: Sequence[int] = ()
+        try:
+            if self.carries_descriptors:
+                header, ancillary, got, _ = self._sock.recvmsg(
+                    _HEADER.size, ANCILLARY, flags | MSG_CMSG_CLOEXEC
+                )
+                if ancillary or got & MSG_CTRUNC:
+                    fds = take_rights(ancillary, got)
+            else:
+                header = self._sock.recv(_HEADER.size, flags)
+        except ConnectionResetError:
+            header = b""
+        if not header:
+            raise EOFError
+        try:
+            return self._body(header, limit, fds), fds
+        except BaseException:
+            close_all(fds)
+            raise
+
+    def _body(self, header: bytes, limit: int | None, fds: Sequence[int]) -> bytes:
+        if len(header) < _HEADER.size:
+            header += self._exactly(_HEADER.size - len(header))
+        (size,) = _HEADER.unpack(header)
+        if size < 0:
+            (size,) = _LONG_HEADER.unpack(self._exactly(_LONG_HEADER.size))
+        if limit is not None and size > limit:
+            refuse(size, limit, ())
+        return self._exactly(size)
+
+    def _exactly(self, size: int) -> bytes:
+        data = read_stream(self._sock, size)
+        if data is None:
+            message = "the other end closed the connection in the middle of a message"
+            raise EOFError(message)
+        return data
+
+
+class FileTransport:
+    """Length-prefixed messages over a pipe or another file; one reader, one writer at a time."""
+
+    carries_descriptors = False
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._fd
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def send(self, data: bytes | memoryview, fds: Sequence[int] = ()) -> None:
+        """Send one message, waiting for room."""
+        if fds:
+            message = "this connection is not a Unix socket and can't carry file descriptors"
+            raise ValueError(message)
+        parts = [memoryview(_header(len(data))), memoryview(data)]
+        while parts:
+            sent = os.writev(self._fd, parts)
+            while parts and sent >= len(parts[0]):
+                sent -= len(parts.pop(0))
+            if sent:
+                parts[0] = parts[0][sent:]
+
+    def receive(self, limit: int | None = None, flags: int = 0) -> Message | None:  # noqa: ARG002 - only sockets take flags
+        """Return one message."""
+        (size,) = _HEADER.unpack(self._exactly(_HEADER.size))
+        if size < 0:
+            (size,) = _LONG_HEADER.unpack(self._exactly(_LONG_HEADER.size))
+        if limit is not None and size > limit:
+            refuse(size, limit, ())
+        return self._exactly(size), ()
+
+    def _exactly(self, size: int) -> bytes:
+        chunks: list[bytes] = []
+        while size:
+            chunk = os.read(self._fd, min(size, READ_MAX))
+            if not chunk:
+                raise EOFError
+            chunks.append(chunk)
+            size -= len(chunk)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _header(size: int) -> bytes:
+    if size <= _HEADER_MAX:
+        return _HEADER.pack(size)
+    return _HEADER.pack(-1) + _LONG_HEADER.pack(size)

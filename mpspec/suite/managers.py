@@ -1,0 +1,1792 @@
+"""Tests of the chapter managers."""
+
+import array
+import gc
+import operator
+import os
+import pickle
+import queue
+import signal
+import threading
+
+from mpspec.children import Caller, ChildError, ask, raises, remade, run
+from mpspec.marks import requirement
+
+KEY = b"abracadabra"
+
+
+# What the tests register with managers of their own, see the fixtures workshop and queue_server.
+
+
+class _Maths:
+    def add(self, x, y):
+        return x + y
+
+    def mul(self, x, y):
+        return x * y
+
+
+class _Greeter:
+    greeting = "no method"
+
+    def __init__(self, name, *, polite=False):
+        self._name = name
+        self._polite = polite
+
+    def greet(self):
+        return f"{'Dear' if self._polite else 'Hi'} {self._name}"
+
+    def wave(self):
+        return "waves"
+
+    def _whisper(self):
+        return "whispers"
+
+
+class _Broken(Exception):
+    pass
+
+
+class _Part:
+    def __init__(self):
+        self.turns = 0
+
+    def turn(self):
+        self.turns += 1
+        return self.turns
+
+
+class _Machine:
+    def __init__(self):
+        self._part = _Part()
+
+    def part(self):
+        return self._part
+
+    def turns(self):
+        return self._part.turns
+
+    def fail(self, *args):
+        raise _Broken(*args)
+
+    def generate(self):
+        return (number for number in range(3))
+
+
+class _Tracked:
+    alive = set()
+
+    def __init__(self, name):
+        self._name = name
+        self.alive.add(name)
+
+    def __del__(self):
+        self.alive.discard(self._name)
+
+    def name(self):
+        return self._name
+
+
+class _Census:
+    def has(self, name):
+        gc.collect()
+        return name in _Tracked.alive
+
+
+def _squares():
+    for number in range(4):
+        yield number * number
+
+
+def _operator():
+    return operator
+
+
+def _generator():
+    return (number for number in range(3))
+
+
+def _fail():
+    raise _Broken
+
+
+_shared_part = _Part()
+
+
+def _get_shared_part():
+    return _shared_part
+
+
+
+
+@remade
+def _squares_proxy(mp):
+    class SquaresProxy(mp.managers.BaseProxy):
+        _exposed_ = ("__next__",)
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            return self._callmethod("__next__")
+
+        def describe(self):
+            return "squares"
+
+    return SquaresProxy
+
+
+@remade
+def _machine_proxy(mp):
+    class MachineProxy(mp.managers.BaseProxy):
+        _exposed_ = ("part", "turns")
+        _method_to_typeid_ = {"part": "Part"}
+
+        def part(self):
+            return self._callmethod("part")
+
+        def turns(self):
+            return self._callmethod("turns")
+
+    return MachineProxy
+
+
+@remade
+def workshop_manager(mp):
+    """The class of the fixture workshop: a manager of whatever the tests of ``register`` need."""
+
+    class Workshop(mp.managers.SyncManager):
+        pass
+
+    Workshop.register("Maths", _Maths)
+    Workshop.register("Greeter", _Greeter)
+    Workshop.register("Whisperer", _Greeter, exposed=("greet", "_whisper"))
+    Workshop.register("Part", create_method=False)
+    Workshop.register("Machine", _Machine, method_to_typeid={"part": "Part"})
+    Workshop.register("PlainMachine", _Machine)
+    Workshop.register("ProxiedMachine", _Machine, proxytype=_machine_proxy(mp))
+    Workshop.register("squares", _squares, proxytype=_squares_proxy(mp))
+    Workshop.register("operator", _operator)
+    Workshop.register("generator", _generator)
+    Workshop.register("fail", _fail)
+    Workshop.register("get_shared_part", _get_shared_part)
+    Workshop.register("Tracked", _Tracked)
+    Workshop.register("Census", _Census)
+    return Workshop
+
+
+@remade
+def _bare_manager(mp):
+    class BareManager(mp.managers.BaseManager):
+        pass
+
+    BareManager.register("Maths", _Maths)
+    BareManager.register("get_pid", _Server)
+    BareManager.register("Queue", queue.Queue)
+    return BareManager
+
+
+class _Server:
+    def pid(self):
+        return os.getpid()
+
+
+def serve_queue(mp, sender):
+    """The child of the fixture queue_server: a server at a port of its own, which shares one queue."""
+    shared = queue.Queue()
+
+    class QueueManager(mp.managers.BaseManager):
+        pass
+
+    QueueManager.register("get_queue", callable=lambda: shared)
+    manager = QueueManager(address=("127.0.0.1", 0), authkey=KEY, ctx=mp.context)
+    server = manager.get_server()
+    sender.send(server.address)
+    server.serve_forever()
+
+
+def _queue_client(mp, address, authkey=KEY):
+    class QueueManager(mp.managers.BaseManager):
+        pass
+
+    QueueManager.register("get_queue")
+    return QueueManager(address=address, authkey=authkey, ctx=mp.context)
+
+
+def _started_by(mp, call):
+    """What a call gives, and the child that it has started."""
+    before = {child.pid for child in mp.active_children()}
+    result = call()
+    [process] = [child for child in mp.active_children() if child.pid not in before]
+    return result, process
+
+
+def _started_manager(mp, **kwargs):
+    manager = _bare_manager(mp)(ctx=mp.context, **kwargs)
+    manager.start()
+    return manager
+
+
+# Manager()
+
+
+@requirement("managers.manager.started")
+def test_manager_is_ready_for_use(mp):
+    """``Manager()`` gives a manager that has been started."""
+    manager = mp.Manager()
+    shared = manager.list([1, 2])
+    assert len(shared) == 2
+    del shared
+    manager.shutdown()
+
+
+@requirement("managers.manager.type")
+def test_manager_is_a_sync_manager(mp, manager):
+    """``Manager()`` gives a SyncManager, which is a BaseManager."""
+    assert isinstance(manager, mp.managers.SyncManager)
+    assert issubclass(mp.managers.SyncManager, mp.managers.BaseManager)
+
+
+@requirement("managers.manager.own-process")
+def test_manager_has_a_process_of_its_own(mp):
+    """``Manager()`` starts one child process."""
+    manager, process = _started_by(mp, mp.Manager)
+    assert process.is_alive()
+    assert process.pid != os.getpid()
+    manager.shutdown()
+
+
+def _edit(shared_dict, shared_list):
+    shared_dict[1] = "1"
+    shared_dict["2"] = 2
+    shared_dict[0.25] = None
+    shared_list.reverse()
+
+
+@requirement("managers.example.server-process")
+def test_changes_of_a_child_are_seen(mp, manager):
+    """What a child does to a managed dict and list is seen by its parent."""
+    shared_dict = manager.dict()
+    shared_list = manager.list(range(5))
+    run(mp, _edit, shared_dict, shared_list)
+    assert shared_dict.copy() == {1: "1", "2": 2, 0.25: None}
+    assert shared_list[:] == [4, 3, 2, 1, 0]
+
+
+@requirement("managers.lifetime.garbage-collected")
+def test_a_manager_that_nobody_holds_is_shut_down(mp):
+    """The server's process ends when the manager is garbage collected."""
+    manager, process = _started_by(mp, mp.Manager)
+    assert process.is_alive()
+    del manager
+    gc.collect()
+    process.join(mp.timeout)
+    assert not process.is_alive()
+
+
+def _leave_a_manager(mp, sender):
+    global _left  # held until the process exits
+    _left = mp.Manager()
+    _connect(mp, _left.address)
+    sender.send(_left.address)
+
+
+def _connect(mp, address):
+    manager = mp.managers.BaseManager(address=address, ctx=mp.context)
+    manager.connect()
+    return manager
+
+
+@requirement("managers.lifetime.parent-exits")
+def test_a_manager_ends_with_its_parent(mp):
+    """The server's process ends when the process that started it exits."""
+    from mpspec.observing import wait_until
+
+    receiver, sender = mp.Pipe(duplex=False)
+    run(mp, _leave_a_manager, mp, sender)
+    address = receiver.recv()
+
+    def is_gone():
+        try:
+            _connect(mp, address)
+        except OSError:
+            return True
+        return False
+
+    wait_until(is_gone, mp.timeout, "nobody serves the manager's address")
+
+
+# BaseManager: construction, start, shutdown
+
+
+@requirement("managers.start.starts-a-process")
+def test_start_starts_the_server(mp):
+    """``start()`` starts a process, which holds the objects that are created from then on."""
+    manager = _bare_manager(mp)(ctx=mp.context)
+    _, process = _started_by(mp, manager.start)
+    server = manager.get_pid()
+    assert server.pid() == process.pid
+    del server
+    manager.shutdown()
+
+
+def _tell(sender, *args):
+    sender.send((os.getpid(), args))
+
+
+@requirement("managers.start.initializer")
+def test_start_calls_the_initializer_in_the_server(mp):
+    """The server's process calls ``initializer(*initargs)`` when it starts."""
+    receiver, sender = mp.Pipe(duplex=False)
+    manager = _bare_manager(mp)(ctx=mp.context)
+    _, process = _started_by(mp, lambda: manager.start(_tell, (sender, "one", 2)))
+    assert receiver.poll(mp.timeout)
+    assert receiver.recv() == (process.pid, ("one", 2))
+    manager.shutdown()
+
+
+@requirement("managers.constructor.address-arbitrary")
+def test_address_is_chosen(mp, manager):
+    """Without an address the manager chooses one, and no other manager has it."""
+    other = _started_manager(mp)
+    assert other.address is not None
+    assert other.address != manager.address
+    other.shutdown()
+
+
+@requirement("managers.constructor.address-given")
+def test_address_is_as_given(mp, tmp_path):
+    """The server listens at the address that was given."""
+    address = str(tmp_path / "socket")
+    manager = _started_manager(mp, address=address)
+    assert manager.address == address
+    _connect(mp, address)
+    manager.shutdown()
+
+
+@requirement("managers.address.actual-port")
+def test_address_tells_the_port(mp):
+    """When port 0 was asked for, ``address`` tells the port that the server has got."""
+    manager = _started_manager(mp, address=("127.0.0.1", 0))
+    host, port = manager.address
+    assert host == "127.0.0.1"
+    assert port > 0
+    _connect(mp, (host, port))
+    manager.shutdown()
+
+
+@requirement("managers.address.read-only")
+def test_address_is_read_only(manager):
+    """``address`` can't be set."""
+    address = manager.address
+    with raises(AttributeError):
+        manager.address = "elsewhere"
+    assert manager.address == address
+
+
+@requirement("managers.constructor.authkey-default")
+def test_authkey_is_the_processs_own(mp, manager):
+    """Without an authkey the manager uses the current process's."""
+    other = mp.managers.SyncManager(
+        address=manager.address, authkey=bytes(mp.current_process().authkey), ctx=mp.context
+    )
+    other.connect()
+    assert other.list([1, 2])[:] == [1, 2]
+
+
+@requirement("managers.constructor.authkey-given")
+def test_authkey_as_given(mp, queue_server):
+    """The server's authkey is the one given: who has it may connect, whatever the processes' own keys are."""
+    assert KEY != bytes(mp.current_process().authkey)
+    client = _queue_client(mp, queue_server, authkey=KEY)
+    client.connect()
+    assert client.get_queue().qsize() == 0
+    with raises(mp.AuthenticationError):
+        _queue_client(mp, queue_server, authkey=None).connect()
+
+
+@requirement("managers.constructor.authkey-wrong")
+def test_wrong_authkey(mp, manager):
+    """Who connects with another authkey is turned away with AuthenticationError."""
+    other = mp.managers.BaseManager(address=manager.address, authkey=b"wrong", ctx=mp.context)
+    with raises(mp.AuthenticationError):
+        other.connect()
+    assert len(manager.list([1])) == 1
+
+
+@requirement("managers.constructor.authkey-bytes")
+def test_authkey_must_be_bytes(mp):
+    """An authkey that is text is refused."""
+    with raises(TypeError):
+        mp.managers.BaseManager(authkey="abracadabra", ctx=mp.context)
+
+
+@requirement("managers.constructor.serializer-xmlrpclib")
+def test_serializer_xmlrpclib(mp):
+    """With the serializer 'xmlrpclib' shared objects are used in the same way."""
+    manager = _started_manager(mp, serializer="xmlrpclib")
+    shared = manager.Queue()
+    shared.put("hello")
+    assert shared.get() == "hello"
+    assert shared.empty() is True
+    del shared
+    manager.shutdown()
+
+
+
+
+@requirement("managers.constructor.serializer-is-used")
+def test_serializer_limits_what_travels(mp):
+    """With 'pickle' any picklable object travels as it is, with 'xmlrpclib' a tuple becomes a list."""
+    manager = _started_manager(mp, serializer="xmlrpclib")
+    shared = manager.Queue()
+    shared.put((1, 2))
+    assert shared.get() == [1, 2]
+    del shared
+    manager.shutdown()
+    manager = _started_manager(mp, serializer="pickle")
+    shared = manager.Queue()
+    shared.put((1, 2))
+    assert shared.get() == (1, 2)
+    del shared
+    manager.shutdown()
+
+
+@requirement("managers.constructor.serializer-unknown")
+def test_serializer_unknown(mp):
+    """Another serializer is refused."""
+    with raises(KeyError, ValueError):
+        mp.managers.BaseManager(serializer="json", ctx=mp.context)
+
+
+@requirement("managers.constructor.ctx")
+def test_ctx_starts_the_process(mp):
+    """The server's process is started by the context that was given."""
+    manager = mp.managers.BaseManager(ctx=mp.context)
+    _, process = _started_by(mp, manager.start)
+    assert isinstance(process, mp.Process)
+    manager.shutdown()
+
+
+def _start_with_default_context(mp):
+    mp.set_start_method(mp.start_method, force=True)
+    manager = mp.managers.BaseManager()
+    _, process = _started_by(mp, manager.start)
+    is_of_context = isinstance(process, mp.Process)
+    manager.shutdown()
+    return is_of_context
+
+
+@requirement("managers.constructor.ctx-default")
+def test_ctx_default(mp):
+    """Without a context the server's process is started by the current one."""
+    assert ask(mp, _start_with_default_context, mp) is True
+
+
+@requirement("managers.shutdown.stops-the-process")
+def test_shutdown_stops_the_server(mp):
+    """``shutdown()`` stops the server's process."""
+    manager = _bare_manager(mp)(ctx=mp.context, shutdown_timeout=mp.timeout)
+    _, process = _started_by(mp, manager.start)
+    manager.shutdown()
+    assert process.exitcode == 0
+
+
+@requirement("managers.shutdown.repeated")
+def test_shutdown_twice(mp):
+    """``shutdown()`` can be called again."""
+    manager, process = _started_by(mp, lambda: _started_manager(mp))
+    manager.shutdown()
+    manager.shutdown()
+    assert not process.is_alive()
+
+
+@requirement("managers.shutdown.only-after-start")
+def test_shutdown_of_a_connected_manager(mp, manager):
+    """A manager that has only connected can't shut the server down."""
+    other = _connect(mp, manager.address)
+    with raises(Exception):
+        other.shutdown()
+    assert len(manager.list([1])) == 1
+
+
+@requirement("managers.shutdown.only-after-start-error")
+def test_shutdown_before_start(mp):
+    """``shutdown()`` of a manager that was not started raises AttributeError."""
+    with raises(AttributeError):
+        mp.managers.BaseManager(ctx=mp.context).shutdown()
+
+
+def _never_end():
+    threading.Thread(target=threading.Event().wait).start()
+
+
+def _never_end_nor_terminate():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _never_end()
+
+
+@requirement("managers.shutdown.timeout-terminates")
+def test_shutdown_terminates_a_server_that_does_not_end(mp):
+    """A server whose process does not complete within ``shutdown_timeout`` is terminated."""
+    manager = mp.managers.BaseManager(ctx=mp.context, shutdown_timeout=0.05)
+    _, process = _started_by(mp, lambda: manager.start(_never_end))
+    manager.shutdown()
+    process.join()
+    assert process.exitcode == -signal.SIGTERM
+
+
+@requirement("managers.shutdown.timeout-kills")
+def test_shutdown_kills_a_server_that_is_not_terminated(mp):
+    """A server whose process survives being terminated for ``shutdown_timeout`` is killed."""
+    manager = mp.managers.BaseManager(ctx=mp.context, shutdown_timeout=0.05)
+    _, process = _started_by(mp, lambda: manager.start(_never_end_nor_terminate))
+    manager.shutdown()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+
+
+@requirement("managers.constructor.shutdown-timeout-keyword")
+def test_shutdown_timeout_is_keyword_only(mp):
+    """``shutdown_timeout`` can be given by name alone."""
+    with raises(TypeError):
+        mp.managers.BaseManager(None, None, "pickle", mp.context, 1.0)
+
+
+@requirement("managers.join")
+def test_join_waits_for_the_server(mp):
+    """``join(timeout)`` waits for the server's process, no longer than the timeout."""
+    manager, process = _started_by(mp, lambda: _started_manager(mp))
+    manager.join(0.01)
+    assert process.is_alive()
+    process.kill()
+    manager.join()
+    assert not process.is_alive()
+    manager.shutdown()
+
+
+@requirement("managers.context.enter-starts")
+def test_with_starts_the_server(mp):
+    """Entering a manager starts its server."""
+    manager = _bare_manager(mp)(ctx=mp.context)
+    with manager:
+        assert manager.Maths().add(4, 3) == 7
+
+
+@requirement("managers.context.enter-returns-manager")
+def test_with_gives_the_manager(mp):
+    """Entering a manager gives the manager."""
+    manager = _bare_manager(mp)(ctx=mp.context)
+    with manager as entered:
+        assert entered is manager
+
+
+@requirement("managers.context.already-started")
+def test_with_does_not_start_again(mp):
+    """Entering a manager that has been started starts nothing."""
+    manager, process = _started_by(mp, mp.Manager)
+    before = len(mp.active_children())
+    with manager:
+        assert len(mp.active_children()) == before
+        assert process.is_alive()
+
+
+@requirement("managers.context.exit-shuts-down")
+def test_with_shuts_down(mp):
+    """Leaving a manager shuts it down."""
+    manager, process = _started_by(mp, mp.Manager)
+    with manager:
+        assert process.is_alive()
+    assert not process.is_alive()
+
+
+# register
+
+
+@requirement("managers.register.type")
+def test_register_a_class(workshop):
+    """A registered class can be instantiated in the server, and used from here."""
+    maths = workshop.Maths()
+    assert maths.add(4, 3) == 7
+    assert maths.mul(7, 8) == 56
+
+
+@requirement("managers.register.callable")
+def test_register_a_function(workshop):
+    """A registered function's result is shared, be it a new object or not."""
+    assert workshop.operator().add(23, 45) == 68
+    first, second = workshop.get_shared_part(), workshop.get_shared_part()
+    before = first.turn()
+    assert second.turn() == before + 1
+
+
+@requirement("managers.register.arguments")
+def test_register_passes_arguments(workshop):
+    """Arguments of the creating method are handed to the callable."""
+    assert workshop.Greeter("Ada", polite=True).greet() == "Dear Ada"
+
+
+@requirement("managers.register.classmethod")
+def test_register_is_a_classmethod(mp):
+    """What is registered with a class is known to it and its subclasses, not to the class it derives from."""
+
+    class Base(mp.managers.BaseManager):
+        pass
+
+    class Derived(Base):
+        pass
+
+    Base.register("Maths", _Maths)
+    Derived.register("Part", _Part)
+    assert callable(Base.Maths)
+    assert callable(Derived.Maths)
+    assert not hasattr(Base, "Part")
+    assert not hasattr(mp.managers.BaseManager, "Maths")
+
+
+@requirement("managers.register.typeid-string")
+def test_typeid_must_be_text(mp):
+    """A typeid that is no string is refused."""
+
+    class Manager(mp.managers.BaseManager):
+        pass
+
+    with raises(TypeError):
+        Manager.register(1, _Maths)
+
+
+@requirement("managers.register.callable-raises")
+def test_creation_fails(mp, workshop):
+    """When the callable raises, creation raises RemoteError, and the server goes on."""
+    with raises(mp.managers.RemoteError, match="_Broken"):
+        workshop.fail()
+    assert workshop.Maths().add(1, 1) == 2
+
+
+@requirement("managers.register.proxytype")
+def test_proxytype_makes_the_proxies(workshop):
+    """Proxies are of the class that was given as proxytype."""
+    squares = workshop.squares()
+    assert squares.describe() == "squares"
+    assert list(squares) == [0, 1, 4, 9]
+
+
+@requirement("managers.register.proxytype-automatic")
+def test_proxytype_is_made(mp, workshop):
+    """Without a proxytype a class of proxies is made, with the exposed methods."""
+    maths = workshop.Maths()
+    assert isinstance(maths, mp.managers.BaseProxy)
+    assert callable(maths.add)
+    assert callable(maths.mul)
+
+
+@requirement("managers.register.exposed")
+def test_exposed_names_the_methods(workshop):
+    """Only the methods listed as exposed can be called."""
+    whisperer = workshop.Whisperer("Ada")
+    assert whisperer.greet() == "Hi Ada"
+    assert not hasattr(whisperer, "wave")
+    with raises(Exception):
+        whisperer._callmethod("wave")
+
+
+@requirement("managers.register.exposed-private")
+def test_exposed_may_name_private_methods(workshop):
+    """A method whose name begins with an underscore can be exposed."""
+    whisperer = workshop.Whisperer("Ada")
+    assert whisperer._whisper() == "whispers"
+    assert whisperer._callmethod("_whisper") == "whispers"
+
+
+@requirement("managers.register.exposed-by-proxytype")
+def test_exposed_by_the_proxytype(workshop):
+    """Without an exposed list the proxytype's ``_exposed_`` counts."""
+    machine = workshop.ProxiedMachine()
+    assert machine._callmethod("turns") == 0
+    with raises(Exception):
+        machine._callmethod("generate")
+    with raises(Exception):
+        machine._callmethod("fail")
+
+
+@requirement("managers.register.public-methods")
+def test_public_methods_are_exposed(workshop):
+    """Without any exposed list all public methods are, and nothing else is."""
+    greeter = workshop.Greeter("Ada")
+    assert (greeter.greet(), greeter.wave()) == ("Hi Ada", "waves")
+    assert not hasattr(greeter, "_whisper")
+    assert not hasattr(greeter, "greeting")
+    with raises(Exception):
+        greeter._callmethod("_whisper")
+
+
+@requirement("managers.register.exposed-attribute")
+def test_exposed_attribute_of_a_proxy(workshop):
+    """An automatic proxy tells what is exposed as ``_exposed_``."""
+    assert sorted(workshop.Greeter("Ada")._exposed_) == ["greet", "wave"]
+    assert sorted(workshop.Whisperer("Ada")._exposed_) == ["_whisper", "greet"]
+
+
+@requirement("managers.register.method-to-typeid")
+def test_method_to_typeid(mp, workshop):
+    """A method named in method_to_typeid returns a proxy for its result, of that typeid."""
+    machine = workshop.Machine()
+    part = machine.part()
+    assert isinstance(part, mp.managers.BaseProxy)
+    assert part.turn() == 1
+    assert machine.turns() == 1
+
+
+@requirement("managers.register.method-to-typeid-by-proxytype")
+def test_method_to_typeid_of_the_proxytype(mp, workshop):
+    """Without method_to_typeid the proxytype's ``_method_to_typeid_`` counts."""
+    machine = workshop.ProxiedMachine()
+    part = machine.part()
+    assert isinstance(part, mp.managers.BaseProxy)
+    assert part.turn() == 1
+    assert machine.turns() == 1
+
+
+@requirement("managers.register.result-copied")
+def test_results_are_copies(workshop):
+    """What any other method returns is copied."""
+    machine = workshop.PlainMachine()
+    part = machine.part()
+    assert type(part) is _Part
+    assert part.turn() == 1
+    assert machine.turns() == 0
+
+
+@requirement("managers.register.create-method-false")
+def test_create_method_false(mp, workshop):
+    """With create_method=False the manager has no method of that name."""
+    assert not hasattr(workshop, "Part")
+    assert callable(workshop.Machine)
+
+
+@requirement("managers.register.callable-none")
+def test_callable_may_be_left_out(workshop):
+    """A typeid that is only returned by methods needs no callable."""
+    part = workshop.Machine().part()
+    assert part.turn() == 1
+
+
+# SyncManager: containers
+
+
+@requirement("managers.list.construct")
+def test_list_construct(manager):
+    """``list()`` is empty, ``list(sequence)`` has the sequence's items."""
+    assert manager.list()[:] == []
+    assert manager.list(range(3))[:] == [0, 1, 2]
+    assert manager.list("ab")[:] == ["a", "b"]
+
+
+@requirement("managers.list.read")
+def test_list_read(manager):
+    """A list proxy is read like a list."""
+    shared = manager.list([3, 1, 2, 3])
+    assert (len(shared), shared[1], shared[-1], shared[1:3]) == (4, 1, 3, [1, 2])
+    assert list(shared) == [3, 1, 2, 3]
+    assert 2 in shared
+    assert 5 not in shared
+    assert (shared.count(3), shared.index(2)) == (2, 2)
+    assert shared + [4] == [3, 1, 2, 3, 4]
+    assert shared * 2 == [3, 1, 2, 3] * 2
+
+
+@requirement("managers.list.change")
+def test_list_change(manager):
+    """A list proxy is changed like a list."""
+    shared = manager.list([5, 1])
+    shared.append(3)
+    shared.extend([4, 2])
+    shared.insert(0, 9)
+    assert shared[:] == [9, 5, 1, 3, 4, 2]
+    shared.sort()
+    assert shared.pop() == 9
+    shared.remove(3)
+    shared.reverse()
+    del shared[0]
+    shared[0] = 7
+    assert shared[:] == [7, 2, 1]
+    shared[1:] = [8]
+    shared += [6]
+    shared *= 2
+    assert shared[:] == [7, 8, 6, 7, 8, 6]
+
+
+@requirement("managers.list.clear-and-copy")
+def test_list_clear_and_copy(manager):
+    """A list proxy can be copied and cleared."""
+    shared = manager.list([1, 2])
+    assert list(shared.copy()) == [1, 2]
+    shared.clear()
+    assert len(shared) == 0
+
+
+@requirement("managers.dict.construct")
+def test_dict_construct(manager):
+    """``dict()`` is empty, ``dict(mapping)`` and ``dict(sequence)`` have the given items."""
+    assert manager.dict().copy() == {}
+    assert manager.dict({1: "one"}).copy() == {1: "one"}
+    assert manager.dict([("a", 1), ("b", 2)]).copy() == {"a": 1, "b": 2}
+
+
+@requirement("managers.dict.read")
+def test_dict_read(manager):
+    """A dict proxy is read like a dict."""
+    shared = manager.dict({"a": 1, "b": 2})
+    assert (len(shared), shared["a"], shared.get("b"), shared.get("c", 3)) == (2, 1, 2, 3)
+    assert "a" in shared
+    assert "c" not in shared
+    assert sorted(shared.keys()) == ["a", "b"]
+    assert sorted(shared.values()) == [1, 2]
+    assert sorted(shared.items()) == [("a", 1), ("b", 2)]
+    assert list(shared) == ["a", "b"]
+
+
+@requirement("managers.dict.change")
+def test_dict_change(manager):
+    """A dict proxy is changed like a dict."""
+    shared = manager.dict({"a": 1})
+    shared["b"] = 2
+    shared.update({"c": 3})
+    assert (shared.setdefault("c", 9), shared.setdefault("d", 4)) == (3, 4)
+    assert shared.pop("a") == 1
+    del shared["b"]
+    assert shared.copy() == {"c": 3, "d": 4}
+    assert shared.popitem() == ("d", 4)
+    shared.clear()
+    assert len(shared) == 0
+
+
+@requirement("managers.dict.union")
+def test_dict_union(manager):
+    """A dict proxy knows the union operators, ``reversed`` and ``fromkeys``."""
+    shared = manager.dict({"a": 1})
+    assert shared | {"b": 2} == {"a": 1, "b": 2}
+    assert {"b": 2} | shared == {"b": 2, "a": 1}
+    shared |= {"b": 2}
+    assert list(reversed(shared)) == ["b", "a"]
+    assert shared.fromkeys(["x"], 1) == {"x": 1}
+
+
+@requirement("managers.set.construct")
+def test_set_construct(manager):
+    """``set()`` is empty; ``set(sequence)`` and ``set(mapping)`` have the items, or the keys."""
+    assert len(manager.set()) == 0
+    assert sorted(manager.set([2, 1, 2])) == [1, 2]
+    assert sorted(manager.set({"a": 1, "b": 2})) == ["a", "b"]
+
+
+def _add_to_set(shared, item):
+    shared.add(item)
+
+
+@requirement("managers.set.shared")
+def test_set_is_shared(mp, manager):
+    """What a child adds to a set proxy is seen by its parent."""
+    shared = manager.set([1])
+    run(mp, _add_to_set, shared, 2)
+    assert 2 in shared
+    shared.discard(1)
+    assert 1 not in shared
+    assert len(shared) == 1
+
+
+# SyncManager: Namespace, Value, Array
+
+
+def _set_attribute(namespace, name, value):
+    setattr(namespace, name, value)
+
+
+@requirement("managers.namespace.attributes")
+def test_namespace_attributes(mp, manager):
+    """Attributes of a namespace are set, read and deleted by any process."""
+    namespace = manager.Namespace()
+    namespace.x = 10
+    run(mp, _set_attribute, namespace, "y", "hello")
+    assert (namespace.x, namespace.y) == (10, "hello")
+    del namespace.x
+    assert not hasattr(namespace, "x")
+
+
+@requirement("managers.namespace.representation")
+def test_namespace_representation(manager):
+    """A namespace's representation shows its attributes."""
+    namespace = manager.Namespace()
+    namespace.x = 10
+    namespace.y = "hello"
+    assert str(namespace) == "Namespace(x=10, y='hello')"
+
+
+@requirement("managers.namespace.underscore")
+def test_namespace_underscore(manager):
+    """An attribute whose name begins with an underscore belongs to the proxy, not to the namespace."""
+    namespace = manager.Namespace()
+    namespace.x = 10
+    namespace._z = 12.3
+    assert namespace._z == 12.3
+    assert str(namespace) == "Namespace(x=10)"
+    other = manager.list([namespace])[0]
+    assert other.x == 10
+    assert not hasattr(other, "_z")
+
+
+@requirement("managers.namespace.no-public-methods")
+def test_namespace_without_public_methods(mp):
+    """A Namespace has no public methods, and its attributes can be written."""
+    namespace = mp.managers.Namespace()
+    assert [name for name in dir(namespace) if not name.startswith("_")] == []
+    namespace.x = 10
+    assert repr(namespace) == "Namespace(x=10)"
+
+
+def _set_value(shared, value):
+    shared.value = value
+
+
+@requirement("managers.value")
+def test_value(mp, manager):
+    """A Value has an attribute ``value``, which any process reads and writes."""
+    shared = manager.Value("i", 7)
+    assert shared.value == 7
+    run(mp, _set_value, shared, 8)
+    assert shared.value == 8
+
+
+def _set_item(shared, index, value):
+    shared[index] = value
+
+
+@requirement("managers.array")
+def test_array(mp, manager):
+    """An Array's items are read and written by any process."""
+    shared = manager.Array("i", [1, 2, 3])
+    run(mp, _set_item, shared, 1, 9)
+    assert len(shared) == 3
+    assert list(shared) == [1, 9, 3]
+    assert shared[1:] == array.array("i", [9, 3])
+
+
+@requirement("managers.array.typecode")
+def test_array_typecode(manager):
+    """An Array takes items of its typecode alone."""
+    shared = manager.Array("i", [1])
+    with raises(TypeError):
+        shared[0] = "one"
+    assert shared[0] == 1
+
+
+# SyncManager: synchronization
+
+
+@requirement("managers.lock.excludes")
+def test_lock_excludes_other_processes(mp, manager):
+    """A process that wants a lock waits until the one that has it releases it."""
+    lock = manager.Lock()
+    assert lock.acquire() is True
+    caller = Caller(mp, lock, "acquire")
+    caller.until_blocked()
+    lock.release()
+    assert caller.result() is True
+    assert lock.acquire(False) is False
+
+
+@requirement("managers.lock.acquire-timeout")
+def test_lock_timeout(manager):
+    """``acquire`` with a timeout gives False when the lock stays taken."""
+    lock = manager.Lock()
+    assert lock.acquire(True, 0.01) is True
+    assert lock.acquire(True, 0.01) is False
+
+
+@requirement("managers.lock.context-manager")
+def test_lock_in_with(manager):
+    """A lock is held within its ``with`` block."""
+    lock = manager.Lock()
+    with lock:
+        assert lock.acquire(False) is False
+    assert lock.acquire(False) is True
+
+
+def _acquire_at_once(lock):
+    return lock.acquire(False)
+
+
+def _release(lock):
+    lock.release()
+
+
+@requirement("managers.lock.released-by-another")
+def test_lock_released_by_another_process(mp, manager):
+    """Any process may release a lock."""
+    lock = manager.Lock()
+    lock.acquire()
+    ask(mp, _release, lock)
+    assert lock.acquire(False) is True
+
+
+@requirement("managers.lock.release-unlocked")
+def test_lock_release_when_free(manager):
+    """Releasing a lock that nobody holds raises RuntimeError."""
+    with raises(RuntimeError):
+        manager.Lock().release()
+
+
+@requirement("managers.rlock.reentrant")
+def test_rlock_is_recursive(mp, manager):
+    """The owner of an RLock may acquire it again, and has it until it has released it as often."""
+    lock = manager.RLock()
+    assert lock.acquire() is True
+    assert lock.acquire(False) is True
+    lock.release()
+    assert ask(mp, _acquire_at_once, lock) is False
+    lock.release()
+
+
+@requirement("managers.rlock.owner-releases")
+def test_rlock_released_by_its_owner(mp, manager):
+    """A process that does not own an RLock can't release it."""
+    lock = manager.RLock()
+    lock.acquire()
+    with raises(ChildError) as raised:
+        ask(mp, _release, lock)
+    assert raised.value.name == "RuntimeError"
+    lock.release()
+
+
+@requirement("managers.semaphore.counts")
+def test_semaphore_counts(mp, manager):
+    """A Semaphore is acquired as often as its value says, by all processes together."""
+    semaphore = manager.Semaphore(2)
+    assert ask(mp, _acquire_at_once, semaphore) is True
+    assert semaphore.acquire(False) is True
+    assert semaphore.acquire(False) is False
+    semaphore.release()
+    assert semaphore.acquire(False) is True
+
+
+@requirement("managers.semaphore.default")
+def test_semaphore_default(manager):
+    """Without a value a Semaphore and a BoundedSemaphore begin with 1."""
+    for semaphore in (manager.Semaphore(), manager.BoundedSemaphore()):
+        assert semaphore.acquire(False) is True
+        assert semaphore.acquire(False) is False
+
+
+@requirement("managers.semaphore.unbounded")
+def test_semaphore_grows(manager):
+    """A Semaphore may be released more often than it was acquired."""
+    semaphore = manager.Semaphore(0)
+    semaphore.release()
+    assert semaphore.acquire(False) is True
+
+
+@requirement("managers.bounded-semaphore.bound")
+def test_bounded_semaphore_has_a_bound(manager):
+    """Releasing a BoundedSemaphore beyond its first value raises ValueError."""
+    semaphore = manager.BoundedSemaphore(2)
+    assert semaphore.acquire(False) is True
+    semaphore.release()
+    with raises(ValueError):
+        semaphore.release()
+
+
+def _wait_for_notice(sender, condition):
+    with condition:
+        sender.send("waiting")
+        sender.send(condition.wait())
+
+
+@requirement("managers.condition.notify")
+def test_condition_notify(mp, manager):
+    """``wait`` releases the condition, and returns True in the process that is notified."""
+    condition = manager.Condition()
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_wait_for_notice, args=(sender, condition))
+    process.start()
+    assert receiver.recv() == "waiting"
+    with condition:  # free, because the child waits
+        condition.notify()
+    assert receiver.recv() is True
+    process.join()
+
+
+@requirement("managers.condition.notify-all")
+def test_condition_notify_all(mp, manager):
+    """``notify_all`` wakes every process that waits."""
+    condition = manager.Condition()
+    receiver, sender = mp.Pipe(duplex=False)
+    processes = [mp.Process(target=_wait_for_notice, args=(sender, condition)) for _ in range(2)]
+    for process in processes:
+        process.start()
+        assert receiver.recv() == "waiting"
+    with condition:
+        condition.notify_all()
+    assert [receiver.recv(), receiver.recv()] == [True, True]
+    for process in processes:
+        process.join()
+
+
+def _wait_for_items(sender, condition, items):
+    with condition:
+        sender.send("waiting")
+        sender.send(condition.wait_for(lambda: len(items) == 2))
+
+
+@requirement("managers.condition.wait-for")
+def test_condition_wait_for(mp, manager):
+    """``wait_for`` waits until the predicate holds, and gives its value."""
+    condition, items = manager.Condition(), manager.list()
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_wait_for_items, args=(sender, condition, items))
+    process.start()
+    assert receiver.recv() == "waiting"
+    for item in range(2):
+        with condition:
+            items.append(item)
+            condition.notify()
+    assert receiver.recv() is True
+    process.join()
+    with condition:
+        assert condition.wait_for(lambda: False, 0.01) is False
+
+
+@requirement("managers.condition.wait-timeout")
+def test_condition_timeout(manager):
+    """``wait`` with a timeout gives False when no notice comes."""
+    condition = manager.Condition()
+    with condition:
+        assert condition.wait(0.01) is False
+
+
+@requirement("managers.condition.needs-lock")
+def test_condition_without_its_lock(manager):
+    """Who waits or notifies without holding the condition gets RuntimeError."""
+    condition = manager.Condition()
+    with raises(RuntimeError):
+        condition.notify()
+    with raises(RuntimeError):
+        condition.wait(0.01)
+
+
+def _acquire_each_at_once(*locks):
+    return [lock.acquire(False) for lock in locks]
+
+
+@requirement("managers.condition.lock")
+def test_condition_of_a_lock(mp, manager):
+    """A Condition uses the lock that it was given, a proxy for a Lock or an RLock."""
+    locks = manager.Lock(), manager.RLock()
+    first, second = map(manager.Condition, locks)
+    with first, second:
+        assert ask(mp, _acquire_each_at_once, *locks) == [False, False]
+    assert locks[0].acquire(False) is True
+
+
+@requirement("managers.event.flag")
+def test_event_flag(manager):
+    """An Event begins unset, and can be set and cleared."""
+    event = manager.Event()
+    assert event.is_set() is False
+    event.set()
+    assert event.is_set() is True
+    event.clear()
+    assert event.is_set() is False
+
+
+@requirement("managers.event.wakes")
+def test_event_wakes(mp, manager):
+    """A process that waits for an Event goes on when another sets it."""
+    event = manager.Event()
+    caller = Caller(mp, event, "wait")
+    caller.until_blocked()
+    event.set()
+    assert caller.result() is True
+
+
+@requirement("managers.event.wait-timeout")
+def test_event_timeout(manager):
+    """``wait`` with a timeout gives False when the Event stays unset."""
+    assert manager.Event().wait(0.01) is False
+
+
+@requirement("managers.barrier.releases")
+def test_barrier_releases(mp, manager):
+    """Who waits at a Barrier goes on when all parties are there, each with a number of its own."""
+    barrier = manager.Barrier(2)
+    caller = Caller(mp, barrier, "wait")
+    caller.until_blocked()
+    own = barrier.wait()
+    assert sorted([own, caller.result()]) == [0, 1]
+
+
+@requirement("managers.barrier.attributes")
+def test_barrier_attributes(manager):
+    """A Barrier tells its parties, how many wait, and whether it is broken."""
+    barrier = manager.Barrier(3)
+    assert (barrier.parties, barrier.n_waiting, barrier.broken) == (3, 0, False)
+
+
+@requirement("managers.barrier.action")
+def test_barrier_action(manager):
+    """The action is called before the parties go on."""
+    event = manager.Event()
+    barrier = manager.Barrier(1, event.set)
+    assert barrier.wait() == 0
+    assert event.is_set() is True
+
+
+@requirement("managers.barrier.timeout")
+def test_barrier_timeout(mp, manager):
+    """The timeout of a Barrier breaks it, and who waits gets BrokenBarrierError."""
+    barrier = manager.Barrier(2, None, 0.01)
+    with raises(mp.BrokenBarrierError):
+        barrier.wait()
+    assert barrier.broken is True
+
+
+@requirement("managers.barrier.abort")
+def test_barrier_abort(mp, manager):
+    """``abort`` breaks a Barrier for those who wait; ``reset`` mends it."""
+    barrier = manager.Barrier(2)
+    caller = Caller(mp, barrier, "wait")
+    caller.until_blocked()
+    barrier.abort()
+    with raises(ChildError) as raised:
+        caller.result()
+    assert raised.value.name == "BrokenBarrierError"
+    barrier.reset()
+    assert barrier.broken is False
+
+
+# SyncManager: Queue
+
+
+def _put_all(shared, *items):
+    for item in items:
+        shared.put(item)
+
+
+@requirement("managers.queue.fifo")
+def test_queue_is_first_in_first_out(mp, manager):
+    """Items that a child puts come out here in their order."""
+    shared = manager.Queue()
+    run(mp, _put_all, shared, 1, "two", None)
+    assert [shared.get() for _ in range(3)] == [1, "two", None]
+
+
+@requirement("managers.queue.get-blocks")
+def test_queue_get_blocks(mp, manager):
+    """``get`` waits for an item."""
+    shared = manager.Queue()
+    caller = Caller(mp, shared, "get")
+    caller.until_blocked()
+    shared.put("item")
+    assert caller.result() == "item"
+
+
+@requirement("managers.queue.maxsize")
+def test_queue_maxsize(mp, manager):
+    """A queue of a given size takes no more items: ``put`` waits, or raises Full."""
+    shared = manager.Queue(1)
+    shared.put(1)
+    assert shared.full() is True
+    with raises(mp.Full):
+        shared.put_nowait(2)
+    with raises(mp.Full):
+        shared.put(2, True, 0.01)
+    assert shared.get() == 1
+
+
+@requirement("managers.queue.empty")
+def test_queue_empty(mp, manager):
+    """Getting from an empty queue raises Empty: at once without blocking, and after the timeout."""
+    shared = manager.Queue()
+    with raises(mp.Empty):
+        shared.get_nowait()
+    with raises(mp.Empty):
+        shared.get(True, 0.01)
+
+
+@requirement("managers.queue.put-visible-at-once")
+def test_queue_put_is_visible_at_once(manager):
+    """An item can be seen as soon as ``put`` has returned."""
+    shared = manager.Queue()
+    for number in range(20):
+        shared.put(number)
+        assert shared.empty() is False
+        assert shared.qsize() == 1
+        assert shared.get_nowait() == number
+
+
+@requirement("managers.queue.join")
+def test_queue_join(mp, manager):
+    """``join`` waits until ``task_done`` was called for every item."""
+    shared = manager.Queue()
+    shared.put("task")
+    caller = Caller(mp, shared, "join")
+    caller.until_blocked()
+    assert shared.get() == "task"
+    shared.task_done()
+    assert caller.result() is None
+    with raises(ValueError):
+        shared.task_done()
+
+
+@requirement("managers.queue.putter-may-exit")
+def test_queue_does_not_hold_its_putters(mp, manager):
+    """A process that has put many items can end before anybody gets them."""
+    shared = manager.Queue()
+    process = run(mp, _put_all, shared, "x" * 100_000, "y" * 100_000)
+    assert process.exitcode == 0
+    assert shared.qsize() == 2
+
+
+@requirement("managers.queue.shutdown")
+def test_queue_shutdown(manager):
+    """A queue that was shut down raises ShutDown."""
+    shared = manager.Queue()
+    shared.shutdown()
+    with raises(queue.ShutDown):
+        shared.put(1)
+
+
+# Remote managers
+
+
+@requirement("managers.connect.connects")
+def test_connect(queue_server, mp):
+    """``connect()`` makes a manager stand for a server that runs elsewhere."""
+    client = _queue_client(mp, queue_server)
+    client.connect()
+    assert client.address == queue_server
+    shared = client.get_queue()
+    shared.put("hello")
+    assert shared.get() == "hello"
+
+
+@requirement("managers.connect.nobody-serves")
+def test_connect_without_server(mp, tmp_path):
+    """``connect()`` raises OSError when nobody listens at the address."""
+    with raises(OSError):
+        _connect(mp, str(tmp_path / "nobody"))
+
+
+@requirement("managers.get-server.address")
+def test_server_address(queue_server):
+    """A server has an attribute ``address``, which tells where it listens."""
+    host, port = queue_server
+    assert host == "127.0.0.1"
+    assert port > 0
+
+
+@requirement("managers.get-server.serve-forever")
+def test_serve_forever(mp, queue_server):
+    """``get_server().serve_forever()`` serves one client after the other in the process that calls it."""
+    for number in range(2):
+        client = _queue_client(mp, queue_server)
+        client.connect()
+        shared = client.get_queue()
+        shared.put(number)
+        assert shared.get() == number
+
+
+def _put_remotely(mp, address, item):
+    client = _queue_client(mp, address)
+    client.connect()
+    client.get_queue().put(item)
+
+
+@requirement("managers.remote.two-clients")
+def test_two_clients_share_an_object(mp, queue_server):
+    """Clients in different processes, connected by address, use the same object."""
+    run(mp, _put_remotely, mp, queue_server, "hello")
+    client = _queue_client(mp, queue_server)
+    client.connect()
+    assert client.get_queue().get_nowait() == "hello"
+
+
+def _serve_given_queue(mp, sender, shared):
+    class QueueManager(mp.managers.BaseManager):
+        pass
+
+    QueueManager.register("get_queue", callable=lambda: shared)
+    manager = QueueManager(address=("127.0.0.1", 0), authkey=KEY, ctx=mp.context)
+    server = manager.get_server()
+    sender.send(server.address)
+    server.serve_forever()
+
+
+@requirement("managers.remote.local-queue")
+def test_remote_access_to_a_local_queue(mp):
+    """A server can give remote access to a queue that local processes use directly."""
+    receiver, sender = mp.Pipe(duplex=False)
+    shared = mp.Queue()
+    process = mp.Process(target=_serve_given_queue, args=(mp, sender, shared))
+    process.start()
+    shared.put("local hello")
+    client = _queue_client(mp, receiver.recv())
+    client.connect()
+    assert client.get_queue().get() == "local hello"
+    process.terminate()
+    process.join()
+    shared.close()
+    shared.join_thread()
+
+
+def _append_by_address(mp, address):
+    manager = mp.managers.SyncManager(address=address, ctx=mp.context)
+    manager.connect()
+    shared = manager.list([1])
+    shared.append(2)
+    return shared[:]
+
+
+@requirement("managers.remote.child-connects")
+def test_child_connects_by_address(mp, manager):
+    """A child, whose authkey is its parent's, connects to the parent's manager by its address."""
+    assert ask(mp, _append_by_address, mp, manager.address) == [1, 2]
+
+
+# Proxies
+
+
+@requirement("managers.proxy.type")
+def test_proxies_are_base_proxies(mp, manager):
+    """Proxies are instances of subclasses of BaseProxy."""
+    proxies = [
+        manager.list(), manager.dict(), manager.Namespace(), manager.Lock(), manager.RLock(),
+        manager.Semaphore(), manager.BoundedSemaphore(), manager.Condition(), manager.Event(),
+        manager.Barrier(1), manager.Queue(), manager.Value("i", 0), manager.Array("i", [0]),
+    ]  # fmt: skip
+    assert [type(proxy).__name__ for proxy in proxies if not isinstance(proxy, mp.managers.BaseProxy)] == []
+
+
+@requirement("managers.proxy.str")
+def test_str_of_a_proxy(manager):
+    """``str`` of a proxy is the representation of its referent."""
+    assert str(manager.list([1, "two"])) == "[1, 'two']"
+    assert str(manager.dict({"a": 1})) == "{'a': 1}"
+
+
+@requirement("managers.proxy.repr")
+def test_repr_of_a_proxy(manager):
+    """``repr`` of a proxy is the proxy's own representation, and tells nothing of the referent's value."""
+    shared = manager.list([123456])
+    before = repr(shared)
+    shared.append(7)
+    assert repr(shared) == before
+    assert "123456" not in before.partition("at 0x")[0]
+
+
+@requirement("managers.proxy.repr-form")
+def test_repr_names_type_and_typeid(manager):
+    """``repr`` of a proxy names its class, the typeid and an address."""
+    shared = repr(manager.list())
+    assert shared.startswith("<ListProxy object, typeid 'list' at 0x")
+    assert shared.endswith(">")
+    int(shared.partition("at ")[2][:-1], 16)
+
+
+@requirement("managers.proxy.no-comparison-by-value")
+def test_proxies_do_not_compare_by_value(manager):
+    """A proxy equals neither a value equal to its referent, nor a proxy for an equal referent."""
+    shared = manager.list([1, 2, 3])
+    assert (shared == [1, 2, 3]) is False
+    assert (shared == manager.list([1, 2, 3])) is False
+    assert shared[:] == [1, 2, 3]
+
+
+@requirement("managers.proxy.same-referent")
+def test_proxies_of_one_referent(manager):
+    """Several proxies may have one referent."""
+    shared = manager.list()
+    outer = manager.list([shared])
+    other = outer[0]
+    other.append("hello")
+    assert shared[:] == ["hello"]
+
+
+def _append_received(receiver):
+    receiver.recv().append("from the child")
+
+
+@requirement("managers.proxy.sent")
+def test_proxies_can_be_sent(mp, manager):
+    """A proxy that is sent to another process refers to the same object there."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_append_received, args=(receiver,))
+    process.start()
+    shared = manager.list()
+    sender.send(shared)
+    process.join()
+    assert shared[:] == ["from the child"]
+
+
+@requirement("managers.proxy.pickled")
+def test_proxies_can_be_pickled(manager):
+    """A proxy that was pickled and unpickled refers to the same object."""
+    shared = manager.list()
+    copy = pickle.loads(pickle.dumps(shared))
+    copy.append("hello")
+    assert shared[:] == ["hello"]
+
+
+@requirement("managers.proxy.nested")
+def test_proxies_in_referents(manager):
+    """A referent may contain proxies, and changes made through those are seen by all."""
+    a, b = manager.list(), manager.list()
+    a.append(b)
+    assert str(b) == "[]"
+    b.append("hello")
+    assert str(a[0]) == "['hello']"
+    assert a[0][:] == b[:] == ["hello"]
+
+
+@requirement("managers.proxy.nested-str")
+def test_str_shows_nested_proxies_as_proxies(manager):
+    """In ``str`` of an outer proxy an inner one is shown as a proxy."""
+    a = manager.list()
+    a.append(manager.list([1]))
+    assert str(a).startswith("[<ListProxy object, typeid 'list' at ")
+
+
+def _change_inner(outer):
+    outer[1]["c"] = 3
+
+
+@requirement("managers.proxy.nested-dicts")
+def test_dicts_in_lists(mp, manager):
+    """Dict proxies within a list proxy are changed in place, by any process."""
+    outer = manager.list([manager.dict() for _ in range(2)])
+    inner = outer[0]
+    inner["a"] = 1
+    outer[1]["z"] = 26
+    run(mp, _change_inner, outer)
+    assert str(outer[0]) == "{'a': 1}"
+    assert str(outer[1]) == "{'z': 26, 'c': 3}"
+
+
+@requirement("managers.proxy.mutable-values-not-propagated")
+def test_changes_of_plain_values_stay_local(manager):
+    """A change to a plain list or dict that came out of a proxy does not reach the referent."""
+    shared = manager.list([{}, []])
+    shared[0]["a"] = 1
+    shared[1].append(1)
+    mapping = manager.dict({"list": []})
+    mapping["list"].append(1)
+    assert shared[:] == [{}, []]
+    assert mapping.copy() == {"list": []}
+
+
+@requirement("managers.proxy.reassign-propagates")
+def test_stored_values_reach_the_referent(manager):
+    """A changed value that is stored again reaches the referent."""
+    shared = manager.list([{}])
+    value = shared[0]
+    value["a"] = 1
+    value["b"] = 2
+    assert shared[0] == {}
+    shared[0] = value
+    assert shared[0] == {"a": 1, "b": 2}
+
+
+def _append_many(shared, count):
+    for number in range(count):
+        shared.append(number)
+
+
+@requirement("managers.proxy.processes")
+def test_processes_use_one_proxy(mp, manager):
+    """Several processes may use the same proxy at the same time."""
+    shared = manager.list()
+    child = mp.Process(target=_append_many, args=(shared, 50))
+    child.start()
+    _append_many(shared, 50)
+    child.join()
+    assert sorted(shared[:]) == sorted([*range(50)] * 2)
+
+
+def _append_many_locked(shared, lock):
+    for number in range(20):
+        with lock:
+            shared.append(number)
+
+
+@requirement("managers.proxy.threads")
+def test_threads_use_one_proxy(manager):
+    """Threads that take turns by a lock may use the same proxy."""
+    shared, lock = manager.list(), threading.Lock()
+    threads = [threading.Thread(target=_append_many_locked, args=(shared, lock)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(shared[:]) == sorted([*range(20)] * 3)
+
+
+# BaseProxy's methods
+
+
+@requirement("managers.callmethod.result")
+def test_callmethod_gives_the_result(manager):
+    """``_callmethod(name, args)`` calls the referent's method, and gives its result."""
+    shared = manager.list(range(10))
+    assert shared._callmethod("__len__") == 10
+    assert shared._callmethod("__getitem__", (slice(2, 7),)) == [2, 3, 4, 5, 6]
+
+
+@requirement("managers.callmethod.keywords")
+def test_callmethod_takes_keywords(manager):
+    """``_callmethod(name, args, kwds)`` passes the keyword arguments on."""
+    shared = manager.list([1, 3, 2])
+    shared._callmethod("sort", (), {"reverse": True})
+    assert shared[:] == [3, 2, 1]
+
+
+@requirement("managers.callmethod.in-server")
+def test_callmethod_runs_in_the_server(mp):
+    """The method runs in the manager's process."""
+    manager, process = _started_by(mp, lambda: _started_manager(mp))
+    server = manager.get_pid()
+    assert server._callmethod("pid") == process.pid
+    del server
+    manager.shutdown()
+
+
+@requirement("managers.callmethod.exception")
+def test_callmethod_raises_what_the_method_raises(manager, workshop):
+    """An exception of the method is raised again, with its type and arguments."""
+    with raises(IndexError):
+        manager.list(range(10))._callmethod("__getitem__", (20,))
+    with raises(_Broken) as raised:
+        workshop.Machine().fail("gear", 7)
+    assert raised.value.args == ("gear", 7)
+
+
+@requirement("managers.callmethod.remote-error")
+def test_callmethod_remote_error(mp, workshop):
+    """What else goes wrong in the server is raised as RemoteError: a result that can't be sent, for instance."""
+    machine = workshop.Machine()
+    with raises(mp.managers.RemoteError):
+        machine._callmethod("generate")
+    assert machine.turns() == 0
+
+
+@requirement("managers.callmethod.not-exposed")
+def test_callmethod_of_a_hidden_method(manager):
+    """Calling a method that is not exposed raises an exception."""
+    shared = manager.list([1])
+    with raises(Exception):
+        shared._callmethod("__sizeof__")
+    assert shared[:] == [1]
+
+
+@requirement("managers.callmethod.not-exposed-error")
+def test_callmethod_of_a_hidden_method_raises_remote_error(mp, manager):
+    """Calling a method that is not exposed raises RemoteError."""
+    with raises(mp.managers.RemoteError):
+        manager.list([1])._callmethod("__sizeof__")
+
+
+@requirement("managers.getvalue.copy")
+def test_getvalue_gives_a_copy(manager):
+    """``_getvalue()`` gives a copy of the referent."""
+    shared = manager.list([1, 2])
+    value = shared._getvalue()
+    assert type(value) is list
+    value.append(3)
+    assert shared[:] == [1, 2]
+    assert value == [1, 2, 3]
+
+
+@requirement("managers.getvalue.unpicklable")
+def test_getvalue_of_an_unpicklable_referent(mp, workshop):
+    """``_getvalue()`` raises when the referent can't be pickled."""
+    generator = workshop.generator()
+    with raises(Exception):
+        generator._getvalue()
+    assert workshop.Maths().add(1, 1) == 2
+
+
+# Cleanup
+
+
+def _until_deleted(mp, workshop, name):
+    from mpspec.observing import wait_until
+
+    census = workshop.Census()
+
+    def is_deleted():
+        gc.collect()
+        return not census.has(name)
+
+    wait_until(is_deleted, mp.timeout, f"{name} deleted from the server")
+
+
+@requirement("managers.cleanup.referent-deleted")
+def test_the_last_proxy_takes_its_referent_along(mp, workshop):
+    """An object is deleted from the server when no proxy refers to it any more."""
+    tracked = workshop.Tracked("alone")
+    assert workshop.Census().has("alone")
+    del tracked
+    _until_deleted(mp, workshop, "alone")
+
+
+@requirement("managers.cleanup.another-proxy-keeps")
+def test_another_proxy_keeps_the_referent(mp, workshop):
+    """An object stays as long as any proxy refers to it."""
+    first = workshop.Tracked("kept by another")
+    second = pickle.loads(pickle.dumps(first))
+    del first
+    gc.collect()
+    assert second.name() == "kept by another"
+    assert workshop.Census().has("kept by another")
+    del second
+    _until_deleted(mp, workshop, "kept by another")
+
+
+@requirement("managers.cleanup.contained-proxy-keeps")
+def test_a_contained_proxy_keeps_the_referent(workshop):
+    """A proxy inside another referent keeps its own referent alive."""
+    box = workshop.list([workshop.Tracked("kept by a list")])
+    gc.collect()
+    assert workshop.Census().has("kept by a list")
+    assert box[0].name() == "kept by a list"
+
+
+@requirement("managers.cleanup.contained-proxy-deleted")
+def test_a_container_takes_its_proxies_along(mp, workshop):
+    """When a referent that held the last proxy for an object is deleted, the object is too."""
+    box = workshop.list([workshop.Tracked("in a list")])
+    assert workshop.Census().has("in a list")
+    del box
+    _until_deleted(mp, workshop, "in a list")
+
+
+def _hold(connection, tracked):
+    connection.send("held")
+    connection.recv()
+    connection.send(tracked.name())
+
+
+@requirement("managers.cleanup.other-process-keeps")
+def test_a_proxy_in_another_process_keeps_the_referent(mp, workshop):
+    """A proxy in another process keeps the object, until that process ends."""
+    ours, theirs = mp.Pipe()
+    tracked = workshop.Tracked("kept by a child")
+    process = mp.Process(target=_hold, args=(theirs, tracked))
+    process.start()
+    theirs.close()
+    assert ours.recv() == "held"
+    del tracked
+    gc.collect()
+    assert workshop.Census().has("kept by a child")
+    ours.send("go on")
+    assert ours.recv() == "kept by a child"
+    process.join()
+    _until_deleted(mp, workshop, "kept by a child")

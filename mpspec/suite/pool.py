@@ -1,0 +1,1027 @@
+"""Tests of the chapter pool.
+
+A task that must not end yet waits at a gate: a named pipe, which it opens for reading. Opening it for writing lets the
+task go on, and waits until the task is there.
+"""
+
+import os
+import pickle
+import queue
+import threading
+
+from mpspec.children import raises
+from mpspec.marks import requirement
+
+
+def _square(x):
+    return x * x
+
+
+def _add(x, y=0, *, z=0):
+    return x + y + z
+
+
+def _pid(_=None):
+    return os.getpid()
+
+
+class _Refusal(Exception):
+    pass
+
+
+def _refuse(*args):
+    raise _Refusal(*args)
+
+
+def _invert(x):
+    return 1 / (x - 5)
+
+
+def _pass_gate(gate):
+    with open(gate) as file:
+        return file.read()
+
+
+def _pass_gate_if_first(numbered):
+    number, gate = numbered
+    if number == 0:
+        _pass_gate(gate)
+    return number
+
+
+def _touch(path):
+    with open(path, "x"):
+        pass
+
+
+def _gate(tmp_path, name="gate"):
+    gate = tmp_path / name
+    os.mkfifo(gate)
+    return gate
+
+
+def _new_pool(mp, processes=1, *args, **kwargs):
+    """A pool, and its worker processes."""
+    before = {child.pid for child in mp.active_children()}
+    pool = mp.Pool(processes, *args, **kwargs)
+    return pool, [child for child in mp.active_children() if child.pid not in before]
+
+
+def _end(pool):
+    pool.terminate()
+    pool.join()
+
+
+def _in_thread(function, *args):
+    """Call a function in a thread; gives the thread, and the list that gets the result."""
+    results = []
+    thread = threading.Thread(target=lambda: results.append(function(*args)))
+    thread.start()
+    return thread, results
+
+
+def _until_blocked(mp, thread):
+    from mpspec.observing import wait_until_asleep
+
+    wait_until_asleep(os.getpid(), thread.native_id, mp.timeout)
+
+
+# Construction
+
+
+@requirement("pool.constructor.processes")
+def test_pool_has_as_many_workers_as_asked_for(mp):
+    """``Pool(n)`` starts n worker processes."""
+    pool, workers = _new_pool(mp, 3)
+    assert len(workers) == 3
+    assert pool.apply(_pid) in {worker.pid for worker in workers}
+    _end(pool)
+
+
+@requirement("pool.constructor.processes-default")
+def test_pool_has_a_worker_per_cpu(mp):
+    """Without a number a pool has as many workers as ``os.cpu_count()`` says."""
+    pool, workers = _new_pool(mp, None)
+    assert len(workers) == os.cpu_count()
+    _end(pool)
+
+
+@requirement("pool.constructor.processes-default-usable")
+def test_pool_has_a_worker_per_usable_cpu(mp):
+    """Without a number a pool has as many workers as ``os.process_cpu_count()`` says."""
+    pool, workers = _new_pool(mp, None)
+    assert len(workers) == os.process_cpu_count()
+    _end(pool)
+
+
+@requirement("pool.constructor.processes-positive")
+def test_pool_needs_a_worker(mp):
+    """A pool without workers is refused."""
+    with raises(ValueError):
+        mp.Pool(0)
+
+
+def _tell(sender, *args):
+    sender.send((os.getpid(), args))
+
+
+@requirement("pool.constructor.initializer")
+def test_each_worker_calls_the_initializer(mp):
+    """Each worker calls ``initializer(*initargs)`` when it starts."""
+    receiver, sender = mp.Pipe(duplex=False)
+    pool, workers = _new_pool(mp, 2, _tell, (sender, "one", 2))
+    told = [receiver.recv(), receiver.recv()]
+    assert sorted(told) == sorted((worker.pid, ("one", 2)) for worker in workers)
+    _end(pool)
+
+
+def _mark():
+    global marked
+    marked = "by the initializer"
+
+
+def _read_mark():
+    return marked
+
+
+@requirement("pool.constructor.initializer-first")
+def test_initializer_prepares_the_worker(mp):
+    """What the initializer has set is there for the tasks; ``initargs`` are empty by default."""
+    pool, _ = _new_pool(mp, 1, initializer=_mark)
+    assert pool.apply(_read_mark) == "by the initializer"
+    _end(pool)
+
+
+@requirement("pool.constructor.initializer-callable")
+def test_initializer_must_be_callable(mp):
+    """An initializer that can't be called is refused."""
+    with raises(TypeError):
+        mp.Pool(1, "initializer")
+
+
+@requirement("pool.constructor.maxtasksperchild")
+def test_maxtasksperchild(mp):
+    """A worker that has completed ``maxtasksperchild`` tasks is replaced by a new one."""
+    pool, _ = _new_pool(mp, 1, maxtasksperchild=2)
+    pids = [pool.apply(_pid) for _ in range(4)]
+    assert pids[0] == pids[1] != pids[2] == pids[3]
+    _end(pool)
+
+
+@requirement("pool.constructor.maxtasksperchild-default")
+def test_workers_live_as_long_as_the_pool(pool):
+    """By default workers are not replaced."""
+    pids = set(pool.map(_pid, range(50), 1)) | {pool.apply(_pid) for _ in range(10)}
+    assert len(pids) <= 2
+
+
+@requirement("pool.constructor.maxtasksperchild-initializer")
+def test_replacements_call_the_initializer(mp):
+    """A worker that replaces another calls the initializer as well."""
+    pool, _ = _new_pool(mp, 1, _mark, maxtasksperchild=1)
+    assert [pool.apply(_read_mark), pool.apply(_read_mark)] == ["by the initializer"] * 2
+    _end(pool)
+
+
+@requirement("pool.constructor.maxtasksperchild-positive")
+def test_maxtasksperchild_must_be_positive(mp):
+    """A ``maxtasksperchild`` of 0 is refused."""
+    with raises(ValueError):
+        mp.Pool(1, maxtasksperchild=0)
+
+
+@requirement("pool.constructor.context")
+def test_context_starts_the_workers(mp):
+    """The workers are processes of the context that was given, or whose method ``Pool`` was called."""
+    pool, [worker] = _new_pool(mp)
+    assert isinstance(worker, mp.Process)
+    _end(pool)
+    before = {child.pid for child in mp.active_children()}
+    pool = mp.pool.Pool(1, context=mp.context)
+    [worker] = [child for child in mp.active_children() if child.pid not in before]
+    assert isinstance(worker, mp.Process)
+    _end(pool)
+
+
+@requirement("pool.constructor.type")
+def test_pool_is_a_pool(mp, pool):
+    """``Pool()`` gives a ``multiprocessing.pool.Pool``."""
+    assert isinstance(pool, mp.pool.Pool)
+
+
+def _is_daemon(mp):
+    return mp.current_process().daemon
+
+
+@requirement("pool.workers.daemonic")
+def test_workers_are_daemonic(mp, pool):
+    """Workers are daemonic processes."""
+    assert pool.apply(_is_daemon, (mp,)) is True
+
+
+@requirement("pool.workers.processes")
+def test_tasks_run_in_other_processes(pool):
+    """Tasks run in processes other than the pool's own."""
+    assert pool.apply(_pid) != os.getpid()
+
+
+@requirement("pool.workers.concurrent")
+def test_workers_run_concurrently(pool, tmp_path):
+    """While one worker is busy, another runs further tasks."""
+    gate = _gate(tmp_path)
+    busy = pool.apply_async(_pass_gate, (gate,))
+    assert pool.map(_square, range(3), 1) == [0, 1, 4]
+    assert not busy.ready()
+    gate.write_text("open")
+    assert busy.get() == "open"
+
+
+# apply, apply_async
+
+
+@requirement("pool.apply.result")
+def test_apply_gives_the_result(pool):
+    """``apply(func, args, kwds)`` gives ``func(*args, **kwds)``."""
+    assert pool.apply(_add, (1, 2), {"z": 3}) == 6
+    assert pool.apply(_add, (1,)) == 1
+    assert pool.apply(dict) == {}
+
+
+@requirement("pool.apply.blocks")
+def test_apply_blocks(mp, pool, tmp_path):
+    """``apply`` waits until the result is there."""
+    gate = _gate(tmp_path)
+    thread, results = _in_thread(pool.apply, _pass_gate, (gate,))
+    _until_blocked(mp, thread)
+    assert results == []
+    gate.write_text("open")
+    thread.join()
+    assert results == ["open"]
+
+
+@requirement("pool.apply.once")
+def test_apply_runs_in_one_worker(pool, tmp_path):
+    """``apply`` and ``apply_async`` execute the function once, in one worker."""
+    for function in (pool.apply, lambda *args: pool.apply_async(*args).get()):
+        path = tmp_path / str(function)
+        assert function(_touch, (path,)) is None  # a second execution would raise
+        assert path.exists()
+    assert pool.map(_square, range(4), 1) == [0, 1, 4, 9]
+
+
+@requirement("pool.apply.exception")
+def test_apply_raises(pool):
+    """``apply`` raises what the function raised."""
+    with raises(_Refusal) as raised:
+        pool.apply(_refuse, ("gear", 7))
+    assert raised.value.args == ("gear", 7)
+
+
+@requirement("pool.apply-async.result")
+def test_apply_async_gives_an_async_result(mp, pool):
+    """``apply_async`` gives an AsyncResult, whose ``get`` gives ``func(*args, **kwds)``."""
+    result = pool.apply_async(_add, (1, 2), {"z": 3})
+    assert isinstance(result, mp.pool.AsyncResult)
+    assert result.get() == 6
+
+
+@requirement("pool.apply-async.does-not-block")
+def test_apply_async_does_not_block(pool, tmp_path):
+    """``apply_async`` returns before the function has."""
+    gate = _gate(tmp_path)
+    result = pool.apply_async(_pass_gate, (gate,))
+    assert not result.ready()
+    gate.write_text("open")
+    assert result.get() == "open"
+
+
+@requirement("pool.apply-async.several")
+def test_apply_async_several(pool):
+    """Several calls may be outstanding, and each result is that of its own call."""
+    results = [pool.apply_async(_square, (number,)) for number in range(20)]
+    assert [result.get() for result in reversed(results)] == [n * n for n in reversed(range(20))]
+
+
+def _callbacks():
+    """Queues for results and for errors, and the arguments that fill them."""
+    results, errors = queue.SimpleQueue(), queue.SimpleQueue()
+    return results, errors, {"callback": results.put, "error_callback": errors.put}
+
+
+@requirement("pool.apply-async.callback")
+def test_apply_async_callback(mp, pool):
+    """The callback is called with the result, and the error callback is not called."""
+    results, errors, callbacks = _callbacks()
+    pool.apply_async(_square, (3,), **callbacks).get()
+    assert results.get(timeout=mp.timeout) == 9
+    assert results.empty()
+    assert errors.empty()
+
+
+@requirement("pool.apply-async.error-callback")
+def test_apply_async_error_callback(mp, pool):
+    """The error callback is called with the exception, and the callback is not called."""
+    results, errors, callbacks = _callbacks()
+    pool.apply_async(_refuse, ("gear",), **callbacks).wait()
+    error = errors.get(timeout=mp.timeout)
+    assert type(error) is _Refusal
+    assert error.args == ("gear",)
+    assert errors.empty()
+    assert results.empty()
+
+
+@requirement("pool.apply-async.callback-in-creator")
+def test_callbacks_run_in_the_creating_process(mp, pool):
+    """Callbacks run in the process that created the pool."""
+    pids = queue.SimpleQueue()
+    pool.apply_async(_pid, callback=lambda pid: pids.put((pid, os.getpid())))
+    worker, caller = pids.get(timeout=mp.timeout)
+    assert caller == os.getpid() != worker
+
+
+# map, map_async
+
+
+@requirement("pool.map.result")
+def test_map_gives_a_list_in_order(pool):
+    """``map`` gives the list of results in the order of the iterable."""
+    assert pool.map(_square, range(30)) == [x * x for x in range(30)]
+    assert pool.map(_square, []) == []
+    assert pool.map(_square, (x for x in (3, 1, 2))) == [9, 1, 4]
+
+
+@requirement("pool.map.blocks")
+def test_map_blocks(mp, pool, tmp_path):
+    """``map`` waits until all results are there."""
+    gate = _gate(tmp_path)
+    thread, results = _in_thread(pool.map, _pass_gate_if_first, [(0, gate), (1, gate)], 1)
+    _until_blocked(mp, thread)
+    assert results == []
+    gate.write_text("open")
+    thread.join()
+    assert results == [[0, 1]]
+
+
+@requirement("pool.map.chunksize-result")
+def test_map_with_chunks(pool):
+    """The chunksize does not change what ``map`` gives."""
+    for chunksize in (1, 3, 100):
+        assert pool.map(_square, range(10), chunksize) == [x * x for x in range(10)]
+
+
+@requirement("pool.map.chunks-are-tasks")
+def test_map_chunks_are_tasks(mp):
+    """A chunk of ``chunksize`` items is one task, of which one worker does all."""
+    pool, _ = _new_pool(mp, 1, maxtasksperchild=1)
+    pids = pool.map(_pid, range(4), chunksize=2)
+    assert pids[0] == pids[1] != pids[2] == pids[3]
+    _end(pool)
+
+
+@requirement("pool.map.exception")
+def test_map_raises(pool):
+    """``map`` raises what the function raised for one of the items."""
+    with raises(ZeroDivisionError):
+        pool.map(_invert, range(10))
+
+
+@requirement("pool.map-async.result")
+def test_map_async_gives_an_async_result(mp, pool):
+    """``map_async`` gives an AsyncResult, whose ``get`` gives the list of results."""
+    result = pool.map_async(_square, range(10), 3)
+    assert isinstance(result, mp.pool.AsyncResult)
+    assert result.get() == [x * x for x in range(10)]
+
+
+@requirement("pool.map-async.does-not-block")
+def test_map_async_does_not_block(pool, tmp_path):
+    """``map_async`` returns before the function has."""
+    gate = _gate(tmp_path)
+    result = pool.map_async(_pass_gate, [gate])
+    assert not result.ready()
+    gate.write_text("open")
+    assert result.get() == ["open"]
+
+
+@requirement("pool.map-async.callback")
+def test_map_async_callback(mp, pool):
+    """The callback is called once, with the list of results."""
+    results, errors, callbacks = _callbacks()
+    pool.map_async(_square, range(4), 1, **callbacks).get()
+    assert results.get(timeout=mp.timeout) == [0, 1, 4, 9]
+    assert results.empty()
+    assert errors.empty()
+
+
+@requirement("pool.map-async.error-callback")
+def test_map_async_error_callback(mp, pool):
+    """The error callback is called with the exception, and the callback is not called."""
+    results, errors, callbacks = _callbacks()
+    result = pool.map_async(_invert, [5], **callbacks)
+    assert type(errors.get(timeout=mp.timeout)) is ZeroDivisionError
+    with raises(ZeroDivisionError):
+        result.get()
+    assert errors.empty()
+    assert results.empty()
+
+
+# imap, imap_unordered
+
+
+@requirement("pool.imap.result")
+def test_imap_gives_an_iterator_in_order(pool):
+    """``imap`` gives an iterator of the results, in the order of the iterable."""
+    results = pool.imap(_square, range(10))
+    assert iter(results) is results
+    assert (next(results), next(results)) == (0, 1)
+    assert list(results) == [x * x for x in range(2, 10)]
+    with raises(StopIteration):
+        next(results)
+
+
+@requirement("pool.imap.ordered-whatever-ends-first")
+def test_imap_keeps_the_order(mp, pool, tmp_path):
+    """``imap`` gives the results in order even when a later one is there first."""
+    gate = _gate(tmp_path)
+    results = pool.imap(_pass_gate_if_first, [(0, gate), (1, gate)])
+    with raises(mp.TimeoutError):
+        results.next(0.02)
+    gate.write_text("open")
+    assert list(results) == [0, 1]
+
+
+@requirement("pool.imap.lazy")
+def test_imap_is_lazy(pool, tmp_path):
+    """``imap`` gives results before all tasks are done, and before the iterable has ended."""
+    gate = _gate(tmp_path)
+    resume = threading.Event()
+
+    def items():
+        yield 1, gate
+        resume.wait()
+        yield 0, gate
+
+    results = pool.imap(_pass_gate_if_first, items())
+    assert next(results) == 1
+    resume.set()
+    gate.write_text("open")
+    assert next(results) == 0
+
+
+@requirement("pool.imap.next-timeout")
+def test_imap_next_timeout(mp, pool, tmp_path):
+    """``next(timeout)`` raises TimeoutError when the result does not come in time, and the result is not lost."""
+    gate = _gate(tmp_path)
+    results = pool.imap(_pass_gate, [gate])
+    with raises(mp.TimeoutError):
+        results.next(0.01)
+    with raises(mp.TimeoutError):
+        results.next(timeout=0.01)
+    gate.write_text("open")
+    assert results.next(timeout=mp.timeout) == "open"
+    with raises(StopIteration):
+        results.next(timeout=mp.timeout)
+
+
+@requirement("pool.imap.chunksize")
+def test_imap_with_chunks(pool):
+    """The chunksize does not change what ``imap`` gives."""
+    for chunksize in (1, 3, 100):
+        assert list(pool.imap(_square, range(10), chunksize)) == [x * x for x in range(10)]
+
+
+@requirement("pool.imap.chunks-are-tasks")
+def test_imap_chunks_are_tasks(mp):
+    """``imap`` hands out one item a task by default, else ``chunksize`` items."""
+    pool, _ = _new_pool(mp, 1, maxtasksperchild=1)
+    first, second, *pair = [*pool.imap(_pid, range(2)), *pool.imap(_pid, range(2), chunksize=2)]
+    assert first != second
+    assert pair[0] == pair[1]
+    _end(pool)
+
+
+@requirement("pool.imap.exception")
+def test_imap_raises_in_its_turn(pool):
+    """An exception is raised in its turn, and the results after it come all the same."""
+    results = pool.imap(_invert, [6, 5, 7])
+    assert next(results) == 1.0
+    with raises(ZeroDivisionError):
+        next(results)
+    assert next(results) == 0.5
+    with raises(StopIteration):
+        next(results)
+
+
+@requirement("pool.imap-unordered.result")
+def test_imap_unordered_gives_all_results(pool):
+    """``imap_unordered`` gives an iterator of all results."""
+    results = pool.imap_unordered(_square, range(20))
+    assert iter(results) is results
+    assert sorted(results) == [x * x for x in range(20)]
+
+
+@requirement("pool.imap-unordered.chunksize")
+def test_imap_unordered_with_chunks(pool):
+    """The chunksize does not change what ``imap_unordered`` gives."""
+    for chunksize in (3, 100):
+        assert sorted(pool.imap_unordered(_square, range(10), chunksize)) == [x * x for x in range(10)]
+
+
+@requirement("pool.imap-unordered.first-done-first")
+def test_imap_unordered_gives_what_is_done(pool, tmp_path):
+    """``imap_unordered`` gives a result as soon as it is there, though an earlier one is not."""
+    gate = _gate(tmp_path)
+    results = pool.imap_unordered(_pass_gate_if_first, [(0, gate), (1, gate)])
+    assert next(results) == 1
+    gate.write_text("open")
+    assert next(results) == 0
+
+
+@requirement("pool.imap-unordered.one-worker-in-order")
+def test_imap_unordered_of_one_worker(mp):
+    """With one worker ``imap_unordered`` gives the results in order."""
+    pool, _ = _new_pool(mp)
+    assert list(pool.imap_unordered(_square, range(20))) == [x * x for x in range(20)]
+    _end(pool)
+
+
+@requirement("pool.imap-unordered.next-timeout")
+def test_imap_unordered_next_timeout(mp, pool, tmp_path):
+    """``next(timeout)`` raises TimeoutError when no result comes in time."""
+    gate = _gate(tmp_path)
+    results = pool.imap_unordered(_pass_gate, [gate])
+    with raises(mp.TimeoutError):
+        results.next(timeout=0.01)
+    gate.write_text("open")
+    assert results.next(timeout=mp.timeout) == "open"
+
+
+@requirement("pool.imap-unordered.exception")
+def test_imap_unordered_raises(pool):
+    """An exception is raised by one ``next``, and the other results come all the same."""
+    results = pool.imap_unordered(_invert, [6, 5, 7])
+    seen = []
+    for _ in range(3):
+        try:
+            seen.append(next(results))
+        except ZeroDivisionError:
+            seen.append(0)
+    assert sorted(seen) == [0, 0.5, 1.0]
+    with raises(StopIteration):
+        next(results)
+
+
+# starmap, starmap_async
+
+
+@requirement("pool.starmap.result")
+def test_starmap_unpacks(pool):
+    """``starmap`` calls the function with each element unpacked, and gives the results in order."""
+    assert pool.starmap(_add, [(1, 2), (3, 4)]) == [3, 7]
+    assert pool.starmap(_add, ([x, x] for x in range(5))) == [0, 2, 4, 6, 8]
+    assert pool.starmap(_add, ["ab", range(2)]) == ["ab", 1]
+
+
+@requirement("pool.starmap.chunksize")
+def test_starmap_with_chunks(pool):
+    """The chunksize does not change what ``starmap`` gives."""
+    for chunksize in (1, 3, 100):
+        assert pool.starmap(_add, [(x, 1) for x in range(10)], chunksize) == list(range(1, 11))
+
+
+@requirement("pool.starmap.exception")
+def test_starmap_raises(pool):
+    """``starmap`` raises what the function raised."""
+    with raises(_Refusal) as raised:
+        pool.starmap(_refuse, [("gear", 7)])
+    assert raised.value.args == ("gear", 7)
+
+
+@requirement("pool.starmap-async.result")
+def test_starmap_async_gives_a_result_object(mp, pool):
+    """``starmap_async`` gives a result object, whose ``get`` gives the list of results."""
+    result = pool.starmap_async(_add, [(1, 2), (3, 4)], 1)
+    assert isinstance(result, mp.pool.AsyncResult)
+    assert result.get() == [3, 7]
+
+
+@requirement("pool.starmap-async.callbacks")
+def test_starmap_async_callbacks(mp, pool):
+    """The callback is called with the list of results, the error callback with the exception."""
+    results, errors, callbacks = _callbacks()
+    pool.starmap_async(_add, [(1, 2), (3, 4)], **callbacks)
+    assert results.get(timeout=mp.timeout) == [3, 7]
+    pool.starmap_async(_refuse, [("gear", 7)], **callbacks)
+    assert errors.get(timeout=mp.timeout).args == ("gear", 7)
+    assert results.empty()
+    assert errors.empty()
+
+
+# What goes wrong
+
+
+@requirement("pool.errors.remote-traceback")
+def test_errors_tell_where_they_come_from(pool):
+    """The cause of a reraised exception shows the traceback in the worker."""
+    with raises(_Refusal) as raised:
+        pool.apply(_refuse)
+    assert "in _refuse" in str(raised.value.__cause__)
+
+
+def _give_generator():
+    return (x for x in range(3))
+
+
+@requirement("pool.errors.unpicklable-result")
+def test_result_that_cannot_be_sent(pool):
+    """A result that can't be pickled raises an exception in the caller, and the pool works on."""
+    with raises(Exception):
+        pool.apply(_give_generator)
+    assert pool.apply(_square, (3,)) == 9
+
+
+@requirement("pool.errors.unpicklable-task")
+def test_task_that_cannot_be_sent(pool):
+    """A task that can't be pickled raises an exception in the caller, and the pool works on."""
+    with raises(Exception):
+        pool.apply(len, ((x for x in range(3)),))
+    assert pool.apply(_square, (3,)) == 9
+
+
+@requirement("pool.errors.not-picklable")
+def test_pool_cannot_be_pickled(pool):
+    """A pool can't be passed to another process: pickling it raises NotImplementedError."""
+    with raises(NotImplementedError):
+        pickle.dumps(pool)
+
+
+# close, terminate, join
+
+
+def _submissions(pool):
+    return [
+        lambda: pool.apply(_square, (1,)),
+        lambda: pool.apply_async(_square, (1,)),
+        lambda: pool.map(_square, [1]),
+        lambda: pool.map_async(_square, [1]),
+        lambda: pool.imap(_square, [1]),
+        lambda: pool.imap_unordered(_square, [1]),
+        lambda: pool.starmap(_add, [(1, 2)]),
+        lambda: pool.starmap_async(_add, [(1, 2)]),
+    ]
+
+
+@requirement("pool.close.no-more-tasks")
+def test_close_refuses_tasks(mp):
+    """After ``close`` no method takes a task."""
+    pool, _ = _new_pool(mp)
+    pool.close()
+    for submit in _submissions(pool):
+        with raises(Exception):
+            submit()
+    pool.join()
+
+
+@requirement("pool.close.no-more-tasks-error")
+def test_close_refuses_tasks_with_value_error(mp):
+    """What is submitted after ``close`` or ``terminate`` raises ValueError."""
+    for end in ("close", "terminate"):
+        pool, _ = _new_pool(mp)
+        getattr(pool, end)()
+        for submit in _submissions(pool):
+            with raises(ValueError):
+                submit()
+        pool.join()
+
+
+@requirement("pool.close.completes-tasks")
+def test_close_lets_tasks_complete(mp, tmp_path):
+    """Tasks that were submitted before ``close`` are completed, and then the workers exit."""
+    gate = _gate(tmp_path)
+    pool, [worker] = _new_pool(mp)
+    results = [pool.apply_async(_pass_gate, (gate,)), pool.apply_async(_square, (3,))]
+    pool.close()
+    assert worker.is_alive()
+    gate.write_text("open")
+    pool.join()
+    assert [result.get() for result in results] == ["open", 9]
+    assert not worker.is_alive()
+
+
+@requirement("pool.close.workers-exit")
+def test_close_lets_workers_exit(mp):
+    """After ``close`` an idle pool's workers exit by themselves."""
+    pool, [worker] = _new_pool(mp)
+    pool.close()
+    pool.join()
+    assert worker.exitcode == 0
+
+
+@requirement("pool.terminate.stops-at-once")
+def test_terminate_does_not_wait_for_tasks(mp, tmp_path):
+    """``terminate`` stops a worker in the middle of its task."""
+    pool, [worker] = _new_pool(mp)
+    result = pool.apply_async(_pass_gate, (_gate(tmp_path),))
+    pool.terminate()
+    pool.join()
+    assert not worker.is_alive()
+    assert not result.ready()
+
+
+def _arrive(start, gate, path):
+    _touch(start)
+    _pass_gate(gate)
+    _touch(path)
+
+
+@requirement("pool.terminate.drops-tasks")
+def test_terminate_drops_tasks(mp, tmp_path):
+    """Work that is outstanding at ``terminate`` is not completed."""
+    from mpspec.observing import wait_until
+
+    pool, _ = _new_pool(mp)
+    start, first, second = (tmp_path / name for name in ("start", "first", "second"))
+    pool.apply_async(_arrive, (start, _gate(tmp_path), first))
+    pool.apply_async(_touch, (second,))
+    wait_until(start.exists, mp.timeout, "the first task began")
+    _end(pool)
+    assert not first.exists()
+    assert not second.exists()
+
+
+@requirement("pool.terminate.garbage-collected")
+def test_an_abandoned_pool_is_terminated(mp):
+    """The workers of a pool that is garbage collected are stopped."""
+    import gc
+    import warnings
+
+    pool, [worker] = _new_pool(mp)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        del pool
+        gc.collect()
+    worker.join(mp.timeout)
+    assert not worker.is_alive()
+
+
+@requirement("pool.terminate.repeated")
+def test_terminate_after_close(mp):
+    """``terminate`` may follow ``close``, and either may be repeated."""
+    pool, [worker] = _new_pool(mp)
+    pool.close()
+    pool.close()
+    pool.terminate()
+    pool.terminate()
+    pool.join()
+    assert not worker.is_alive()
+
+
+@requirement("pool.join.needs-close")
+def test_join_needs_close(pool):
+    """``join`` before ``close`` or ``terminate`` raises ValueError."""
+    with raises(ValueError):
+        pool.join()
+    assert pool.apply(_square, (3,)) == 9
+
+
+@requirement("pool.join.waits")
+def test_join_waits_for_the_workers(mp, tmp_path):
+    """``join`` waits until the workers have exited."""
+    gate = _gate(tmp_path)
+    pool, [worker] = _new_pool(mp)
+    pool.apply_async(_pass_gate, (gate,))
+    pool.close()
+    thread, results = _in_thread(pool.join)
+    _until_blocked(mp, thread)
+    assert results == []
+    gate.write_text("open")
+    thread.join()
+    assert results == [None]
+    assert not worker.is_alive()
+
+
+@requirement("pool.context-manager.enter")
+def test_with_gives_the_pool(mp):
+    """Entering a pool gives the pool."""
+    pool, _ = _new_pool(mp)
+    with pool as entered:
+        assert entered is pool
+        assert entered.apply(_square, (3,)) == 9
+    pool.join()
+
+
+@requirement("pool.context-manager.exit-terminates")
+def test_with_terminates(mp, tmp_path):
+    """Leaving a pool terminates it, whatever its workers do."""
+    pool, [worker] = _new_pool(mp)
+    with pool:
+        result = pool.apply_async(_pass_gate, (_gate(tmp_path),))
+    pool.join()
+    assert not worker.is_alive()
+    assert not result.ready()
+    with raises(Exception):
+        pool.apply(_square, (3,))
+
+
+# AsyncResult
+
+
+@requirement("pool.async-result.get")
+def test_get_waits_for_the_result(mp, pool, tmp_path):
+    """``get`` waits for the result, and gives it as often as it is asked."""
+    gate = _gate(tmp_path)
+    result = pool.apply_async(_pass_gate, (gate,))
+    thread, results = _in_thread(result.get)
+    _until_blocked(mp, thread)
+    gate.write_text("open")
+    thread.join()
+    assert results == ["open"]
+    assert result.get(mp.timeout) == "open"
+
+
+@requirement("pool.async-result.get-timeout")
+def test_get_timeout(mp, pool, tmp_path):
+    """``get(timeout)`` raises TimeoutError when the result does not come in time."""
+    gate = _gate(tmp_path)
+    result = pool.apply_async(_pass_gate, (gate,))
+    with raises(mp.TimeoutError):
+        result.get(timeout=0.01)
+    with raises(mp.TimeoutError):
+        result.get(0)
+    gate.write_text("open")
+    assert result.get(timeout=mp.timeout) == "open"
+
+
+@requirement("pool.async-result.timeout-leaves-the-pool")
+def test_pool_works_on_after_a_timeout(mp, pool, tmp_path):
+    """After a timeout the pool takes further work."""
+    gate = _gate(tmp_path)
+    result = pool.apply_async(_pass_gate, (gate,))
+    with raises(mp.TimeoutError):
+        result.get(0.01)
+    assert pool.apply(_square, (3,)) == 9
+    gate.write_text("open")
+    assert result.get() == "open"
+
+
+@requirement("pool.async-result.get-raises")
+def test_get_raises(pool):
+    """``get`` raises what the call raised, as often as it is asked."""
+    result = pool.apply_async(_refuse, ("gear", 7))
+    for _ in range(2):
+        with raises(_Refusal) as raised:
+            result.get()
+        assert raised.value.args == ("gear", 7)
+
+
+@requirement("pool.async-result.wait")
+def test_wait(mp, pool, tmp_path):
+    """``wait(timeout)`` returns when the timeout is over, ``wait()`` when the result is there."""
+    gate = _gate(tmp_path)
+    result = pool.apply_async(_pass_gate, (gate,))
+    result.wait(0.01)
+    assert not result.ready()
+    thread, results = _in_thread(result.wait)
+    _until_blocked(mp, thread)
+    assert results == []
+    gate.write_text("open")
+    thread.join()
+    assert result.ready()
+
+
+@requirement("pool.async-result.wait-never-raises")
+def test_wait_does_not_raise(mp, pool):
+    """``wait`` does not raise what the call raised."""
+    result = pool.apply_async(_refuse)
+    result.wait()
+    result.wait(mp.timeout)
+    assert result.ready() is True
+
+
+@requirement("pool.async-result.ready")
+def test_ready(pool, tmp_path):
+    """``ready`` tells whether the call has completed."""
+    gate = _gate(tmp_path)
+    result = pool.apply_async(_pass_gate, (gate,))
+    assert result.ready() is False
+    gate.write_text("open")
+    result.wait()
+    assert result.ready() is True
+
+
+@requirement("pool.async-result.successful")
+def test_successful(pool):
+    """``successful`` tells whether the call completed without an exception."""
+    good, bad = pool.apply_async(_square, (3,)), pool.apply_async(_refuse)
+    good.wait()
+    bad.wait()
+    assert good.successful() is True
+    assert bad.successful() is False
+
+
+@requirement("pool.async-result.successful-not-ready")
+def test_successful_too_early(pool, tmp_path):
+    """``successful`` raises ValueError when the result is not there."""
+    gate = _gate(tmp_path)
+    result = pool.apply_async(_pass_gate, (gate,))
+    with raises(ValueError):
+        result.successful()
+    gate.write_text("open")
+    assert result.get() == "open"
+
+
+# ThreadPool
+
+
+def _meet(barrier):
+    barrier.wait()
+    return os.getpid(), threading.get_ident()
+
+
+@requirement("pool.thread-pool.threads")
+def test_thread_pool_runs_tasks_in_threads(mp):
+    """A ThreadPool's workers are threads of the process, as many as asked for."""
+    with mp.pool.ThreadPool(3) as pool:
+        places = pool.map(_meet, [threading.Barrier(3, timeout=mp.timeout)] * 3, 1)
+    pool.join()
+    assert {pid for pid, _ in places} == {os.getpid()}
+    assert len({ident for _, ident in places} - {threading.get_ident()}) == 3
+
+
+@requirement("pool.thread-pool.is-a-pool")
+def test_thread_pool_is_a_pool(mp):
+    """ThreadPool is a subclass of Pool."""
+    assert issubclass(mp.pool.ThreadPool, mp.pool.Pool)
+
+
+@requirement("pool.thread-pool.default")
+def test_thread_pool_default(mp):
+    """Without a number a ThreadPool has as many threads as ``os.cpu_count()`` says."""
+    count = os.cpu_count()
+    with mp.pool.ThreadPool() as pool:
+        places = pool.map(_meet, [threading.Barrier(count, timeout=mp.timeout)] * count, 1)
+    pool.join()
+    assert len(set(places)) == count
+
+
+@requirement("pool.thread-pool.default-usable")
+def test_thread_pool_default_usable(mp):
+    """Without a number a ThreadPool has as many threads as ``os.process_cpu_count()`` says."""
+    count = os.process_cpu_count()
+    with mp.pool.ThreadPool() as pool:
+        places = pool.map(_meet, [threading.Barrier(count, timeout=mp.timeout)] * count, 1)
+    pool.join()
+    assert len(set(places)) == count
+
+
+@requirement("pool.thread-pool.initializer")
+def test_thread_pool_initializer(mp):
+    """Each worker thread calls ``initializer(*initargs)`` when it starts."""
+    called = queue.SimpleQueue()
+    with mp.pool.ThreadPool(2, called.put, ("started",)) as pool:
+        assert [called.get(timeout=mp.timeout) for _ in range(2)] == ["started"] * 2
+        assert pool.apply(_square, (3,)) == 9
+    pool.join()
+    assert called.empty()
+
+
+@requirement("pool.thread-pool.interface")
+def test_thread_pool_has_the_interface_of_a_pool(mp):
+    """A ThreadPool's methods give what a Pool's give; what it runs need not be picklable."""
+    with mp.pool.ThreadPool(2) as pool:
+        assert pool.apply(lambda: 1) == 1
+        assert pool.apply_async(_square, (3,)).get() == 9
+        assert pool.map(_square, range(4)) == [0, 1, 4, 9]
+        assert pool.map_async(_square, range(4)).get() == [0, 1, 4, 9]
+        assert list(pool.imap(_square, range(4))) == [0, 1, 4, 9]
+        assert sorted(pool.imap_unordered(_square, range(4))) == [0, 1, 4, 9]
+        assert pool.starmap(_add, [(1, 2)]) == [3]
+        assert pool.starmap_async(_add, [(1, 2)]).get() == [3]
+        with raises(_Refusal):
+            pool.apply(_refuse)
+    pool.join()
+
+
+@requirement("pool.thread-pool.close")
+def test_thread_pool_close(mp):
+    """A closed ThreadPool completes its tasks, takes no more, and its threads end."""
+    before = threading.active_count()
+    pool = mp.pool.ThreadPool(2)
+    gate = threading.Event()
+    result = pool.apply_async(gate.wait)
+    pool.close()
+    with raises(ValueError):
+        pool.apply_async(_square, (3,))
+    gate.set()
+    pool.join()
+    assert result.get() is True
+    assert threading.active_count() == before
+
+
+@requirement("pool.thread-pool.no-maxtasksperchild")
+def test_thread_pool_takes_no_maxtasksperchild(mp):
+    """A ThreadPool takes neither ``maxtasksperchild`` nor ``context``."""
+    with raises(TypeError):
+        mp.pool.ThreadPool(1, maxtasksperchild=1)
+    with raises(TypeError):
+        mp.pool.ThreadPool(1, context=mp.context)

@@ -1,0 +1,1185 @@
+"""Tests of the chapter queues."""
+
+import gc
+import os
+import sys
+import threading
+import time
+
+from mpspec.children import Caller, CallerThread, raises
+from mpspec.marks import requirement
+
+# Larger than what any pipe or socket buffers: as one item, and as many.
+LARGE = 4 * 1024 * 1024
+MANY = 64
+CHUNK = LARGE // MANY
+# A timeout that a call must not wait for.
+AGES = 1_000_000
+# Clocks differ a little: what waited for a time may find a little less on another clock.
+CLOCKS = 0.005
+
+
+def _soon(mp, condition, what):
+    """Wait out the moment that an item may take to its queue."""
+    from mpspec.observing import wait_until
+
+    wait_until(condition, mp.timeout, what)
+
+
+def _full(mp, maxsize=1):
+    queue = mp.Queue(maxsize)
+    for number in range(maxsize):
+        queue.put(number)
+    return queue
+
+
+def _get_many(queue, count):
+    return [queue.get() for _ in range(count)]
+
+
+def _put_much(queue):
+    """Put more than any pipe takes: the background thread has to wait for a reader."""
+    for number in range(MANY):
+        queue.put((number, "x" * CHUNK))
+    queue.put("y" * LARGE)
+    queue.put("last")
+
+
+def _is_much(items):
+    return items == [*((number, "x" * CHUNK) for number in range(MANY)), "y" * LARGE, "last"]
+
+
+def _get_much(queue):
+    return _get_many(queue, MANY + 2)
+
+
+# Queue: put and get
+
+
+@requirement("queues.put-get")
+def test_what_is_put_is_got(mp):
+    """get() gives an object equal to the one that was put."""
+    queue = mp.Queue()
+    queue.put([42, None, "hello"])
+    assert queue.get() == [42, None, "hello"]
+
+
+@requirement("queues.put.from-child")
+def test_child_puts_for_its_parent(mp):
+    """What a child puts on the queue that it was given, its parent gets."""
+    queue = mp.Queue()
+    process = mp.Process(target=queue.put, args=([42, None, "hello"],))
+    process.start()
+    assert queue.get() == [42, None, "hello"]
+    process.join()
+
+
+def _answer(questions, answers):
+    for question in iter(questions.get, None):
+        answers.put(question * 2)
+
+
+@requirement("queues.get.in-child")
+def test_child_gets_what_its_parent_puts(mp):
+    """What the parent puts on a queue, its child gets, before and after the child was started."""
+    questions, answers = mp.Queue(), mp.Queue()
+    questions.put("before")
+    process = mp.Process(target=_answer, args=(questions, answers))
+    process.start()
+    questions.put("after")
+    questions.put(None)
+    assert _get_many(answers, 2) == ["beforebefore", "afterafter"]
+    process.join()
+
+
+@requirement("queues.put.returns-none")
+def test_put_returns_none(mp):
+    """put() and put_nowait() give None."""
+    queue = mp.Queue()
+    assert [queue.put(1), queue.put_nowait(2)] == [None, None]
+    assert _get_many(queue, 2) == [1, 2]
+
+
+@requirement("queues.get.recreates-object")
+def test_get_recreates_the_object(mp):
+    """The object got is another one, equal to that put and sharing nothing with it."""
+    queue = mp.Queue()
+    put = [["inner"]]
+    queue.put(put)
+    got = queue.get()
+    assert got == put
+    assert got is not put
+    assert got[0] is not put[0]
+
+
+@requirement("queues.put.any-picklable-object")
+def test_any_picklable_object_can_be_put(mp):
+    """None, numbers, text, bytes, containers, classes and functions can be put."""
+    objects = [None, False, 0, 2.25, "", "junk", b"", [], (1, [2]), {"a": {1, 2}}, float, len, os.getpid]
+    queue = mp.Queue()
+    for each in objects:
+        queue.put(each)
+    assert _get_many(queue, len(objects)) == objects
+
+
+@requirement("queues.put.unpicklable-leaves-queue-usable")
+def test_unpicklable_object_leaves_the_queue_usable(mp):
+    """An object that can't be pickled is refused or dropped; what is put after it arrives."""
+    queue = mp.Queue()
+    try:
+        queue.put([b"x" * 1000, lambda: None])
+    except Exception as error:  # noqa: BLE001 - refusing it at once is as good
+        assert error is not None
+    queue.put("next")
+    assert queue.get() == "next"
+
+
+@requirement("queues.get.first-in-first-out")
+def test_first_put_is_first_got(mp):
+    """Items of one process are got in the order in which they were put."""
+    queue = mp.Queue()
+    for number in range(200):
+        queue.put(number)
+    assert _get_many(queue, 200) == list(range(200))
+
+
+def _put_numbers(queue, producer, count):
+    for number in range(count):
+        queue.put((producer, number))
+
+
+@requirement("queues.get.order-of-each-producer")
+def test_items_of_each_producer_stay_in_order(mp):
+    """Of several processes that put at once, the items of each arrive in the order in which it put them."""
+    queue = mp.Queue()
+    processes = [mp.Process(target=_put_numbers, args=(queue, producer, 100)) for producer in range(2)]
+    for process in processes:
+        process.start()
+    items = _get_many(queue, 200)
+    for process in processes:
+        process.join()
+    for producer in range(2):
+        assert [item for item in items if item[0] == producer] == [(producer, number) for number in range(100)]
+
+
+def _move(source, target):
+    for item in iter(source.get, None):
+        target.put(item)
+
+
+@requirement("queues.queue.many-producers-and-consumers")
+def test_each_item_is_got_once(mp):
+    """With several processes putting and several getting, each item is got by exactly one of them."""
+    source, target = mp.Queue(), mp.Queue()
+    consumers = [mp.Process(target=_move, args=(source, target)) for _ in range(2)]
+    producer = mp.Process(target=_put_numbers, args=(source, "child", 100))
+    for process in (*consumers, producer):
+        process.start()
+    _put_numbers(source, "parent", 100)
+    items = _get_many(target, 200)
+    for _ in consumers:
+        source.put(None)
+    for process in (*consumers, producer):
+        process.join()
+    assert sorted(items) == [(who, number) for who in ("child", "parent") for number in range(100)]
+    assert target.empty()
+
+
+@requirement("queues.queue.thread-safe")
+def test_threads_may_share_a_queue(mp):
+    """With several threads putting and several getting, each item is got by exactly one of them."""
+    source, target = mp.Queue(), mp.Queue()
+    consumers = [threading.Thread(target=_move, args=(source, target), daemon=True) for _ in range(3)]
+    producers = [threading.Thread(target=_put_numbers, args=(source, who, 50), daemon=True) for who in range(3)]
+    for thread in (*consumers, *producers):
+        thread.start()
+    items = _get_many(target, 150)
+    for _ in consumers:
+        source.put(None)
+    for thread in (*consumers, *producers):
+        thread.join()
+    assert sorted(items) == [(who, number) for who in range(3) for number in range(50)]
+
+
+@requirement("queues.put.large")
+def test_large_object_can_be_put(mp):
+    """An object of several MiB, put by a child, is got whole, and so is what follows."""
+    queue = mp.Queue()
+    process = mp.Process(target=_put_large, args=(queue,))
+    process.start()
+    assert _get_many(queue, 2) == [b"x" * LARGE, "end"]
+    process.join()
+
+
+def _put_large(queue):
+    queue.put(b"x" * LARGE)
+    queue.put("end")
+
+
+def _put_all(queue, items):
+    for item in items:
+        queue.put(item)
+
+
+@requirement("queues.put.does-not-wait-for-reader")
+def test_put_does_not_wait_until_the_item_is_read(mp):
+    """put() of more than a pipe buffers returns at once: a background thread hands it on."""
+    queue = mp.Queue()
+    _put_much(queue)
+    assert _is_much(_get_much(queue))
+
+
+# Queue: how many items it takes
+
+
+@requirement("queues.maxsize.unbounded-by-default")
+def test_queue_without_maxsize_takes_any_number(mp):
+    """A queue made without maxsize is not full after a thousand items that nobody gets."""
+    queue = mp.Queue()
+    for number in range(1000):
+        queue.put_nowait(number)
+    assert queue.full() is False
+    assert _get_many(queue, 1000) == list(range(1000))
+
+
+@requirement("queues.maxsize.zero-or-less-is-unbounded")
+def test_maxsize_of_zero_or_less_is_no_bound(mp):
+    """A queue with a maxsize of 0 or -1 takes any number of items."""
+    for maxsize in (0, -1):
+        queue = mp.Queue(maxsize)
+        for number in range(100):
+            queue.put_nowait(number)
+        assert queue.full() is False
+        assert _get_many(queue, 100) == list(range(100))
+
+
+@requirement("queues.maxsize.bounds-the-items")
+def test_maxsize_is_how_many_items_the_queue_takes(mp):
+    """A queue takes as many items as its maxsize says, and no more."""
+    for queue in (mp.Queue(3), mp.Queue(maxsize=3)):
+        for number in range(3):
+            queue.put_nowait(number)
+        with raises(mp.Full):
+            queue.put_nowait(3)
+        assert _get_many(queue, 3) == [0, 1, 2]
+
+
+@requirement("queues.maxsize.get-frees-slot")
+def test_each_get_frees_a_slot(mp):
+    """After a get() one more item can be put, and only one."""
+    queue = _full(mp, 2)
+    assert queue.get() == 0
+    queue.put_nowait("new")
+    with raises(mp.Full):
+        queue.put_nowait("newer")
+    assert _get_many(queue, 2) == [1, "new"]
+
+
+@requirement("queues.maxsize.holds-for-all-processes")
+def test_all_processes_share_the_bound(mp):
+    """A child finds the queue full that its parent has filled, and the slot that it frees is the parent's to use."""
+    queue = _full(mp, 2)
+    reporter, report = mp.Pipe(duplex=False)
+    process = mp.Process(target=_try_to_put_then_get, args=(mp, queue, report))
+    process.start()
+    assert reporter.recv() == ["full", 0]
+    queue.put_nowait("new")
+    assert _get_many(queue, 2) == [1, "new"]
+    process.join()
+
+
+def _try_to_put_then_get(mp, queue, report):
+    try:
+        queue.put_nowait("too many")
+    except mp.Full:
+        report.send(["full", queue.get()])
+    else:
+        report.send("not full")
+
+
+# Queue: blocking
+
+
+@requirement("queues.put.blocks-until-slot")
+def test_put_blocks_until_a_slot_is_free(mp):
+    """put() on a full queue waits until an item is taken."""
+    queue = _full(mp)
+    caller = CallerThread(mp, queue, "put", "second")
+    caller.until_blocked()
+    assert queue.get() == 0
+    assert caller.result() is None
+    assert queue.get() == "second"
+
+
+@requirement("queues.put.blocks-until-slot-in-child")
+def test_put_in_a_child_blocks_until_a_slot_is_free(mp):
+    """put() in a child waits until another process takes an item."""
+    queue = _full(mp)
+    caller = Caller(mp, queue, "put", "second")
+    caller.until_blocked()
+    assert _get_many(queue, 2) == [0, "second"]
+    caller.result()
+
+
+@requirement("queues.put.block-true-and-timeout-none")
+def test_put_with_block_true_and_no_timeout_blocks(mp):
+    """put(obj, True, None) is put(obj): it waits until a slot is free."""
+    queue = _full(mp)
+    caller = CallerThread(mp, queue, "put", "second", block=True, timeout=None)
+    caller.until_blocked()
+    assert _get_many(queue, 2) == [0, "second"]
+    caller.result()
+
+
+@requirement("queues.put.waits-within-timeout")
+def test_put_waits_for_a_slot_within_its_timeout(mp):
+    """put(obj, True, timeout) waits, and succeeds when a slot is freed in time."""
+    queue = _full(mp)
+    caller = CallerThread(mp, queue, "put", "second", True, mp.timeout * 100)
+    caller.until_blocked()
+    assert _get_many(queue, 2) == [0, "second"]
+    assert caller.result() is None
+
+
+@requirement("queues.put.full-raises-after-timeout")
+def test_put_raises_full_after_its_timeout(mp):
+    """put() with a timeout raises Full when no slot is freed within that time, and not before."""
+    queue = _full(mp)
+    start = time.monotonic()
+    with raises(mp.Full):
+        queue.put("second", True, 0.03)
+    assert time.monotonic() - start > 0.03 - CLOCKS
+    with raises(mp.Full):
+        queue.put("second", timeout=0.01)
+    assert queue.get() == 0
+
+
+@requirement("queues.put.free-slot-with-timeout")
+def test_put_with_timeout_uses_a_free_slot(mp):
+    """put() with a timeout puts the item when there is a slot."""
+    queue = mp.Queue(1)
+    queue.put("item", timeout=0.01)
+    assert queue.get() == "item"
+
+
+@requirement("queues.put.full-raises-at-once-without-block")
+def test_put_without_block_raises_full_at_once(mp):
+    """put(obj, False) raises Full when no slot is free."""
+    queue = _full(mp)
+    with raises(mp.Full):
+        queue.put("second", False)
+    with raises(mp.Full):
+        queue.put("second", block=False)
+    assert queue.get() == 0
+
+
+@requirement("queues.put.without-block-ignores-timeout")
+def test_put_without_block_ignores_the_timeout(mp):
+    """put(obj, False, timeout) does not wait, however long the timeout."""
+    queue = _full(mp)
+    with raises(mp.Full):
+        queue.put("second", False, AGES)
+    with raises(mp.Full):
+        queue.put("second", block=False, timeout=AGES)
+    assert queue.get() == 0
+
+
+@requirement("queues.put.without-block-uses-free-slot")
+def test_put_without_block_uses_a_free_slot(mp):
+    """put(obj, False) puts the item when there is a slot."""
+    queue = mp.Queue(2)
+    queue.put("first", False)
+    queue.put("second", block=False)
+    assert _get_many(queue, 2) == ["first", "second"]
+
+
+@requirement("queues.put-nowait")
+def test_put_nowait_is_put_without_block(mp):
+    """put_nowait(obj) puts the item when there is a slot, else raises Full."""
+    queue = mp.Queue(1)
+    queue.put_nowait("first")
+    with raises(mp.Full):
+        queue.put_nowait("second")
+    assert queue.get() == "first"
+
+
+@requirement("queues.put.full-leaves-queue-unchanged")
+def test_put_that_raised_full_has_put_nothing(mp):
+    """After Full, the queue holds what it held."""
+    queue = _full(mp)
+    for arguments in ((True, 0.01), (False,)):
+        with raises(mp.Full):
+            queue.put("refused", *arguments)
+    assert queue.get() == 0
+    queue.put("next")
+    assert queue.get() == "next"
+
+
+@requirement("queues.get.blocks-until-item")
+def test_get_blocks_until_there_is_an_item(mp):
+    """get() on an empty queue waits until an item is put."""
+    queue = mp.Queue()
+    caller = CallerThread(mp, queue, "get")
+    caller.until_blocked()
+    queue.put("item")
+    assert caller.result() == "item"
+
+
+@requirement("queues.get.blocks-until-item-in-child")
+def test_get_in_a_child_blocks_until_there_is_an_item(mp):
+    """get() in a child waits until another process puts an item."""
+    queue = mp.Queue()
+    caller = Caller(mp, queue, "get")
+    caller.until_blocked()
+    queue.put("item")
+    assert caller.result() == "item"
+
+
+@requirement("queues.get.block-true-and-timeout-none")
+def test_get_with_block_true_and_no_timeout_blocks(mp):
+    """get(True, None) is get(): it waits until there is an item."""
+    queue = mp.Queue()
+    caller = CallerThread(mp, queue, "get", block=True, timeout=None)
+    caller.until_blocked()
+    queue.put("item")
+    assert caller.result() == "item"
+
+
+@requirement("queues.get.waits-within-timeout")
+def test_get_waits_for_an_item_within_its_timeout(mp):
+    """get(True, timeout) waits, and gives the item that is put in time."""
+    queue = mp.Queue()
+    caller = CallerThread(mp, queue, "get", True, mp.timeout * 100)
+    caller.until_blocked()
+    queue.put("item")
+    assert caller.result() == "item"
+
+
+@requirement("queues.get.empty-raises-after-timeout")
+def test_get_raises_empty_after_its_timeout(mp):
+    """get() with a timeout raises Empty when nothing is put within that time, and not before."""
+    queue = mp.Queue()
+    start = time.monotonic()
+    with raises(mp.Empty):
+        queue.get(True, 0.03)
+    assert time.monotonic() - start > 0.03 - CLOCKS
+    with raises(mp.Empty):
+        queue.get(timeout=0.01)
+
+
+@requirement("queues.get.empty-raises-at-once-without-block")
+def test_get_without_block_raises_empty_at_once(mp):
+    """get(False) raises Empty when there is no item."""
+    queue = mp.Queue()
+    with raises(mp.Empty):
+        queue.get(False)
+    with raises(mp.Empty):
+        queue.get(block=False)
+
+
+@requirement("queues.get.without-block-ignores-timeout")
+def test_get_without_block_ignores_the_timeout(mp):
+    """get(False, timeout) does not wait, however long the timeout."""
+    queue = mp.Queue()
+    with raises(mp.Empty):
+        queue.get(False, AGES)
+    with raises(mp.Empty):
+        queue.get(block=False, timeout=AGES)
+
+
+@requirement("queues.get.without-block-returns-item")
+def test_get_without_block_gives_an_item_that_is_there(mp):
+    """get(False) gives an item that has reached the queue."""
+    queue = mp.Queue()
+    queue.put("first")
+    queue.put("second")
+    _soon(mp, lambda: not queue.empty(), "an item in the queue")
+    assert queue.get(False) == "first"
+    _soon(mp, lambda: not queue.empty(), "an item in the queue")
+    assert queue.get(block=False) == "second"
+
+
+@requirement("queues.get-nowait")
+def test_get_nowait_is_get_without_block(mp):
+    """get_nowait() gives an item that is there, else raises Empty."""
+    queue = mp.Queue()
+    with raises(mp.Empty):
+        queue.get_nowait()
+    queue.put("item")
+    _soon(mp, lambda: not queue.empty(), "an item in the queue")
+    assert queue.get_nowait() == "item"
+    with raises(mp.Empty):
+        queue.get_nowait()
+
+
+@requirement("queues.get.removes-item")
+def test_one_item_wakes_one_of_several_readers(mp):
+    """Of two threads that wait in get(), one gets the item, the other goes on waiting."""
+    queue = mp.Queue()
+    callers = [CallerThread(mp, queue, "get") for _ in range(2)]
+    for caller in callers:
+        caller.until_blocked()
+    queue.put("first")
+    _soon(mp, lambda: sum(caller.has_returned for caller in callers) == 1, "one reader back")
+    queue.put("second")
+    assert sorted(caller.result() for caller in callers) == ["first", "second"]
+
+
+# Queue: its size
+
+
+@requirement("queues.qsize")
+def test_qsize_is_the_number_of_items(mp):
+    """While nobody else uses the queue, qsize() is how many items were put and not got."""
+    queue = mp.Queue()
+    sizes = [queue.qsize()]
+    for number in range(3):
+        queue.put(number)
+    sizes.append(queue.qsize())
+    for _ in range(3):
+        queue.get()
+        sizes.append(queue.qsize())
+    assert sizes == [0, 3, 2, 1, 0]
+
+
+@requirement("queues.empty.no-item")
+def test_empty_is_true_while_there_is_no_item(mp):
+    """empty() is True for a new queue, and again when all items were got."""
+    queue = mp.Queue()
+    assert queue.empty() is True
+    queue.put("item")
+    queue.get()
+    assert queue.empty() is True
+
+
+@requirement("queues.empty.some-item")
+def test_empty_is_false_once_an_item_has_arrived(mp):
+    """empty() becomes False a moment after an item was put."""
+    queue = mp.Queue()
+    queue.put("item")
+    _soon(mp, lambda: queue.empty() is False, "empty() False")
+    assert queue.get() == "item"
+
+
+@requirement("queues.full.free-slot")
+def test_full_is_false_while_a_slot_is_free(mp):
+    """full() is False while the queue takes another item, and again when one was got."""
+    queue = mp.Queue(2)
+    found = [queue.full()]
+    queue.put(1)
+    found.append(queue.full())
+    queue.put(2)
+    queue.get()
+    found.append(queue.full())
+    assert found == [False, False, False]
+    assert queue.get() == 2
+
+
+@requirement("queues.full.no-slot")
+def test_full_is_true_when_no_slot_is_free(mp):
+    """full() is True when the queue holds maxsize items."""
+    queue = _full(mp, 2)
+    _soon(mp, lambda: queue.full() is True, "full() True")
+    assert _get_many(queue, 2) == [0, 1]
+
+
+# Queue: its end
+
+
+@requirement("queues.close.put-raises-valueerror")
+def test_put_on_a_closed_queue_raises_valueerror(mp):
+    """After close(), put() and put_nowait() raise ValueError."""
+    queue = mp.Queue()
+    queue.close()
+    with raises(ValueError):
+        queue.put("item")
+    with raises(ValueError):
+        queue.put("item", False)
+    with raises(ValueError):
+        queue.put_nowait("item")
+
+
+@requirement("queues.close.get-raises-valueerror")
+def test_get_from_a_closed_queue_raises_valueerror(mp):
+    """After close(), get() and get_nowait() raise ValueError, waiting or not."""
+    queue = mp.Queue()
+    queue.close()
+    with raises(ValueError):
+        queue.get()
+    with raises(ValueError):
+        queue.get(True, 0.01)
+    with raises(ValueError):
+        queue.get_nowait()
+
+
+@requirement("queues.close.more-than-once")
+def test_close_may_be_called_again(mp):
+    """close() of a closed queue does nothing."""
+    queue = mp.Queue()
+    queue.put("item")
+    queue.get()
+    queue.close()
+    assert queue.close() is None
+    queue.join_thread()
+
+
+def _get_when_told(queue, told, report):
+    told.recv()
+    report.send(_is_much(_get_much(queue)))
+
+
+@requirement("queues.close.buffered-items-arrive")
+def test_items_put_before_close_arrive(mp):
+    """What was put before close() is flushed: another process gets all of it."""
+    queue = mp.Queue()
+    told, tell = mp.Pipe(duplex=False)
+    reporter, report = mp.Pipe(duplex=False)
+    process = mp.Process(target=_get_when_told, args=(queue, told, report))
+    process.start()
+    _put_much(queue)
+    queue.close()
+    tell.send("get them")
+    assert reporter.recv() is True
+    queue.join_thread()
+    process.join()
+
+
+@requirement("queues.close.in-one-process-only")
+def test_close_concerns_the_calling_process_alone(mp):
+    """After close() in the parent a child still puts and gets."""
+    queue = mp.Queue()
+    reporter, report = mp.Pipe(duplex=False)
+    process = mp.Process(target=_put_get_tell, args=(queue, report))
+    process.start()
+    queue.close()
+    assert reporter.recv() == "item"
+    process.join()
+
+
+def _put_get_tell(queue, report):
+    queue.put("item")
+    report.send(queue.get())
+
+
+@requirement("queues.close.ends-background-thread")
+def test_background_thread_ends_after_close(mp):
+    """Once the queue was closed and all items are flushed, no thread of it is left."""
+    before = set(threading.enumerate())
+    queue = mp.Queue()
+    told, tell = mp.Pipe(duplex=False)
+    reporter, report = mp.Pipe(duplex=False)
+    process = mp.Process(target=_get_when_told, args=(queue, told, report))
+    process.start()
+    _put_much(queue)
+    queue.close()
+    tell.send("get them")
+    assert reporter.recv() is True
+    _soon(mp, lambda: set(threading.enumerate()) <= before, "the thread gone")
+    process.join()
+
+
+@requirement("queues.close.when-garbage-collected")
+def test_garbage_collection_closes(mp):
+    """A queue that nobody refers to any more ends its thread, and releases its descriptors."""
+    kept = mp.Queue()  # whatever the first queue of a process starts is there now
+    kept.put("item")
+    kept.get()
+    threads, descriptors = set(threading.enumerate()), set(os.listdir("/dev/fd"))
+    queue = mp.Queue()
+    queue.put("item")
+    assert queue.get() == "item"
+    assert set(os.listdir("/dev/fd")) > descriptors
+    del queue
+    gc.collect()
+    _soon(mp, lambda: set(threading.enumerate()) <= threads, "its thread gone")
+    _soon(mp, lambda: set(os.listdir("/dev/fd")) <= descriptors, "its descriptors closed")
+
+
+def _put_join_and_vanish(queue):
+    _put_much(queue)
+    queue.close()
+    queue.join_thread()
+    os._exit(0)  # with no more than the operating system does at the end of a process
+
+
+@requirement("queues.join-thread.waits-until-flushed")
+def test_all_is_flushed_when_join_thread_returns(mp):
+    """After close() and join_thread() all items are in the pipe, whatever becomes of the process."""
+    queue = mp.Queue()
+    process = mp.Process(target=_put_join_and_vanish, args=(queue,))
+    process.start()
+    assert _is_much(_get_much(queue))
+    process.join()
+
+
+@requirement("queues.join-thread.nothing-to-flush")
+def test_join_thread_returns_when_nothing_was_put(mp):
+    """join_thread() of a closed queue on which this process put nothing returns."""
+    queue = mp.Queue()
+    queue.close()
+    assert queue.join_thread() is None
+
+
+@requirement("queues.join-thread.only-after-close")
+def test_join_thread_needs_close_first(mp):
+    """join_thread() of a queue that is not closed raises."""
+    queue = mp.Queue()
+    with raises(Exception):
+        queue.join_thread()
+    queue.put("still open")
+    assert queue.get() == "still open"
+
+
+@requirement("queues.exit.waits-until-flushed")
+def test_no_item_of_a_child_that_ends_is_lost(mp):
+    """All that a child has put before it ends arrives, without close() and join_thread(); then it ends."""
+    queue = mp.Queue()
+    process = mp.Process(target=_put_much, args=(queue,))
+    process.start()
+    assert _is_much(_get_much(queue))
+    process.join()
+    assert process.exitcode == 0
+
+
+@requirement("queues.exit.flushes-at-sys-exit")
+def test_items_are_flushed_at_sys_exit(mp):
+    """What a child has put arrives when it ends by sys.exit() as well."""
+    queue = mp.Queue()
+    process = mp.Process(target=_put_much_and_leave, args=(queue,))
+    process.start()
+    assert _is_much(_get_much(queue))
+    process.join()
+    assert process.exitcode == 3
+
+
+def _put_much_and_leave(queue):
+    _put_much(queue)
+    sys.exit(3)
+
+
+def _put_and_cancel(queue):
+    _put_much(queue)
+    queue.cancel_join_thread()
+
+
+@requirement("queues.cancel-join-thread.exit-does-not-wait")
+def test_child_ends_unflushed_after_cancel_join_thread(mp):
+    """After cancel_join_thread() a child ends although nobody gets what it has put."""
+    queue = mp.Queue()
+    process = mp.Process(target=_put_and_cancel, args=(queue,))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+
+
+def _cancel_and_put(queue):
+    queue.cancel_join_thread()
+    _put_much(queue)
+
+
+@requirement("queues.cancel-join-thread.before-first-put")
+def test_cancel_join_thread_may_come_before_the_first_put(mp):
+    """cancel_join_thread() holds for what is put later, too."""
+    queue = mp.Queue()
+    process = mp.Process(target=_cancel_and_put, args=(queue,))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+
+
+def _put_cancel_join(queue, report):
+    _put_much(queue)
+    queue.cancel_join_thread()
+    queue.close()
+    queue.join_thread()
+    report.send("joined")
+
+
+@requirement("queues.cancel-join-thread.join-thread-does-not-block")
+def test_join_thread_does_nothing_after_cancel_join_thread(mp):
+    """After cancel_join_thread(), join_thread() returns although nothing was flushed."""
+    queue = mp.Queue()
+    reporter, report = mp.Pipe(duplex=False)
+    process = mp.Process(target=_put_cancel_join, args=(queue, report))
+    process.start()
+    assert reporter.recv() == "joined"
+    process.join()
+
+
+@requirement("queues.queue.no-task-done-and-join")
+def test_queue_has_no_task_done_and_join(mp):
+    """Queue lacks task_done() and join() of ``queue.Queue``."""
+    queue = mp.Queue()
+    assert [hasattr(queue, name) for name in ("task_done", "join")] == [False, False]
+
+
+@requirement("queues.queue.no-shutdown")
+def test_queue_has_no_shutdown(mp):
+    """Queue lacks shutdown() of ``queue.Queue``."""
+    assert not hasattr(mp.Queue(), "shutdown")
+
+
+@requirement("queues.queue.methods-of-queue-queue")
+def test_queue_has_the_methods_of_queue_queue(mp):
+    """Queue has each other method of ``queue.Queue``."""
+    queue = mp.Queue()
+    names = ("qsize", "empty", "full", "put", "put_nowait", "get", "get_nowait")
+    assert [name for name in names if not callable(getattr(queue, name, None))] == []
+
+
+@requirement("queues.queue.not-sent-through-connection")
+def test_queue_is_shared_by_inheritance_alone(mp):
+    """Sending a queue through a connection raises RuntimeError."""
+    _receiver, sender = mp.Pipe(duplex=False)
+    with raises(RuntimeError):
+        sender.send(mp.Queue())
+
+
+def _use(queue, report):
+    queue.put("item")
+    report.send(queue.get())
+
+
+@requirement("queues.argument.outlives-parents-reference")
+def test_child_keeps_a_queue_that_its_parent_dropped(mp):
+    """A queue passed to a child works there, even if the parent has no reference of its own."""
+    reporter, report = mp.Pipe(duplex=False)
+    process = mp.Process(target=_use, args=(mp.Queue(), report))
+    process.start()
+    report.close()
+    gc.collect()
+    assert reporter.recv() == "item"
+    process.join()
+
+
+def _start_grandchild(mp, queue):
+    grandchild = mp.Process(target=queue.put, args=("from the grandchild",))
+    grandchild.start()
+    grandchild.join()
+
+
+@requirement("queues.argument.passed-on-to-grandchild")
+def test_queue_can_be_passed_on(mp):
+    """A child may pass the queue that it was given to a child of its own."""
+    queue = mp.Queue()
+    process = mp.Process(target=_start_grandchild, args=(mp, queue))
+    process.start()
+    assert queue.get() == "from the grandchild"
+    process.join()
+
+
+def _work(tasks, done):
+    for function, arguments in iter(tasks.get, "STOP"):
+        done.put(function(*arguments))
+
+
+@requirement("queues.example.workers")
+def test_workers_are_fed_through_a_queue(mp):
+    """Workers take functions and arguments from one queue, and put the results on another, until told to stop."""
+    tasks, done = mp.Queue(), mp.Queue()
+    for number in range(20):
+        tasks.put((pow, (number, 2)))
+    workers = [mp.Process(target=_work, args=(tasks, done)) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    results = _get_many(done, 20)
+    for _ in workers:
+        tasks.put("STOP")
+    for worker in workers:
+        worker.join()
+    assert sorted(results) == [number**2 for number in range(20)]
+
+
+# SimpleQueue
+
+
+@requirement("queues.simple.put-get")
+def test_simple_queue_gives_what_was_put(mp):
+    """SimpleQueue.get() gives and removes an object equal to the one that was put, first in, first out."""
+    queue = mp.SimpleQueue()
+    assert queue.put([42, None, "hello"]) is None
+    queue.put("second")
+    assert [queue.get(), queue.get()] == [[42, None, "hello"], "second"]
+
+
+@requirement("queues.simple.from-child")
+def test_child_puts_on_a_simple_queue(mp):
+    """What a child puts on a SimpleQueue, its parent gets, large objects included."""
+    queue = mp.SimpleQueue()
+    process = mp.Process(target=_put_much, args=(queue,))
+    process.start()
+    assert _is_much(_get_much(queue))
+    process.join()
+
+
+@requirement("queues.simple.recreates-object")
+def test_simple_queue_recreates_the_object(mp):
+    """The object got from a SimpleQueue is another one, equal to that put."""
+    queue = mp.SimpleQueue()
+    put = [["inner"]]
+    queue.put(put)
+    got = queue.get()
+    assert got == put
+    assert got is not put
+    assert got[0] is not put[0]
+
+
+@requirement("queues.simple.empty")
+def test_simple_queue_tells_whether_it_is_empty(mp):
+    """SimpleQueue.empty() is True exactly while there is nothing to get."""
+    queue = mp.SimpleQueue()
+    found = [queue.empty()]
+    queue.put("item")
+    found.append(queue.empty())
+    queue.get()
+    found.append(queue.empty())
+    assert found == [True, False, True]
+
+
+@requirement("queues.simple.get-blocks")
+def test_get_from_a_simple_queue_blocks(mp):
+    """SimpleQueue.get() waits until there is an item."""
+    queue = mp.SimpleQueue()
+    caller = CallerThread(mp, queue, "get")
+    caller.until_blocked()
+    queue.put("item")
+    assert caller.result() == "item"
+
+
+@requirement("queues.simple.many-producers-and-consumers")
+def test_each_item_of_a_simple_queue_is_got_once(mp):
+    """With several processes putting and several getting, each item is got by exactly one of them, whole."""
+    source, target = mp.SimpleQueue(), mp.SimpleQueue()
+    consumers = [mp.Process(target=_move, args=(source, target)) for _ in range(2)]
+    producer = mp.Process(target=_put_numbers, args=(source, "child", 100))
+    for process in (*consumers, producer):
+        process.start()
+    writer = threading.Thread(target=_put_numbers, args=(source, "parent", 100), daemon=True)
+    writer.start()
+    items = _get_many(target, 200)
+    writer.join()
+    for _ in consumers:
+        source.put(None)
+    for process in (*consumers, producer):
+        process.join()
+    assert sorted(items) == [(who, number) for who in ("child", "parent") for number in range(100)]
+
+
+@requirement("queues.simple.unpicklable-raises")
+def test_simple_queue_refuses_what_cannot_be_pickled(mp):
+    """SimpleQueue.put() of an object that can't be pickled raises, and puts nothing."""
+    queue = mp.SimpleQueue()
+    with raises(Exception):
+        queue.put(lambda: None)
+    assert queue.empty()
+    queue.put("next")
+    assert queue.get() == "next"
+
+
+@requirement("queues.simple.close-releases-resources")
+def test_closing_a_simple_queue_releases_its_descriptors(mp):
+    """After SimpleQueue.close() no descriptor of the queue is open."""
+    kept = mp.SimpleQueue()  # whatever the first queue of a process starts is there now
+    before = set(os.listdir("/dev/fd"))
+    queue = mp.SimpleQueue()
+    queue.put("item")
+    queue.get()
+    assert set(os.listdir("/dev/fd")) > before
+    assert queue.close() is None
+    assert set(os.listdir("/dev/fd")) == before
+    assert kept.empty()
+
+
+@requirement("queues.simple.close-makes-empty-raise")
+def test_empty_of_a_closed_simple_queue_raises_oserror(mp):
+    """After SimpleQueue.close(), empty() raises OSError."""
+    queue = mp.SimpleQueue()
+    queue.close()
+    with raises(OSError):
+        queue.empty()
+
+
+@requirement("queues.simple.close-refuses-use")
+def test_closed_simple_queue_cannot_be_used(mp):
+    """After SimpleQueue.close(), get() and put() raise; close() may be called again."""
+    queue = mp.SimpleQueue()
+    queue.close()
+    with raises(Exception):
+        queue.get()
+    with raises(Exception):
+        queue.put("item")
+    queue.close()
+
+
+# JoinableQueue
+
+
+@requirement("queues.joinable.is-queue")
+def test_joinable_queue_is_a_queue(mp):
+    """JoinableQueue is a subclass of Queue."""
+    assert isinstance(mp.JoinableQueue(), type(mp.Queue()))
+
+
+@requirement("queues.joinable.put-get")
+def test_joinable_queue_gives_what_was_put(mp):
+    """What a child puts on a JoinableQueue its parent gets, in order."""
+    queue = mp.JoinableQueue()
+    process = mp.Process(target=_put_all, args=(queue, [[42, None, "hello"], "second"]))
+    process.start()
+    assert _get_many(queue, 2) == [[42, None, "hello"], "second"]
+    process.join()
+
+
+@requirement("queues.joinable.maxsize")
+def test_joinable_queue_takes_a_maxsize(mp):
+    """JoinableQueue(maxsize) takes that many items."""
+    for queue in (mp.JoinableQueue(1), mp.JoinableQueue(maxsize=1)):
+        queue.put("first")
+        with raises(mp.Full):
+            queue.put_nowait("second")
+        assert queue.get() == "first"
+
+
+@requirement("queues.joinable.join-nothing-put")
+def test_join_returns_when_nothing_was_put(mp):
+    """join() of a queue on which nothing was put returns at once, giving None."""
+    assert mp.JoinableQueue().join() is None
+
+
+@requirement("queues.joinable.join-blocks-until-all-done")
+def test_join_blocks_until_each_item_is_done(mp):
+    """join() waits until task_done() was called once for every item put."""
+    queue = mp.JoinableQueue()
+    queue.put(1)
+    queue.put(2)
+    caller = CallerThread(mp, queue, "join")
+    caller.until_blocked()
+    queue.get()
+    queue.get()
+    caller.until_blocked()
+    queue.task_done()
+    caller.until_blocked()
+    assert queue.task_done() is None
+    assert caller.result() is None
+
+
+@requirement("queues.joinable.get-is-not-done")
+def test_get_alone_finishes_no_task(mp):
+    """join() goes on waiting when all items were got but task_done() was not called."""
+    queue = mp.JoinableQueue()
+    queue.put(1)
+    queue.get()
+    caller = CallerThread(mp, queue, "join")
+    caller.until_blocked()
+    queue.task_done()
+    caller.result()
+
+
+@requirement("queues.joinable.join-after-all-done")
+def test_join_returns_when_all_is_done(mp):
+    """join() returns at once when task_done() was called for each item before."""
+    queue = mp.JoinableQueue()
+    for number in range(3):
+        queue.put(number)
+        queue.get()
+        queue.task_done()
+    assert queue.join() is None
+
+
+@requirement("queues.joinable.put-counts-up-again")
+def test_put_after_join_counts_again(mp):
+    """An item put after the count fell to zero must be done before join() returns again."""
+    queue = mp.JoinableQueue()
+    for _ in range(2):
+        queue.put("item")
+        caller = CallerThread(mp, queue, "join")
+        caller.until_blocked()
+        queue.get()
+        queue.task_done()
+        caller.result()
+
+
+def _consume(queue):
+    for _item in iter(queue.get, None):
+        queue.task_done()
+    queue.task_done()
+
+
+@requirement("queues.joinable.join-waits-for-other-process")
+def test_join_waits_for_a_consumer_in_another_process(mp):
+    """join() waits until the process that gets the items has called task_done() for each."""
+    queue = mp.JoinableQueue()
+    for item in (1, 2, None):
+        queue.put(item)
+    caller = CallerThread(mp, queue, "join")
+    caller.until_blocked()
+    process = mp.Process(target=_consume, args=(queue,))
+    process.start()
+    caller.result()
+    process.join()
+    assert queue.empty()
+
+
+@requirement("queues.joinable.join-in-child")
+def test_join_in_a_child_waits_for_its_parent(mp):
+    """A child's join() waits until its parent has done the tasks."""
+    queue = mp.JoinableQueue()
+    queue.put("item")
+    caller = Caller(mp, queue, "join")
+    caller.until_blocked()
+    assert queue.get() == "item"
+    queue.task_done()
+    assert caller.result() is None
+
+
+@requirement("queues.joinable.counts-items-of-all-processes")
+def test_items_put_by_a_child_count(mp):
+    """What a child has put is unfinished for its parent's join()."""
+    queue = mp.JoinableQueue()
+    process = mp.Process(target=_put_all, args=(queue, [1, 2]))
+    process.start()
+    assert _get_many(queue, 2) == [1, 2]
+    process.join()
+    caller = CallerThread(mp, queue, "join")
+    caller.until_blocked()
+    queue.task_done()
+    queue.task_done()
+    caller.result()
+
+
+@requirement("queues.joinable.all-joiners-resume")
+def test_every_join_resumes(mp):
+    """When the count drops to zero, every join() that waits returns."""
+    queue = mp.JoinableQueue()
+    queue.put("item")
+    callers = [CallerThread(mp, queue, "join") for _ in range(2)]
+    for caller in callers:
+        caller.until_blocked()
+    queue.get()
+    queue.task_done()
+    assert [caller.result() for caller in callers] == [None, None]
+
+
+@requirement("queues.joinable.task-done-too-often")
+def test_task_done_raises_valueerror_when_called_too_often(mp):
+    """task_done() raises ValueError when it is called more often than items were put."""
+    queue = mp.JoinableQueue()
+    with raises(ValueError):
+        queue.task_done()
+    queue.put("item")
+    queue.get()
+    queue.task_done()
+    with raises(ValueError):
+        queue.task_done()
+
+
+@requirement("queues.joinable.queue-methods")
+def test_joinable_queue_ends_as_a_queue_does(mp):
+    """A closed JoinableQueue raises ValueError in put() and get(), and its thread can be joined."""
+    queue = mp.JoinableQueue()
+    queue.close()
+    queue.join_thread()
+    with raises(ValueError):
+        queue.put("item")
+    with raises(ValueError):
+        queue.get()

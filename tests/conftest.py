@@ -1,0 +1,84 @@
+"""What several of the harness's tests use."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+class Conformance:
+    """Runs pytest with the plugin, in a folder of its own, as a user would."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.mark = f"{os.getpid()}-{time.monotonic_ns()}"
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))},
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)]),
+            "MPSPEC_TESTS_MARK": self.mark,
+            "COLUMNS": "80",
+        }
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a run, and leave it running."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "pytest", *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """Run to the end; gives exit status and output, and checks that no process is left."""
+        process = self.start(*arguments)
+        output, _ = process.communicate(timeout=120)
+        assert self.survivors() == []
+        return process.returncode, output
+
+    def report(self, *arguments: str) -> tuple[int, dict[str, Any], str]:
+        """Run to the end with a report; gives exit status, report and output."""
+        file = self.folder / "report.json"
+        status, output = self.run(*arguments, f"--conformance-report={file}")
+        return status, json.loads(file.read_text(encoding="utf-8")), output
+
+    def survivors(self) -> list[str]:
+        """Processes of the runs that are still there, a moment later."""
+        deadline = time.monotonic() + 2
+        while (found := self._marked()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return found
+
+    def _marked(self) -> list[str]:
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("MPSPEC_TESTS_MARK") == self.mark and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(" ".join(process.cmdline()))
+            except psutil.Error:
+                continue
+        return found
+
+
+@pytest.fixture
+def conformance(tmp_path: Path) -> Conformance:
+    """Runs of the suite in a folder of their own."""
+    return Conformance(tmp_path)
+
+
+def verdicts(report: dict[str, Any]) -> dict[str, str]:
+    """Verdict by requirement, of a report with one variant."""
+    return {record["id"]: record["verdict"] for record in report["results"]}

@@ -1,0 +1,94 @@
+"""A backend that misbehaves gets its verdict; what it left is gone before the next test; the run goes on."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import verdicts
+
+if TYPE_CHECKING:
+    from tests.conftest import Conformance
+
+# One test that meets the misdeed, and others before and after it that do not.
+MEETS = "process.is-alive.before-start"
+SELECTION = [
+    f"--requirement={each}"
+    for each in ("process.start", "process.pid.none-before-start", "process.pid.of-child", MEETS)
+]
+QUICKLY = "--patience=0.1"
+
+EXPECTED = {
+    "hang": "HANG",
+    "hang_uninterruptibly": "HANG",
+    "exit": "CRASH",
+    "exit_with_a_child": "CRASH",
+    "die": "CRASH",
+    "fail": "FAIL",
+    "leave_child": "LEAK",
+    "leave_orphan": "LEAK",
+    "leave_thread": "LEAK",
+    "leave_descriptor": "LEAK",
+    "leave_segment": "LEAK",
+    "leave_semaphore": "LEAK",
+}
+
+
+@pytest.mark.parametrize("misdeed", EXPECTED)
+@pytest.mark.parametrize("workers", [1, 4])
+def test_misdeed_gets_its_verdict(conformance: Conformance, misdeed: str, workers: int) -> None:
+    status, report, output = conformance.report(
+        f"--backend=tests.misbehaving:{misdeed}", QUICKLY, f"-n{workers}", *SELECTION
+    )
+    assert verdicts(report) == {
+        "process.start": "PASS",
+        "process.pid.none-before-start": "PASS",
+        "process.pid.of-child": "PASS",
+        MEETS: EXPECTED[misdeed],
+    }, output
+    assert status == 1
+    assert f"{EXPECTED[misdeed]} {MEETS}" in output
+    assert not [path for path in Path("/dev/shm").iterdir() if conformance.mark in path.name]
+
+
+@pytest.mark.parametrize("misdeed", ["hang", "fail", "leave_child", "leave_thread", "leave_descriptor", "leave_segment"])
+def test_in_one_process_too(conformance: Conformance, misdeed: str) -> None:
+    _, report, output = conformance.report(f"--backend=tests.misbehaving:{misdeed}", QUICKLY, "-n0", *SELECTION)
+    found = verdicts(report)
+    assert found.pop(MEETS) == EXPECTED[misdeed], output
+    assert set(found.values()) == {"PASS"}
+
+
+@pytest.mark.parametrize("misdeed", ["exit", "die"])
+def test_crash_in_one_process_leaves_a_report(conformance: Conformance, misdeed: str) -> None:
+    _, report, _ = conformance.report(f"--backend=tests.misbehaving:{misdeed}", "-n0", *SELECTION)
+    assert report["results"][-1]["id"] == MEETS
+    assert report["results"][-1]["verdict"] == "CRASH"
+    assert report["run"]["interrupted"]
+    assert {each["verdict"] for each in report["results"][:-1]} == {"PASS"}
+
+
+def test_hang_tells_where(conformance: Conformance) -> None:
+    _, output = conformance.run("--backend=tests.misbehaving:hang", QUICKLY, "--tb=short", *SELECTION)
+    assert "all threads when the deadline was over" in output
+    assert "in _hang" in output
+
+
+def test_interrupt_ends_a_run_at_once(conformance: Conformance) -> None:
+    process = conformance.start("--backend=tests.misbehaving:hang", "-n2", f"--requirement={MEETS}", "--requirement=process.start")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "2 workers [2 items]" in line:
+            break
+    time.sleep(1)  # into the hanging test
+    started = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=20)
+    assert time.monotonic() - started < 2
+    assert process.returncode == 2
+    assert "interrupted: 1 PASS" in output
+    assert conformance.survivors() == []
