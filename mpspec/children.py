@@ -166,11 +166,6 @@ class CallerThread:
         """Whether the call is over."""
         return not self._thread.is_alive()
 
-    @property
-    def has_returned(self) -> bool:
-        """Whether the call is over."""
-        return not self._thread.is_alive()
-
     def result(self) -> Any:  # noqa: ANN401 - whatever the call gives
         """Wait for the call to end; gives what it returned, or raises what it raised."""
         self._thread.join()

@@ -33,9 +33,20 @@ class Seat:
     """
 
     __slots__ = (
-        "armed", "channel", "driver", "ending", "gone",
-        "name", "process", "ready", "served", "task", "unsure",
-        "_code", "_ending", "_released",
+        "_code",
+        "_ending",
+        "_released",
+        "armed",
+        "channel",
+        "driver",
+        "ending",
+        "gone",
+        "name",
+        "process",
+        "ready",
+        "served",
+        "task",
+        "unsure",
     )  # fmt: skip
 
     def __init__(self, process: Any, channel: Channel) -> None:  # noqa: ANN401 - the user's own objects

@@ -118,7 +118,7 @@ _making = Lock()
 
 def offer(fd: int) -> Token:
     """Keep a duplicate of *fd* for the first process that fetches it; return the token to do so."""
-    global _server
+    global _server  # noqa: PLW0603 - one server per process, made when first needed
     with _making:
         if _server is None:
             _server = _Server()

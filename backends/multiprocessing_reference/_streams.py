@@ -73,12 +73,12 @@ class StreamTransport:
         if not header:
             raise EOFError
         try:
-            return self._body(header, limit, fds), fds
+            return self._body(header, limit), fds
         except BaseException:
             close_all(fds)
             raise
 
-    def _body(self, header: bytes, limit: int | None, fds: Sequence[int]) -> bytes:
+    def _body(self, header: bytes, limit: int | None) -> bytes:
         if len(header) < _HEADER.size:
             header += self._exactly(_HEADER.size - len(header))
         (size,) = _HEADER.unpack(header)

@@ -1716,7 +1716,7 @@ def test_getvalue_of_an_unpicklable_referent(mp, workshop):
 # Cleanup
 
 
-def _until_deleted(mp, workshop, name):
+def _until_deleted(timeout, workshop, name):
     from mpspec.observing import wait_until
 
     census = workshop.Census()
@@ -1725,7 +1725,7 @@ def _until_deleted(mp, workshop, name):
         gc.collect()
         return not census.has(name)
 
-    wait_until(is_deleted, mp.timeout, f"{name} deleted from the server")
+    wait_until(is_deleted, timeout, f"{name} deleted from the server")
 
 
 @requirement("managers.cleanup.referent-deleted")
@@ -1734,7 +1734,7 @@ def test_the_last_proxy_takes_its_referent_along(mp, workshop):
     tracked = workshop.Tracked("alone")
     assert workshop.Census().has("alone")
     del tracked
-    _until_deleted(mp, workshop, "alone")
+    _until_deleted(mp.timeout, workshop, "alone")
 
 
 @requirement("managers.cleanup.another-proxy-keeps")
@@ -1747,7 +1747,7 @@ def test_another_proxy_keeps_the_referent(mp, workshop):
     assert second.name() == "kept by another"
     assert workshop.Census().has("kept by another")
     del second
-    _until_deleted(mp, workshop, "kept by another")
+    _until_deleted(mp.timeout, workshop, "kept by another")
 
 
 @requirement("managers.cleanup.contained-proxy-keeps")
@@ -1765,7 +1765,7 @@ def test_a_container_takes_its_proxies_along(mp, workshop):
     box = workshop.list([workshop.Tracked("in a list")])
     assert workshop.Census().has("in a list")
     del box
-    _until_deleted(mp, workshop, "in a list")
+    _until_deleted(mp.timeout / 5, workshop, "in a list")
 
 
 def _hold(connection, tracked):
@@ -1789,4 +1789,4 @@ def test_a_proxy_in_another_process_keeps_the_referent(mp, workshop):
     ours.send("go on")
     assert ours.recv() == "kept by a child"
     process.join()
-    _until_deleted(mp, workshop, "kept by a child")
+    _until_deleted(mp.timeout, workshop, "kept by a child")

@@ -9,7 +9,7 @@ import threading
 from mpspec.children import Caller, CallerThread, raises
 from mpspec.marks import requirement
 
-# Larger than what any pipe or socket buffers, smaller than the size that the documentation warns of.
+# More than any pipe or socket buffers, less than what the documentation warns of.
 LARGE = 4 * 1024 * 1024
 
 
@@ -44,7 +44,7 @@ def test_pipe_with_duplex_true_is_two_way(mp):
 
 @requirement("pipes.pipe.one-way")
 def test_pipe_without_duplex_leads_from_the_second_end_to_the_first(mp):
-    """With ``duplex=False``, by position or keyword, the first end receives what the second sends."""
+    """With ``duplex=False``, positional or not, the first end receives what the second sends."""
     for receiver, sender in (mp.Pipe(False), mp.Pipe(duplex=False)):
         sender.send("message")
         assert receiver.recv() == "message"
@@ -103,7 +103,23 @@ def test_send_returns_none(mp):
 @requirement("pipes.send.any-picklable-object")
 def test_any_picklable_object_can_be_sent(mp):
     """None, numbers, text, bytes, containers, classes, functions and exceptions arrive."""
-    objects = [None, False, 0, 2.25, 1j, "", "junk", b"", b"\0", [], (1, [2]), {"a": {1, 2}}, float, len, os.getpid]
+    objects = [
+        None,
+        False,
+        0,
+        2.25,
+        1j,
+        "",
+        "junk",
+        b"",
+        b"\0",
+        [],
+        (1, [2]),
+        {"a": {1, 2}},
+        float,
+        len,
+        os.getpid,
+    ]
     receiver, sender = mp.Pipe(duplex=False)
     for each in objects:
         sender.send(each)
@@ -189,7 +205,7 @@ def test_a_refused_object_leaves_no_trace(mp):
 
 
 def _refuse():
-    raise LookupError("not here")
+    raise LookupError
 
 
 class _Unwelcome:
@@ -306,7 +322,7 @@ def test_child_that_ends_closes_its_end(mp):
 
 @requirement("pipes.recv-bytes.end-of-file")
 def test_recv_bytes_raises_eoferror_when_the_other_end_is_closed(mp):
-    """recv_bytes() gives what was sent, and raises EOFError when nothing is left and the other end was closed."""
+    """recv_bytes() raises EOFError when nothing is left and the other end was closed."""
     receiver, sender = mp.Pipe(duplex=False)
     sender.send_bytes(b"last")
     sender.close()
@@ -341,7 +357,13 @@ def test_closed_connection_cannot_be_used(mp):
     """After close() a connection neither sends, receives, polls, nor has a descriptor."""
     connection, _other = mp.Pipe()
     connection.close()
-    for method, arguments in (("send", (1,)), ("recv", ()), ("send_bytes", (b"1",)), ("recv_bytes", ()), ("poll", ())):
+    for method, arguments in (
+        ("send", (1,)),
+        ("recv", ()),
+        ("send_bytes", (b"1",)),
+        ("recv_bytes", ()),
+        ("poll", ()),
+    ):
         with raises(Exception):
             getattr(connection, method)(*arguments)
     with raises(Exception):
@@ -426,7 +448,7 @@ def test_with_closes_the_connection(mp):
 
 @requirement("pipes.fileno")
 def test_fileno_is_the_descriptor_of_the_connection(mp):
-    """fileno() gives an open file descriptor, which select() finds readable when there is a message."""
+    """fileno() gives an open descriptor, which select() finds readable when there is a message."""
     receiver, sender = mp.Pipe(duplex=False)
     os.fstat(receiver.fileno())
     assert sender.fileno() != receiver.fileno()
@@ -461,7 +483,12 @@ def test_poll_leaves_the_message_there(mp):
     """poll() takes nothing away: it stays True until the message is received, and is False then."""
     receiver, sender = mp.Pipe(duplex=False)
     sender.send("message")
-    assert [receiver.poll(), receiver.poll(), receiver.recv(), receiver.poll()] == [True, True, "message", False]
+    assert [receiver.poll(), receiver.poll(), receiver.recv(), receiver.poll()] == [
+        True,
+        True,
+        "message",
+        False,
+    ]
 
 
 @requirement("pipes.poll.timeout-expires")
@@ -567,7 +594,7 @@ def test_size_is_how_many_bytes_are_sent(mp):
 
 @requirement("pipes.send-bytes.refuses-bad-offset-or-size")
 def test_offset_and_size_must_fit_the_buffer(mp):
-    """An offset or a size that is negative or reaches beyond the buffer raises ValueError, and sends nothing."""
+    """An offset or size that is negative or too large raises ValueError, and sends nothing."""
     receiver, sender = mp.Pipe(duplex=False)
     for arguments in ((-1,), (7,), (0, -1), (0, 7), (4, 3)):
         with raises(ValueError):
@@ -592,7 +619,11 @@ def test_message_no_longer_than_maxlength_is_received(mp):
     sender.send_bytes(b"abc")
     sender.send_bytes(b"abcdef")
     sender.send_bytes(b"")
-    assert [receiver.recv_bytes(6), receiver.recv_bytes(6), receiver.recv_bytes(0)] == [b"abc", b"abcdef", b""]
+    assert [receiver.recv_bytes(6), receiver.recv_bytes(6), receiver.recv_bytes(0)] == [
+        b"abc",
+        b"abcdef",
+        b"",
+    ]
 
 
 @requirement("pipes.recv-bytes.beyond-maxlength")
@@ -644,7 +675,7 @@ def test_maxlength_must_not_be_negative(mp):
 
 @requirement("pipes.recv-bytes-into.fills-buffer")
 def test_recv_bytes_into_fills_the_buffer_from_its_start(mp):
-    """recv_bytes_into(buffer) writes the message to the buffer's start, and leaves the rest as it was."""
+    """recv_bytes_into(buffer) writes to the buffer's start, and leaves the rest as it was."""
     receiver, sender = mp.Pipe(duplex=False)
     buffer = bytearray(b"........")
     sender.send_bytes(b"abc")
@@ -666,7 +697,7 @@ def test_recv_bytes_into_returns_the_number_of_bytes(mp):
 
 @requirement("pipes.recv-bytes-into.offset")
 def test_offset_is_where_recv_bytes_into_writes(mp):
-    """recv_bytes_into(buffer, offset) writes the message from that position, and nothing elsewhere."""
+    """recv_bytes_into(buffer, offset) writes from that position, and nothing elsewhere."""
     receiver, sender = mp.Pipe(duplex=False)
     buffer = bytearray(b"........")
     sender.send_bytes(b"abc")
@@ -715,7 +746,7 @@ def test_buffer_must_be_writable(mp):
 
 @requirement("pipes.recv-bytes-into.refuses-bad-offset")
 def test_offset_must_lie_in_the_buffer(mp):
-    """recv_bytes_into() with an offset that is negative or beyond the buffer raises, and takes nothing."""
+    """An offset that is negative or beyond the buffer makes the call raise, and take nothing."""
     receiver, sender = mp.Pipe(duplex=False)
     sender.send_bytes(b"abc")
     for offset in (-1, 9):
@@ -736,7 +767,7 @@ def test_offset_outside_the_buffer_is_a_valueerror(mp):
 
 @requirement("pipes.recv-bytes-into.too-short")
 def test_buffer_too_short_raises(mp):
-    """recv_bytes_into() raises BufferTooShort when the message does not fit, at the start or behind the offset."""
+    """BufferTooShort is raised when the message does not fit the buffer, or behind the offset."""
     receiver, sender = mp.Pipe(duplex=False)
     sender.send_bytes(b"abcdef")
     sender.send_bytes(b"abcdef")
@@ -776,7 +807,15 @@ def _send_sizes(connection, sizes):
 @requirement("pipes.send-bytes.any-size")
 def test_messages_of_any_size_arrive_whole(mp):
     """Messages from one byte to several MiB, in any sequence, arrive whole and in order."""
-    sizes = [1, LARGE, 3, *(2**power + step for power in range(12, 20) for step in (-1, 0, 1)), 0, LARGE + 1, 2]
+    sizes = [
+        1,
+        LARGE,
+        3,
+        *(2**power + step for power in range(12, 20) for step in (-1, 0, 1)),
+        0,
+        LARGE + 1,
+        2,
+    ]
     receiver, sender = mp.Pipe()
     writer = threading.Thread(target=_send_sizes, args=(sender, sizes), daemon=True)
     writer.start()
@@ -889,7 +928,7 @@ def _greet(connection):
 
 @requirement("pipes.argument.outlives-parents-reference")
 def test_child_keeps_a_connection_that_its_parent_dropped(mp):
-    """A connection passed to a child works there, even if the parent drops its own reference once it was started."""
+    """A connection passed to a child works there, even if the parent drops its own reference."""
     receiver, sender = mp.Pipe(duplex=False)
     process = mp.Process(target=_greet, args=(sender,))
     process.start()
@@ -901,7 +940,7 @@ def test_child_keeps_a_connection_that_its_parent_dropped(mp):
 
 @requirement("pipes.argument.nested")
 def test_connection_may_be_part_of_an_argument(mp):
-    """A connection reaches the child inside another object: a list, a dictionary, a bound method."""
+    """A connection reaches the child inside another object, such as a dictionary of lists."""
     receiver, sender = mp.Pipe(duplex=False)
     process = mp.Process(target=_send_through, kwargs={"options": {"connections": [sender]}})
     process.start()

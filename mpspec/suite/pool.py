@@ -579,7 +579,7 @@ def test_starmap_unpacks(pool):
     """``starmap`` calls the function with each element unpacked, and gives the results in order."""
     assert pool.starmap(_add, [(1, 2), (3, 4)]) == [3, 7]
     assert pool.starmap(_add, ([x, x] for x in range(5))) == [0, 2, 4, 6, 8]
-    assert pool.starmap(_add, ["ab", range(2)]) == ["ab", 1]
+    assert pool.starmap(pow, [range(2, 4), iter([2, 5])]) == [8, 32]
 
 
 @requirement("pool.starmap.chunksize")
@@ -717,33 +717,39 @@ def test_close_lets_workers_exit(mp):
     assert worker.exitcode == 0
 
 
-@requirement("pool.terminate.stops-at-once")
-def test_terminate_does_not_wait_for_tasks(mp, tmp_path):
-    """``terminate`` stops a worker in the middle of its task."""
-    pool, [worker] = _new_pool(mp)
-    result = pool.apply_async(_pass_gate, (_gate(tmp_path),))
-    pool.terminate()
-    pool.join()
-    assert not worker.is_alive()
-    assert not result.ready()
-
-
 def _arrive(start, gate, path):
     _touch(start)
     _pass_gate(gate)
     _touch(path)
 
 
+def _until_begun(mp, start):
+    from mpspec.observing import wait_until
+
+    wait_until(start.exists, mp.timeout, "the task has begun")
+
+
+@requirement("pool.terminate.stops-at-once")
+def test_terminate_does_not_wait_for_tasks(mp, tmp_path):
+    """``terminate`` stops a worker in the middle of its task."""
+    pool, [worker] = _new_pool(mp)
+    start = tmp_path / "start"
+    result = pool.apply_async(_arrive, (start, _gate(tmp_path), tmp_path / "end"))
+    _until_begun(mp, start)
+    pool.terminate()
+    pool.join()
+    assert not worker.is_alive()
+    assert not result.ready()
+
+
 @requirement("pool.terminate.drops-tasks")
 def test_terminate_drops_tasks(mp, tmp_path):
     """Work that is outstanding at ``terminate`` is not completed."""
-    from mpspec.observing import wait_until
-
     pool, _ = _new_pool(mp)
     start, first, second = (tmp_path / name for name in ("start", "first", "second"))
     pool.apply_async(_arrive, (start, _gate(tmp_path), first))
     pool.apply_async(_touch, (second,))
-    wait_until(start.exists, mp.timeout, "the first task began")
+    _until_begun(mp, start)
     _end(pool)
     assert not first.exists()
     assert not second.exists()

@@ -566,34 +566,31 @@ def test_daemon_set_too_late(mp):
     child.end()
 
 
-def _start_daemon(mp, held, sender):
-    daemon = mp.Process(target=_hold, args=(held, sender), daemon=True)
-    daemon.start()
-    sender.send(daemon.pid)
-    _wait_for_end(held)
+def _start_daemon(mp, held, sender, go):
+    mp.Process(target=_hold, args=(held, sender), daemon=True).start()
+    go.recv()
 
 
 def _hold(held, sender):
-    sender.send("daemon runs")
+    sender.send("the daemon runs")
     _wait_for_end(held)
 
 
 @requirement("process.daemon.ended-at-parent-exit")
 def test_daemon_ends_with_its_parent(mp):
-    """A daemon that would wait for ever is gone when its parent has returned from run()."""
+    """A daemon that would wait for ever is gone when its parent has ended."""
     receiver, sender = mp.Pipe(duplex=False)
     held, tell = mp.Pipe(duplex=False)
-    parent = mp.Process(target=_start_daemon, args=(mp, held, sender))
+    go, let_go = mp.Pipe(duplex=False)
+    parent = mp.Process(target=_start_daemon, args=(mp, held, sender, go))
     parent.start()
     sender.close()
-    assert isinstance(receiver.recv(), int | str)
-    assert isinstance(receiver.recv(), int | str)
-    tell.send("one of the two may end")
-    parent.join(mp.timeout)
-    # Nobody holds the other end any more: neither the parent nor the daemon lives.
+    assert receiver.recv() == "the daemon runs"
+    let_go.send("return from run")
+    parent.join()
+    # Neither the parent nor the daemon lives, or one of them would hold the other end.
     with raises(EOFError):
         receiver.recv()
-    parent.join()
     tell.close()
 
 

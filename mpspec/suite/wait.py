@@ -1,0 +1,263 @@
+"""Tests of the chapter wait."""
+
+import os
+import signal
+import socket
+import time
+
+from mpspec.children import CallerThread, raises
+from mpspec.marks import requirement
+
+# Clocks differ a little: what waited for a time may find a little less on another clock.
+CLOCKS = 0.005
+
+
+@requirement("wait.connection.with-data")
+def test_connection_with_data_is_ready(mp):
+    """A connection from which a message can be read is ready, be it an object or bytes."""
+    for method, message in (("send", "message"), ("send_bytes", b"message")):
+        receiver, sender = mp.Pipe(duplex=False)
+        getattr(sender, method)(message)
+        assert mp.connection.wait([receiver]) == [receiver]
+
+
+@requirement("wait.connection.without-data")
+def test_connection_without_data_is_not_ready(mp):
+    """A connection from which nothing can be read is not ready, even if it can be written to."""
+    first, second = mp.Pipe()
+    assert mp.connection.wait([first, second], 0) == []
+    first.send("message")
+    assert second.recv() == "message"
+    assert mp.connection.wait([first, second], 0) == []
+
+
+@requirement("wait.connection.other-end-closed")
+def test_connection_whose_other_end_was_closed_is_ready(mp):
+    """A connection is ready when the other end has been closed."""
+    for receiver, sender in (mp.Pipe(), mp.Pipe(duplex=False)):
+        sender.close()
+        assert mp.connection.wait([receiver], mp.timeout) == [receiver]
+
+
+@requirement("wait.connection.message-stays")
+def test_wait_takes_no_message(mp):
+    """A message that made its connection ready is still there to be received."""
+    receiver, sender = mp.Pipe(duplex=False)
+    sender.send("message")
+    assert mp.connection.wait([receiver]) == mp.connection.wait([receiver]) == [receiver]
+    assert receiver.recv() == "message"
+
+
+@requirement("wait.result.ready-objects-alone")
+def test_wait_gives_those_that_are_ready(mp):
+    """The result is a list of the very objects that are ready: all of them, and no other."""
+    pipes = [mp.Pipe(duplex=False) for _ in range(4)]
+    receivers = [receiver for receiver, _sender in pipes]
+    for number in (1, 3):
+        pipes[number][1].send(number)
+    ready = mp.connection.wait(receivers, mp.timeout)
+    assert isinstance(ready, list)
+    assert sorted(map(id, ready)) == sorted([id(receivers[1]), id(receivers[3])])
+
+
+@requirement("wait.result.nothing-to-wait-for")
+def test_wait_for_nothing_gives_nothing(mp):
+    """For an empty list the result is an empty list, once the timeout has passed."""
+    assert mp.connection.wait([], 0) == []
+    assert mp.connection.wait([], timeout=0.01) == []
+
+
+@requirement("wait.socket.with-data")
+def test_socket_with_data_is_ready(mp):
+    """A connected socket is ready when there is data to be read from it, and not before."""
+    first, second = socket.socketpair()
+    with first, second:
+        assert mp.connection.wait([first], 0) == []
+        second.sendall(b"data")
+        assert mp.connection.wait([first], mp.timeout) == [first]
+        assert first.recv(10) == b"data"
+
+
+@requirement("wait.socket.other-end-closed")
+def test_socket_whose_other_end_was_closed_is_ready(mp):
+    """A connected socket is ready when the other end has been closed."""
+    first, second = socket.socketpair()
+    with first:
+        second.close()
+        assert mp.connection.wait([first], mp.timeout) == [first]
+
+
+def _await_word(connection):
+    connection.recv()
+
+
+@requirement("wait.sentinel.process-ended")
+def test_sentinel_is_ready_when_the_process_has_ended(mp):
+    """A process's sentinel is ready once the process has ended, and not while it runs."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_await_word, args=(receiver,))
+    process.start()
+    assert mp.connection.wait([process.sentinel], 0) == []
+    sender.send("end")
+    assert mp.connection.wait([process.sentinel]) == [process.sentinel]
+    assert mp.connection.wait([process.sentinel], 0) == [process.sentinel]
+    process.join()
+    assert process.exitcode == 0
+
+
+@requirement("wait.sentinel.those-that-ended")
+def test_sentinels_tell_which_process_has_ended(mp):
+    """Of several processes the sentinels of those that have ended are ready."""
+    pipes = [mp.Pipe(duplex=False) for _ in range(2)]
+    processes = [mp.Process(target=_await_word, args=(receiver,)) for receiver, _sender in pipes]
+    for process in processes:
+        process.start()
+    sentinels = [process.sentinel for process in processes]
+    pipes[1][1].send("end")
+    assert mp.connection.wait(sentinels) == [sentinels[1]]
+    pipes[0][1].send("end")
+    assert mp.connection.wait([sentinels[0]]) == [sentinels[0]]
+    assert sorted(mp.connection.wait(sentinels)) == sorted(sentinels)
+    for process in processes:
+        process.join()
+
+
+@requirement("wait.objects.descriptors")
+def test_wait_takes_what_select_takes(mp):
+    """File descriptors, and objects with a fileno() method, can be waited for, as by select()."""
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as reader:
+        for each in (reading, reader):
+            assert mp.connection.wait([each], 0) == []
+        os.write(writing, b"data")
+        for each in (reading, reader):
+            assert mp.connection.wait([each], mp.timeout) == [each]
+    os.close(writing)
+
+
+@requirement("wait.objects.of-several-kinds")
+def test_objects_of_several_kinds_are_waited_for_together(mp):
+    """Connections, sockets and sentinels can stand in one list; those that are ready are given."""
+    receiver, sender = mp.Pipe(duplex=False)
+    silent, _mute = mp.Pipe(duplex=False)
+    first, second = socket.socketpair()
+    process = mp.Process(target=_await_word, args=(receiver,))
+    process.start()
+    with first, second:
+        everything = [first, silent, process.sentinel]
+        assert mp.connection.wait(everything, 0) == []
+        second.sendall(b"data")
+        assert mp.connection.wait(everything) == [first]
+        sender.send("end")
+        mp.connection.wait([process.sentinel])
+        ready = mp.connection.wait(everything)
+    process.join()
+    assert sorted(everything.index(each) for each in ready) == [0, 2]
+
+
+@requirement("wait.timeout.expires")
+def test_wait_gives_an_empty_list_after_its_timeout(mp):
+    """When nothing gets ready within the timeout the result is an empty list, not before."""
+    receiver, _sender = mp.Pipe(duplex=False)
+    start = time.monotonic()
+    assert mp.connection.wait([receiver], 0.03) == []
+    assert time.monotonic() - start > 0.03 - CLOCKS
+    assert mp.connection.wait([receiver], timeout=0.01) == []
+
+
+@requirement("wait.timeout.ready-in-time")
+def test_wait_gives_what_gets_ready_within_the_timeout(mp):
+    """wait() with a timeout blocks until an object is ready."""
+    receiver, sender = mp.Pipe(duplex=False)
+    caller = CallerThread(mp, mp.connection, "wait", [receiver], mp.timeout * 100)
+    caller.until_blocked()
+    sender.send("message")
+    assert caller.result() == [receiver]
+
+
+@requirement("wait.timeout.none")
+def test_wait_without_timeout_blocks(mp):
+    """With no timeout, or None, wait() blocks until an object is ready."""
+    for arguments in ((), (None,)):
+        receiver, sender = mp.Pipe(duplex=False)
+        caller = CallerThread(mp, mp.connection, "wait", [receiver], *arguments)
+        caller.until_blocked()
+        sender.send("message")
+        assert caller.result() == [receiver]
+
+
+@requirement("wait.timeout.negative-is-zero")
+def test_negative_timeout_does_not_block(mp):
+    """With a negative timeout wait() gives what is ready at once, as with a timeout of zero."""
+    receiver, sender = mp.Pipe(duplex=False)
+    for timeout in (-1, -0.5, 0):
+        assert mp.connection.wait([receiver], timeout) == []
+    sender.send("message")
+    for timeout in (-1, -0.5, 0):
+        assert mp.connection.wait([receiver], timeout) == [receiver]
+
+
+def _wait_and_be_interrupted(mp, awaited, report):
+    signal.signal(signal.SIGUSR1, lambda *_: report.send("signal"))
+    report.send("ready")
+    ready = mp.connection.wait([awaited], mp.timeout * 100)
+    report.send(ready == [awaited] and awaited.recv())
+
+
+@requirement("wait.signal.goes-on")
+def test_wait_goes_on_after_a_signal(mp):
+    """A signal whose handler returns neither ends wait() nor makes it fail."""
+    from mpspec.observing import wait_until_asleep  # noqa: PLC0415 - children need no psutil
+
+    awaited, sender = mp.Pipe(duplex=False)
+    reporter, report = mp.Pipe(duplex=False)
+    process = mp.Process(target=_wait_and_be_interrupted, args=(mp, awaited, report))
+    process.start()
+    assert reporter.recv() == "ready"
+    for _ in range(2):
+        wait_until_asleep(process.pid, process.pid, mp.timeout)
+        os.kill(process.pid, signal.SIGUSR1)
+        assert reporter.recv() == "signal"
+    wait_until_asleep(process.pid, process.pid, mp.timeout)
+    sender.send("message")
+    assert reporter.recv() == "message"
+    process.join()
+
+
+def _send_some(sender, name):
+    for number in range(10):
+        sender.send((name, number))
+    sender.close()
+
+
+@requirement("wait.example.many-readers")
+def test_wait_serves_many_senders(mp):
+    """A loop around wait() reads all messages of several processes, and the end of each."""
+    readers, processes = [], []
+    for name in ("first", "second"):
+        receiver, sender = mp.Pipe(duplex=False)
+        readers.append(receiver)
+        processes.append(mp.Process(target=_send_some, args=(sender, name)))
+        processes[-1].start()
+        sender.close()
+    messages = []
+    while readers:
+        for reader in mp.connection.wait(readers):
+            try:
+                messages.append(reader.recv())
+            except EOFError:
+                readers.remove(reader)
+    for process in processes:
+        process.join()
+    assert sorted(messages) == [
+        (who, number) for who in ("first", "second") for number in range(10)
+    ]
+
+
+@requirement("wait.objects.closed-connection")
+def test_closed_connection_cannot_be_waited_for(mp):
+    """Waiting for a connection that was closed at this end raises."""
+    receiver, _sender = mp.Pipe(duplex=False)
+    receiver.close()
+    with raises(Exception):
+        mp.connection.wait([receiver], 0)
