@@ -45,13 +45,18 @@ class Helper:
         """Return whether this is the thread."""
         return self._thread is threading.current_thread()
 
-    def arm(self, seat: Seat) -> None:
-        """Wait for the reply of *seat*, in the thread, which is started if need be."""
+    def arm(self, seat: Seat) -> bool:
+        """Wait for the reply of *seat*, in the thread, started if need be; False: it has ended."""
         with self._crew.lock:
             self._start()
-            if self._epoll is not None and not seat.armed and seat.channel.fileno() in self._seats:
+            if self._epoll is None:
+                return True
+            if seat.channel.fileno() not in self._seats:
+                return False
+            if not seat.armed:
                 self._epoll.modify(seat.channel.fileno(), EPOLLIN)
                 seat.armed = True
+            return True
 
     def disarm(self, seat: Seat) -> None:
         """Leave the reply of *seat* to its driver."""

@@ -201,12 +201,10 @@ class ProcessCrew(Staff):
             for seat in mine:
                 seat.driver = None
         for seat in mine:
-            if terminated:
-                self._bury(seat, unread=True)
-                continue
             if seat.unsure:  # half of a message may be lost: it can't be talked to any more
                 seat.process.kill()
-            self.helper.arm(seat)
+            if terminated or not self.helper.arm(seat):
+                self._bury(seat, unread=terminated)
 
     def reap(self, seat: Seat, driver: Job | None) -> None:
         """Take what *seat* sent; its process may have ended as well."""

@@ -1,0 +1,698 @@
+"""Tests of the chapter sharedctypes: values and arrays in shared memory."""
+
+import ctypes
+import pickle
+
+from mpspec.children import CallerThread, raises, run
+from mpspec.marks import requirement
+
+# The C types that the documentation of the array module names, and their ctypes equivalents.
+_TYPES = {
+    "b": ctypes.c_byte,
+    "B": ctypes.c_ubyte,
+    "u": ctypes.c_wchar,
+    "h": ctypes.c_short,
+    "H": ctypes.c_ushort,
+    "i": ctypes.c_int,
+    "I": ctypes.c_uint,
+    "l": ctypes.c_long,
+    "L": ctypes.c_ulong,
+    "q": ctypes.c_longlong,
+    "Q": ctypes.c_ulonglong,
+    "f": ctypes.c_float,
+    "d": ctypes.c_double,
+}
+
+
+class _Point(ctypes.Structure):
+    _fields_ = (("x", ctypes.c_double), ("y", ctypes.c_double))
+
+
+class _Access:
+    """Ways to use a wrapper, each a call that a thread can make."""
+
+    def __init__(self, wrapper):
+        self.wrapper = wrapper
+
+    def read(self, name):
+        return getattr(self.wrapper, name)
+
+    def write(self, name, value):
+        setattr(self.wrapper, name, value)
+
+    def get(self, index):
+        return self.wrapper[index]
+
+    def put(self, index, value):
+        self.wrapper[index] = value
+
+    def can_take(self):
+        lock = self.wrapper.get_lock()
+        taken = lock.acquire(False)
+        if taken:
+            lock.release()
+        return taken
+
+
+def _free_for_others(mp, wrapper):
+    """Whether another thread can acquire the lock of a wrapper at this moment."""
+    return CallerThread(mp, _Access(wrapper), "can_take").result()
+
+
+def _until_released(mp, wrapper, *calls):
+    """What calls come to that are made while the wrapper's lock is held: each must block until it is released."""
+    results = []
+    for call in calls:
+        wrapper.get_lock().acquire()
+        caller = CallerThread(mp, _Access(wrapper), *call)
+        caller.until_blocked()
+        wrapper.get_lock().release()
+        results.append(caller.result())
+    return results
+
+
+def _set_value(value, to):
+    value.value = to
+
+
+def _negate(array):
+    for index in range(len(array)):
+        array[index] = -array[index]
+
+
+# Sharing state between processes
+
+
+@requirement("sharedctypes.value.shared-with-child")
+def test_parent_reads_the_value_of_a_child(mp):
+    """A child assigns a float, and the parent reads it."""
+    value = mp.Value("d", 0.0)
+    run(mp, _set_value, value, 3.1415927)
+    assert value.value == 3.1415927
+
+
+def _send_value(connection, value):
+    connection.send(value.value)
+    connection.recv()
+    connection.send(value.value)
+
+
+@requirement("sharedctypes.value.child-sees-parent")
+def test_child_reads_the_value_of_its_parent(mp):
+    """A running child reads what its parent has assigned before and after the start."""
+    value = mp.Value("i", 7)
+    connection, other = mp.Pipe()
+    child = mp.Process(target=_send_value, args=(other, value))
+    child.start()
+    first = connection.recv()
+    value.value = 8
+    connection.send("changed")
+    assert [first, connection.recv()] == [7, 8]
+    child.join()
+
+
+@requirement("sharedctypes.array.shared-with-child")
+def test_parent_reads_the_items_of_a_child(mp):
+    """A child negates the items of an array, and the parent reads them."""
+    array = mp.Array("i", range(10))
+    run(mp, _negate, array)
+    assert list(array) == [0, -1, -2, -3, -4, -5, -6, -7, -8, -9]
+
+
+def _send_items(connection, array):
+    connection.send(list(array))
+    connection.recv()
+    connection.send(list(array))
+
+
+@requirement("sharedctypes.array.child-sees-parent")
+def test_child_reads_the_items_of_its_parent(mp):
+    """A running child reads what its parent has assigned before and after the start."""
+    array = mp.Array("i", [1, 2])
+    connection, other = mp.Pipe()
+    child = mp.Process(target=_send_items, args=(other, array))
+    child.start()
+    first = connection.recv()
+    array[1] = 3
+    connection.send("changed")
+    assert [first, connection.recv()] == [[1, 2], [1, 3]]
+    child.join()
+
+
+# Value
+
+
+@requirement("sharedctypes.value.value-attribute")
+def test_value_attribute(mp):
+    """``value`` is what the Value was made with, then what was assigned."""
+    value = mp.Value("i", 7)
+    first = value.value
+    value.value = -8
+    assert [first, value.value] == [7, -8]
+
+
+@requirement("sharedctypes.value.typecodes")
+def test_typecodes_of_a_value(mp):
+    """Each typecode gives an object of the ctypes type of the same name in C."""
+    assert {code: type(mp.Value(code).get_obj()) for code in _TYPES} == _TYPES
+
+
+@requirement("sharedctypes.value.ctypes-type")
+def test_value_of_a_ctypes_type(mp):
+    """``Value(c_double, 1/3)`` holds a c_double of that value."""
+    value = mp.Value(ctypes.c_double, 1 / 3)
+    assert type(value.get_obj()) is ctypes.c_double
+    assert value.value == 1 / 3
+
+
+@requirement("sharedctypes.value.arguments-go-to-type")
+def test_arguments_of_a_value(mp):
+    """``Value(type, a, b)`` holds ``type(a, b)``."""
+    point = mp.Value(_Point, 4, 6).get_obj()
+    assert (point.x, point.y) == (4.0, 6.0)
+
+
+@requirement("sharedctypes.value.zero-without-arguments")
+def test_value_without_arguments(mp):
+    """``Value(type)`` is zero."""
+    point = mp.Value(_Point).get_obj()
+    assert [mp.Value("i").value, mp.Value("d").value, point.x, point.y] == [0, 0.0, 0.0, 0.0]
+
+
+@requirement("sharedctypes.value.wraps-by-default")
+def test_value_is_a_wrapper(mp):
+    """``Value('i', 7)`` has get_obj(), which is the object itself, and get_lock()."""
+    value = mp.Value("i", 7)
+    value.get_obj().value = 8
+    assert [type(value.get_obj()), value.value] == [ctypes.c_int, 8]
+    with value.get_lock():
+        assert not _free_for_others(mp, value)
+
+
+@requirement("sharedctypes.value.default-lock-recursive")
+def test_default_lock_of_a_value(mp):
+    """The owner of the lock acquires it again, and increments the value."""
+    for value in (mp.Value("i", 7), mp.Value("i", 7, lock=True)):
+        with value.get_lock():
+            assert value.get_lock().acquire(False) is True
+            value.value += 1
+            value.get_lock().release()
+        assert value.value == 8
+
+
+@requirement("sharedctypes.value.lock-given")
+def test_lock_given_to_a_value(mp):
+    """get_lock() is the lock given, a Lock or an RLock."""
+    for lock in (mp.Lock(), mp.RLock()):
+        value = mp.Value("i", 7, lock=lock)
+        assert value.get_lock() is lock
+        assert value.value == 7
+
+
+@requirement("sharedctypes.value.access-takes-lock")
+def test_value_is_not_accessed_without_its_lock(mp):
+    """A thread that reads the value, or writes it, sleeps while another holds the lock."""
+    value = mp.Value("i", 7)
+    assert _until_released(mp, value, ("read", "value"), ("write", "value", 8)) == [7, None]
+    assert value.value == 8
+
+
+@requirement("sharedctypes.value.lock-false")
+def test_value_without_lock(mp):
+    """``Value(type, lock=False)`` is an instance of the type."""
+    value = mp.Value("i", 7, lock=False)
+    assert type(value) is ctypes.c_int
+    assert value.value == 7
+
+
+@requirement("sharedctypes.value.lock-keyword-only")
+def test_lock_of_a_value_is_keyword_only(mp):
+    """A lock by position goes to the type, which refuses it."""
+    with raises(TypeError):
+        mp.Value("i", 7, mp.Lock())
+    assert mp.Value(_Point, 4, False).y == 0.0
+
+
+@requirement("sharedctypes.value.lock-of-another-kind-refused")
+def test_lock_of_another_kind(mp):
+    """``lock="lock"`` raises AttributeError or TypeError, for values and arrays."""
+    with raises(AttributeError, TypeError):
+        mp.Value("i", 7, lock="lock")
+    with raises(AttributeError, TypeError):
+        mp.Array("i", 7, lock="lock")
+
+
+def _increment(value, times):
+    for _ in range(times):
+        with value.get_lock():
+            value.value += 1
+
+
+@requirement("sharedctypes.value.increment-with-lock")
+def test_increments_under_the_lock(mp):
+    """A thousand increments by two children and their parent give a thousand."""
+    value = mp.Value("i", 0)
+    with value.get_lock():
+        children = [mp.Process(target=_increment, args=(value, 400)) for _ in range(2)]
+        for child in children:
+            child.start()
+    _increment(value, 200)
+    for child in children:
+        child.join()
+    assert value.value == 1000
+
+
+@requirement("sharedctypes.value.structure")
+def test_value_of_a_structure(mp):
+    """The fields are attributes of the wrapper, which are read and written under its lock."""
+    point = mp.Value(_Point, 4, 6)
+    point.x = 5
+    assert (point.x, point.y, point.get_obj().x) == (5.0, 6.0, 5.0)
+    assert _until_released(mp, point, ("read", "y"), ("write", "y", 7)) == [6.0, None]
+
+
+@requirement("sharedctypes.value.same-lock-in-child")
+def test_child_uses_the_lock_of_its_parent(mp):
+    """After a child has acquired get_lock(), the parent can't."""
+    value = mp.Value("i", 7, lock=mp.Lock())
+    run(mp, _acquire, value)
+    assert value.get_lock().acquire(False) is False
+
+
+def _acquire(value):
+    value.get_lock().acquire()
+
+
+# Array
+
+
+@requirement("sharedctypes.array.initializer")
+def test_array_of_a_sequence(mp):
+    """``Array(type, sequence)`` holds the items of the sequence: a list, a tuple, a range."""
+    arrays = [mp.Array("i", [3, 4, 5]), mp.Array("i", (3, 4, 5)), mp.Array("i", range(3, 6))]
+    assert [list(array) for array in arrays] == [[3, 4, 5]] * 3
+    assert list(mp.Array("d", [0.5])) == [0.5]
+
+
+@requirement("sharedctypes.array.items")
+def test_items_of_an_array(mp):
+    """Items are read and assigned by index; len() is their number."""
+    array = mp.Array("i", [3, 4, 5])
+    array[1] = 7
+    assert [len(array), array[0], array[1], array[2], array[-1]] == [3, 3, 7, 5, 5]
+
+
+@requirement("sharedctypes.array.size")
+def test_array_of_a_size(mp):
+    """``Array(type, n)`` holds n zeros."""
+    array = mp.Array("i", 5)
+    assert len(array) == 5
+    assert list(array) == [0] * 5
+
+
+@requirement("sharedctypes.array.slices")
+def test_slices_of_an_array(mp):
+    """A slice gives a list, and takes a sequence."""
+    array = mp.Array("i", range(5))
+    array[1:3] = [7, 8]
+    assert array[:] == [0, 7, 8, 3, 4]
+    assert array[::2] == [0, 8, 4]
+
+
+@requirement("sharedctypes.array.iteration")
+def test_iteration_over_an_array(mp):
+    """A for statement gives the items in their order."""
+    assert [2 * item for item in mp.Array("i", [3, 4, 5])] == [6, 8, 10]
+
+
+@requirement("sharedctypes.array.index-out-of-range")
+def test_index_out_of_range(mp):
+    """Reading or writing item 3 of 3 raises IndexError."""
+    array = mp.Array("i", [3, 4, 5])
+    with raises(IndexError):
+        array[3]
+    with raises(IndexError):
+        array[3] = 0
+
+
+@requirement("sharedctypes.array.typecodes")
+def test_typecodes_of_an_array(mp):
+    """Each typecode gives items of the ctypes type of the same name in C."""
+    types = {code: mp.Array(code, 2).get_obj() for code in _TYPES}
+    assert {code: type(array)._type_ for code, array in types.items()} == _TYPES
+    assert {len(array) for array in types.values()} == {2}
+
+
+@requirement("sharedctypes.array.ctypes-type")
+def test_array_of_a_ctypes_type(mp):
+    """``Array(c_short, n)`` holds a ctypes array of n c_short."""
+    array = mp.Array(ctypes.c_short, 7).get_obj()
+    assert isinstance(array, ctypes.c_short * 7)
+
+
+@requirement("sharedctypes.array.typecode-w-refused")
+def test_typecode_w(mp):
+    """``Array('w', 1)`` raises an error of type or value."""
+    with raises(TypeError, ValueError):
+        mp.Array("w", 1)
+
+
+@requirement("sharedctypes.array.typecode-c")
+def test_typecode_c(mp):
+    """``Array('c', bytes)`` is an array of c_char; its items are bytes of length one."""
+    array = mp.Array("c", b"word")
+    assert isinstance(array.get_obj(), ctypes.c_char * 4)
+    assert [array[0], array[3], len(array)] == [b"w", b"d", 4]
+
+
+@requirement("sharedctypes.array.wraps-by-default")
+def test_array_is_a_wrapper(mp):
+    """``Array('i', 3)`` has get_obj(), which is the array itself, and get_lock()."""
+    array = mp.Array("i", 3)
+    array.get_obj()[1] = 8
+    assert isinstance(array.get_obj(), ctypes.c_int * 3)
+    assert array[1] == 8
+    with array.get_lock():
+        assert not _free_for_others(mp, array)
+
+
+@requirement("sharedctypes.array.lock-given")
+def test_lock_given_to_an_array(mp):
+    """get_lock() is the lock given, a Lock or an RLock."""
+    for lock in (mp.Lock(), mp.RLock()):
+        array = mp.Array("i", [7], lock=lock)
+        assert array.get_lock() is lock
+        assert array[0] == 7
+
+
+@requirement("sharedctypes.array.access-takes-lock")
+def test_array_is_not_accessed_without_its_lock(mp):
+    """A thread that reads or writes an item or a slice sleeps while another holds the lock."""
+    array = mp.Array("i", [3, 4, 5])
+    whole = slice(None)
+    calls = (("get", 0), ("put", 0, 7), ("get", whole), ("put", whole, [1, 2, 3]))
+    assert _until_released(mp, array, *calls) == [3, None, [7, 4, 5], None]
+    assert array[:] == [1, 2, 3]
+
+
+@requirement("sharedctypes.array.lock-false")
+def test_array_without_lock(mp):
+    """``Array(type, n, lock=False)`` is a ctypes array."""
+    array = mp.Array("i", [3, 4, 5], lock=False)
+    assert isinstance(array, ctypes.c_int * 3)
+    assert array[:] == [3, 4, 5]
+
+
+@requirement("sharedctypes.array.lock-keyword-only")
+def test_lock_of_an_array_is_keyword_only(mp):
+    """``Array('i', 3, lock)`` raises TypeError."""
+    with raises(TypeError):
+        mp.Array("i", 3, mp.Lock())
+
+
+@requirement("sharedctypes.array.characters-value")
+def test_value_of_characters(mp):
+    """value is the bytes before the first null byte; a shorter text ends with one."""
+    array = mp.Array("c", b"hello world")
+    values = [array.value]
+    array.value = b"short"
+    values.append(array.value)
+    assert values == [b"hello world", b"short"]
+    assert mp.Array("c", 5).value == b""
+
+
+@requirement("sharedctypes.array.characters-raw")
+def test_raw_of_characters(mp):
+    """raw is all bytes of the array, those after a null byte too."""
+    array = mp.Array("c", 5)
+    raws = [array.raw]
+    array.raw = b"a\0b\0c"
+    assert [*raws, array.raw, array.value] == [bytes(5), b"a\0b\0c", b"a"]
+
+
+@requirement("sharedctypes.array.characters-take-lock")
+def test_characters_are_not_accessed_without_the_lock(mp):
+    """A thread that reads or writes value or raw sleeps while another holds the lock."""
+    array = mp.Array("c", b"abc")
+    calls = (("read", "value"), ("write", "value", b"abd"), ("read", "raw"), ("write", "raw", b"abe"))
+    assert _until_released(mp, array, *calls) == [b"abc", None, b"abd", None]
+    assert array.value == b"abe"
+
+
+@requirement("sharedctypes.array.structures")
+def test_array_of_structures(mp):
+    """Tuples fill the fields; a field of an item is changed in place."""
+    array = mp.Array(_Point, [(1.875, -6.25), (-5.75, 2.0)])
+    array[1].x = 3.5
+    assert [(point.x, point.y) for point in array] == [(1.875, -6.25), (3.5, 2.0)]
+
+
+# The module multiprocessing.sharedctypes
+
+
+@requirement("sharedctypes.raw-value.ctypes-object")
+def test_raw_value_of_a_ctypes_type(mp):
+    """``RawValue(c_double, 2.4)`` is like ``c_double(2.4)``."""
+    value = mp.sharedctypes.RawValue(ctypes.c_double, 2.4)
+    assert (type(value), value.value) == (ctypes.c_double, 2.4)
+
+
+@requirement("sharedctypes.raw-value.typecode")
+def test_raw_value_of_a_typecode(mp):
+    """``RawValue('d', 2.4)`` is like ``c_double(2.4)``, and so on."""
+    value = mp.sharedctypes.RawValue("d", 2.4)
+    assert (type(value), value.value) == (ctypes.c_double, 2.4)
+    assert {code: type(mp.sharedctypes.RawValue(code)) for code in _TYPES} == _TYPES
+
+
+@requirement("sharedctypes.raw-value.structure")
+def test_raw_value_of_a_structure(mp):
+    """``RawValue(MyStruct, 4, 6)`` is like ``MyStruct(4, 6)``."""
+    point = mp.sharedctypes.RawValue(_Point, 4, 6)
+    assert (type(point), point.x, point.y) == (_Point, 4.0, 6.0)
+
+
+def _modify_raw(value, point):
+    value.value += 1
+    point.y *= 2
+
+
+@requirement("sharedctypes.raw-value.shared-with-child")
+def test_raw_value_in_a_child(mp):
+    """A child changes a number and a structure, and the parent reads them."""
+    value, point = mp.sharedctypes.RawValue("i", 7), mp.sharedctypes.RawValue(_Point, 4, 6)
+    run(mp, _modify_raw, value, point)
+    assert (value.value, point.x, point.y) == (8, 4.0, 12.0)
+
+
+@requirement("sharedctypes.raw-array.size")
+def test_raw_array_of_a_size(mp):
+    """``RawArray(c_short, 7)`` is like ``(c_short * 7)()``."""
+    array = mp.sharedctypes.RawArray(ctypes.c_short, 7)
+    assert isinstance(array, ctypes.c_short * 7)
+    assert array[:] == [0] * 7
+
+
+@requirement("sharedctypes.raw-array.zeroed-though-used-before")
+def test_raw_array_where_another_was(mp):
+    """An array is zero though others of its size, full of ones, have come and gone."""
+    for _ in range(5):
+        array = mp.sharedctypes.RawArray("B", 100)
+        assert array[:] == [0] * 100
+        array[:] = [255] * 100
+        del array
+
+
+@requirement("sharedctypes.raw-array.initializer")
+def test_raw_array_of_a_sequence(mp):
+    """``RawArray(c_int, (9, 2, 8))`` is like ``(c_int * 3)(9, 2, 8)``."""
+    array = mp.sharedctypes.RawArray(ctypes.c_int, (9, 2, 8))
+    assert isinstance(array, ctypes.c_int * 3)
+    assert array[:] == [9, 2, 8]
+
+
+@requirement("sharedctypes.raw-array.typecode")
+def test_raw_array_of_a_typecode(mp):
+    """``RawArray('i', (9, 2, 8))`` is like ``(c_int * 3)(9, 2, 8)``, ``RawArray('h', 7)`` like ``(c_short * 7)()``."""
+    array = mp.sharedctypes.RawArray("i", (9, 2, 8))
+    assert isinstance(array, ctypes.c_int * 3)
+    assert array[:] == [9, 2, 8]
+    assert isinstance(mp.sharedctypes.RawArray("h", 7), ctypes.c_short * 7)
+
+
+@requirement("sharedctypes.raw-array.characters")
+def test_raw_array_of_characters(mp):
+    """value ends before a null byte, raw does not."""
+    array = mp.sharedctypes.RawArray(ctypes.c_char, b"a\0b")
+    assert (array.value, array.raw) == (b"a", b"a\0b")
+
+
+@requirement("sharedctypes.raw-array.shared-with-child")
+def test_raw_array_in_a_child(mp):
+    """A child negates the items, and the parent reads them."""
+    array = mp.sharedctypes.RawArray("i", [1, 2, 3])
+    run(mp, _negate, array)
+    assert array[:] == [-1, -2, -3]
+
+
+@requirement("sharedctypes.raw.refuse-pickling")
+def test_shared_objects_are_not_pickled(mp):
+    """``pickle.dumps`` of a wrapper raises RuntimeError."""
+    for wrapper in (mp.Value("i", 7), mp.Array("i", 7)):
+        with raises(RuntimeError):
+            pickle.dumps(wrapper)
+
+
+@requirement("sharedctypes.module.value")
+def test_value_of_the_module(mp):
+    """``sharedctypes.Value`` takes type, arguments and lock."""
+    lock = mp.Lock()
+    value = mp.sharedctypes.Value("i", 7, lock=lock)
+    raw = mp.sharedctypes.Value(ctypes.c_int, 7, lock=False)
+    assert (value.value, type(value.get_obj()), value.get_lock()) == (7, ctypes.c_int, lock)
+    assert (raw.value, type(raw)) == (7, ctypes.c_int)
+
+
+@requirement("sharedctypes.module.array")
+def test_array_of_the_module(mp):
+    """``sharedctypes.Array`` takes type, size or initializer, and lock."""
+    lock = mp.Lock()
+    array = mp.sharedctypes.Array("i", [7], lock=lock)
+    raw = mp.sharedctypes.Array(ctypes.c_int, 1, lock=False)
+    assert (array[:], array.get_lock()) == ([7], lock)
+    assert isinstance(array.get_obj(), ctypes.c_int * 1)
+    assert isinstance(raw, ctypes.c_int * 1)
+
+
+def _increment_all(*wrappers):
+    for wrapper in wrappers:
+        with wrapper.get_lock():
+            wrapper.get_obj().value += 1
+
+
+@requirement("sharedctypes.module.context")
+def test_locks_of_a_context(mp):
+    """What was made with ctx can be given to a process of that context."""
+    context = mp.get_context(mp.start_method)
+    raw = mp.sharedctypes.RawValue("i", 7)
+    value = mp.sharedctypes.Value("i", 7, ctx=context)
+    array = mp.sharedctypes.Array("c", b"a", ctx=context)
+    wrapped = mp.sharedctypes.synchronized(raw, ctx=context)
+    run(mp, _increment_all, value, wrapped)
+    run(mp, _upper, array)
+    assert (value.value, raw.value, array.value) == (8, 8, b"A")
+
+
+def _upper(array):
+    array.value = array.value.upper()
+
+
+@requirement("sharedctypes.copy.equal")
+def test_copy_is_equal(mp):
+    """Copies of a number, a structure and an array have the type and the content of the originals."""
+    number = mp.sharedctypes.copy(mp.sharedctypes.RawValue("i", 7))
+    point = mp.sharedctypes.copy(mp.sharedctypes.RawValue(_Point, 4, 6))
+    array = mp.sharedctypes.copy(mp.sharedctypes.RawArray("i", [9, 2, 8]))
+    assert (type(number), number.value) == (ctypes.c_int, 7)
+    assert (type(point), point.x, point.y) == (_Point, 4.0, 6.0)
+    assert (isinstance(array, ctypes.c_int * 3), array[:]) == (True, [9, 2, 8])
+
+
+@requirement("sharedctypes.copy.independent")
+def test_copy_is_independent(mp):
+    """A change of the original, or of the copy, is not seen in the other."""
+    original = mp.sharedctypes.RawArray("i", [9, 2, 8])
+    copy = mp.sharedctypes.copy(original)
+    original[0] = 1
+    copy[1] = 3
+    assert (original[:], copy[:]) == ([1, 2, 8], [9, 3, 8])
+
+
+@requirement("sharedctypes.copy.is-shared")
+def test_copy_is_shared(mp):
+    """A child changes the copy of an ordinary ctypes object, and the parent reads it."""
+    original = ctypes.c_int(7)
+    copy = mp.sharedctypes.copy(original)
+    run(mp, _set_value, copy, 8)
+    assert (original.value, copy.value) == (7, 8)
+
+
+@requirement("sharedctypes.synchronized.get-obj")
+def test_get_obj(mp):
+    """get_obj() is the object that synchronized() was given."""
+    raw = mp.sharedctypes.RawValue("i", 7)
+    assert mp.sharedctypes.synchronized(raw, mp.Lock()).get_obj() is raw
+
+
+@requirement("sharedctypes.synchronized.lock-given")
+def test_lock_given_to_synchronized(mp):
+    """get_lock() is the lock given, and a thread that reads sleeps while it is held."""
+    lock = mp.Lock()
+    wrapper = mp.sharedctypes.synchronized(mp.sharedctypes.RawValue("i", 7), lock)
+    assert wrapper.get_lock() is lock
+    assert _until_released(mp, wrapper, ("read", "value")) == [7]
+
+
+@requirement("sharedctypes.synchronized.default-lock-recursive")
+def test_default_lock_of_synchronized(mp):
+    """Without a lock, or with None, the lock can be acquired twice by its owner, and by nobody else."""
+    raw = mp.sharedctypes.RawValue("i", 7)
+    for wrapper in (mp.sharedctypes.synchronized(raw), mp.sharedctypes.synchronized(raw, None)):
+        lock = wrapper.get_lock()
+        assert [lock.acquire(), lock.acquire(False)] == [True, True]
+        assert not _free_for_others(mp, wrapper)
+
+
+@requirement("sharedctypes.synchronized.offers-what-it-wraps")
+def test_wrapper_offers_what_it_wraps(mp):
+    """A wrapper has the value of a number, the fields of a structure, the items of an array, value and raw of a text."""
+    make = mp.sharedctypes
+    number = make.synchronized(make.RawValue("i", 7), mp.RLock())
+    point = make.synchronized(make.RawValue(_Point, 4, 6), mp.RLock())
+    array = make.synchronized(make.RawArray("i", [9, 2, 8]), mp.RLock())
+    text = make.synchronized(make.RawArray("c", b"a\0"), mp.RLock())
+    assert (number.value, point.x, point.y) == (7, 4.0, 6.0)
+    assert (len(array), array[1], array[1:]) == (3, 2, [2, 8])
+    assert (text.value, text.raw) == (b"a", b"a\0")
+
+
+@requirement("sharedctypes.synchronized.with-holds")
+def test_with_a_wrapper(mp):
+    """The lock is held within the with statement, and free after it."""
+    for wrapper in (mp.Value("i", 7), mp.Array("i", 7), mp.Array("c", 7), mp.Value(_Point)):
+        with wrapper:
+            assert not _free_for_others(mp, wrapper)
+        assert _free_for_others(mp, wrapper)
+
+
+@requirement("sharedctypes.synchronized.acquire-release")
+def test_acquire_and_release_of_a_wrapper(mp):
+    """acquire() holds the lock, release() frees it."""
+    value = mp.Value("i", 7)
+    assert value.acquire() is True
+    assert not _free_for_others(mp, value)
+    value.release()
+    assert _free_for_others(mp, value)
+
+
+def _modify(number, unlocked, text, points):
+    number.value **= 2
+    unlocked.value **= 2
+    text.value = text.value.upper()
+    for point in points:
+        point.x **= 2
+        point.y **= 2
+
+
+@requirement("sharedctypes.example.modified-by-child")
+def test_objects_modified_by_a_child(mp):
+    """A child squares numbers and fields, and turns a text into capitals; the parent reads it all."""
+    lock = mp.Lock()
+    number = mp.Value("i", 7)
+    unlocked = mp.Value(ctypes.c_double, 1.0 / 3.0, lock=False)
+    text = mp.Array("c", b"hello world", lock=lock)
+    points = mp.Array(_Point, [(1.875, -6.25), (-5.75, 2.0), (2.375, 9.5)], lock=lock)
+    run(mp, _modify, number, unlocked, text, points)
+    assert (number.value, unlocked.value, text.value) == (49, (1.0 / 3.0) ** 2, b"HELLO WORLD")
+    pairs = [(point.x, point.y) for point in points]
+    assert pairs == [(3.515625, 39.0625), (33.0625, 4.0), (5.640625, 90.25)]
