@@ -99,6 +99,8 @@ def _target(config: pytest.Config, suites: list[Path]) -> None:
         config.option.tbstyle = "no"  # the report at the end names what matters
     if config.option.reportchars == "fE":
         config.option.reportchars = "N"
+    # What a backend lets slip in finalizers is no verdict; -v shows it.
+    config.option.disable_warnings = config.option.disable_warnings or config.option.verbose < 1
     # Verdicts do not depend on how the user's project treats warnings.
     config.addinivalue_line("filterwarnings", "default")
     config.addinivalue_line("filterwarnings", "ignore:This process .* is multi-threaded:DeprecationWarning")

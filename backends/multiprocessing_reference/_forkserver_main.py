@@ -18,7 +18,7 @@ from _socket import CMSG_SPACE, MSG_CMSG_CLOEXEC, SCM_RIGHTS, SOL_SOCKET, socket
 from marshal import load
 from signal import SIG_DFL, SIG_UNBLOCK, SIGCHLD, SIGINT, pthread_sigmask, signal
 
-from . import _bootstrap, forkserver, resource_tracker, spawn
+from . import _bootstrap, _family, forkserver, resource_tracker, spawn
 from . import process as _process
 from ._descriptors import receive_fds, to_fds
 from ._interpreter import close_inherited
@@ -56,7 +56,7 @@ def _preload(names: list[str], on_error: str, main_module: tuple[str, str] | Non
     for name in names:
         try:
             if name == "__main__":
-                _process.set_bootstrapping(True)
+                _family.set_bootstrapping(True)
                 spawn.import_main(main_module)
             else:
                 __import__(name)
@@ -67,7 +67,7 @@ def _preload(names: list[str], on_error: str, main_module: tuple[str, str] | Non
             if on_error == "warn":
                 _warn(f"failed to preload {name!r} into the fork server: {error}")
         finally:
-            _process.set_bootstrapping(False)
+            _family.set_bootstrapping(False)
 
 
 def _warn(text: str) -> None:
@@ -157,10 +157,10 @@ def _run(reply: socket) -> int:
         pickled = file.read()
     forkserver.adopt(clients_end)
     _update_environment(data["environ"])
-    _process.set_bootstrapping(True)
+    _family.set_bootstrapping(True)
     spawn.prepare(data)
     process = unpack(pickled, fds)
-    _process.set_bootstrapping(False)
+    _family.set_bootstrapping(False)
     parent_name, parent_pid = data["parent"]
     parent = _process.ParentProcess(parent_name, parent_pid, parent_pidfd)
     return _bootstrap.run_child(process, parent, forked=True)

@@ -11,6 +11,7 @@ import sys
 from . import process as _process
 from ._bootstrap import run_child
 from ._launch import Lifeline, OwnChild, have_pidfd
+from .context import default_context
 from .util import flush_std_streams
 
 TYPE_CHECKING = False
@@ -37,6 +38,7 @@ def _live_as_child(
     try:
         if lifeline is not None:
             os.close(lifeline.read_end)
+        default_context.set_start_method("fork", force=True)
         code = run_child(process, parent, forked=True)
     except BaseException:  # noqa: BLE001 - such as a signal between two of run_child's own blocks
         sys.excepthook(*sys.exc_info())

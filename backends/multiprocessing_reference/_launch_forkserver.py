@@ -38,7 +38,7 @@ def launch(process: BaseProcess) -> ServedChild:
 
     EOFError or ConnectionError: the server ended, say because a preloaded module failed.
     """
-    data = preparation_data(process)
+    data = preparation_data(process, "forkserver")
     data["tracker"] = None  # the server's children have it from the server
     data["forkserver"] = None  # and this one comes with the descriptors
     data["environ"] = dict(os.environ)

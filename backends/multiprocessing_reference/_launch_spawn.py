@@ -32,7 +32,7 @@ _CODE = (
 
 def launch(process: BaseProcess) -> OwnChild:
     """Start an interpreter that runs *process*, and return the parent's view of it."""
-    data = preparation_data(process)
+    data = preparation_data(process, "spawn")
     lifeline = None if have_pidfd() else Lifeline()
     with pack(process, for_start=True) as packed:
         packed.fds = tuple(above_standard(fd) for fd in packed.fds)

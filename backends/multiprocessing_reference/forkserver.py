@@ -142,7 +142,7 @@ def _bury() -> None:
 
 def _start() -> tuple[int, int]:
     """Start a server, and return our end of its socket and its pid."""
-    data = preparation_data(_process.current_process())
+    data = preparation_data(_process.current_process(), "forkserver")
     data["tracker"] = data["forkserver"] = None  # numbers of this process
     data["preload"] = _preload
     data["on_error"] = _on_error

@@ -17,7 +17,7 @@ import os
 import sys
 from _pickle import loads
 
-from . import _log
+from . import _family, _log
 from . import process as _process
 from ._interpreter import close_inherited, get_executable, import_path, set_executable
 
@@ -41,12 +41,14 @@ MARKER = "--multiprocessing-fork"
 """The first argument of a spawned child: seen in a list of processes, and by `freeze_support`."""
 
 
-def preparation_data(process: _process.BaseProcess) -> dict[str, Any]:
+def preparation_data(process: _process.BaseProcess, start_method: str) -> dict[str, Any]:
     """Return what the child that is to run *process* must know before it can unpickle it.
+
+    *start_method* is what it is started by, and its own default.
 
     RuntimeError: this process is itself a child that still imports its main module.
     """
-    if _process.bootstrapping():
+    if _family.bootstrapping():
         message = (
             f"an attempt was made to start {process.name!r} before the current process has "
             "finished its bootstrapping phase: a child started by spawn or forkserver imports the "
@@ -57,7 +59,6 @@ def preparation_data(process: _process.BaseProcess) -> dict[str, Any]:
         )
         raise RuntimeError(message)
     from . import _interpreter, resource_tracker
-    from .context import default_context
 
     current = _process.current_process()
     return {
@@ -69,7 +70,7 @@ def preparation_data(process: _process.BaseProcess) -> dict[str, Any]:
         "argv": sys.argv,
         "dir": _working_directory(),
         "orig_dir": _process.ORIGINAL_DIR,
-        "start_method": default_context.get_start_method(allow_none=True),
+        "start_method": start_method,
         "executable": _interpreter._executable,  # noqa: SLF001 - None must stay None
         "tracker": resource_tracker.getfd(),
         "forkserver": _forkserver_fd(),
@@ -122,8 +123,7 @@ def prepare(data: dict[str, Any]) -> None:
             pass  # removed meanwhile; the parent is in no better place
     if data["executable"] is not None:
         set_executable(data["executable"])
-    if data["start_method"] is not None:
-        default_context.set_start_method(data["start_method"], force=True)
+    default_context.set_start_method(data["start_method"], force=True)
     if data["tracker"] is not None:
         resource_tracker.adopt(data["tracker"])
     if data["forkserver"] is not None:
@@ -215,10 +215,10 @@ def spawn_main(file: BufferedReader) -> NoReturn:
     from ._bootstrap import run_child
     from .reduction import unpack
 
-    _process.set_bootstrapping(True)
+    _family.set_bootstrapping(True)
     prepare(data)
     process = unpack(pickled, fds)
-    _process.set_bootstrapping(False)
+    _family.set_bootstrapping(False)
     parent = _process.ParentProcess(*data["parent"])
     sys.exit(run_child(process, parent, forked=False))
 

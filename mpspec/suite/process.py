@@ -839,8 +839,8 @@ def test_sentinel_with_wait(mp):
 def test_sentinel_after_join(mp):
     """The sentinel of a joined process is still ready."""
     process = run(mp, _nothing)
-    assert _is_ready(process.sentinel, 0)
-    assert _is_ready(process.sentinel, 0)
+    assert _is_ready(process.sentinel, mp.timeout)
+    assert _is_ready(process.sentinel, mp.timeout)
 
 
 def _fork_and_die(sender):
