@@ -9,6 +9,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import platform
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from mpspec.errors import UsageError
 from mpspec.specification import START_METHODS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from types import ModuleType
 
 
@@ -163,14 +164,10 @@ def from_module(name: str) -> Backend:
     Raises:
         UsageError: there is no such module, or it offers no Process.
     """
-    try:
-        module = importlib.import_module(name)
-    except ImportError as error:
-        message = f"backend {name!r}: its module can't be imported: {error}"
-        raise UsageError(message) from error
+    module = imported(name)
     if not hasattr(module, "Process"):
         message = (
-            f"backend {name!r}: the module offers no Process, so it does not stand for multiprocessing; "
+            f"the module {name} offers no Process, so it does not stand for multiprocessing: "
             f"name the right module, or a Backend object as module:attribute"
         )
         raise UsageError(message)
@@ -184,8 +181,25 @@ def from_module(name: str) -> Backend:
     )
 
 
+def imported(name: str) -> ModuleType:
+    """The module of that name.
+
+    Raises:
+        UsageError: it can't be imported, for whatever reason.
+    """
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        message = f"there is no module {error.name}" if error.name else f"{name!r} names no module"
+        raise UsageError(message) from error
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        message = f"the module {name} can't be imported: {type(error).__name__}: {error} ({frame.filename}:{frame.lineno})"
+        raise UsageError(message) from error
+
+
 def _start_methods(module: ModuleType) -> tuple[str, ...]:
-    known = getattr(module, "get_all_start_methods", tuple)()
+    known: Iterable[str] = getattr(module, "get_all_start_methods", tuple)()
     return tuple(method for method in START_METHODS if method in known)
 
 

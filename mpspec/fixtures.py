@@ -36,6 +36,9 @@ def manager(mp: Api) -> Iterator[Any]:
 def pool(mp: Api) -> Iterator[Any]:
     """A pool of two workers that the tests of one variant share; it must be idle after each."""
     pool = mp.Pool(2)
+    # What a pool starts when it is first used is the fixture's too, not the first test's.
+    pool.map_async(int, range(4), 1).get()
+    pool.apply(int)
     yield pool
     pool.terminate()
     pool.join()

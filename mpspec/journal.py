@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mpspec.results import Result
     from mpspec.settings import Variant
 
@@ -85,10 +87,23 @@ class Journal:
         """Whether this worker, or a forked child of it, made something of that name."""
         return name in self._made or (self._folder / f"{self._worker} made {name}").exists()
 
+    def tell_unclaimed(self, backend: str, capabilities: Sequence[str]) -> None:
+        """A backend was probed, and has what it does not claim."""
+        (self._folder / f"{self._worker} unclaimed {backend}").write_text(json.dumps(capabilities), encoding="utf-8")
+
     def close(self) -> None:
         """Close the files."""
         self._file.close()
         self.dump_file.close()
+
+
+def unclaimed(folder: Path, backend: str) -> Sequence[str]:
+    """What a backend was found to have without claiming it, by whichever worker."""
+    for file in folder.glob(f"* unclaimed {backend}"):
+        with contextlib.suppress(json.JSONDecodeError):  # its writer was killed
+            told: list[str] = json.loads(file.read_text(encoding="utf-8"))
+            return told
+    return []
 
 
 def read(folder: Path, worker: str) -> Note | None:

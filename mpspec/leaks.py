@@ -51,11 +51,6 @@ class Leaks:
     def __bool__(self) -> bool:
         return any(getattr(self, field.name) for field in dataclasses.fields(self))
 
-    @property
-    def taint(self) -> bool:
-        """Whether they can't be cleaned up from outside, so that the process that holds them must go."""
-        return bool(self.threads or self.descriptors)
-
     def describe(self) -> str:
         """One line that names each."""
         parts = [
@@ -109,14 +104,21 @@ class Keeper:
         self._helpers |= {_command(pid) for pid in children(os.getpid())} - {_command(os.getpid())}
         self.keep()
 
-    def find(self) -> Leaks:
-        """What the test that began last has left behind, once all that ends by itself has ended."""
+    def find(self, *, held: bool) -> Leaks:
+        """What the test that began last has left behind, once all that ends by itself has ended.
+
+        Args:
+            held: whether its objects are still there (the traceback of its failure holds them), and with them
+                descriptors and names, for whose end it would be vain to wait.
+        """
         leaks = self._compare()
         if not leaks:
             return leaks
         gc.collect()
         deadline = time.monotonic() + self._settle
         while (leaks := self._compare()) and time.monotonic() < deadline:
+            if held and not (leaks.processes or leaks.threads):
+                break
             time.sleep(_SETTLE_PAUSE)
         return leaks
 
@@ -140,10 +142,9 @@ class Keeper:
         return False
 
 
-def clean_up(leaks: Leaks) -> None:
-    """End the processes, and unlink the names; threads and descriptors go with their process."""
-    kill(leaks.processes)
-    for name in leaks.segments:
+def unlink(segments: Iterable[str]) -> None:
+    """Remove names of shared memory segments and semaphores; those that are gone are gone."""
+    for name in segments:
         with contextlib.suppress(FileNotFoundError):
             (_SHM / name).unlink()
 

@@ -1,9 +1,7 @@
-"""The options that mpspec adds to pytest."""
+"""The options that mpspec adds to pytest. Their values are checked in ``mpspec.settings``, when there is a backend."""
 
 from __future__ import annotations
 
-import argparse
-import math
 from typing import TYPE_CHECKING
 
 from mpspec.specification import EDITIONS, Level
@@ -25,11 +23,11 @@ def add(parser: pytest.Parser) -> None:
         help="test under this start method only (fork, spawn, forkserver); may be repeated. Default: all that the backend claims.",
     )  # fmt: skip
     group.addoption(
-        "--edition", choices=EDITIONS, metavar="EDITION",
+        "--edition", metavar="EDITION",
         help=f"hold it to this edition of the documentation ({', '.join(EDITIONS)}). Default: the running interpreter's.",
     )  # fmt: skip
     group.addoption(
-        "--level", choices=Level.labels(), default=Level.IMPLIED.label, metavar="LEVEL",
+        "--level", default=Level.IMPLIED.label, metavar="LEVEL",
         help=f"test requirements of this level and those before it: {', '.join(Level.labels())}. Default: %(default)s.",
     )  # fmt: skip
     group.addoption(
@@ -37,7 +35,7 @@ def add(parser: pytest.Parser) -> None:
         help="test only this requirement, or those that match this pattern (* and ?); may be repeated.",
     )  # fmt: skip
     group.addoption(
-        "--patience", type=_patience, default=1.0, metavar="FACTOR",
+        "--patience", default="1", metavar="FACTOR",
         help="multiply every deadline by this: more on a slow machine, less to find hangs sooner. Default: %(default)s.",
     )  # fmt: skip
     group.addoption(
@@ -47,14 +45,3 @@ def add(parser: pytest.Parser) -> None:
     group.addoption(
         "--conformance-report", metavar="FILE.json", help="write the results to this file, as JSON.",
     )  # fmt: skip
-
-
-def _patience(text: str) -> float:
-    try:
-        factor = float(text)
-    except ValueError:
-        factor = math.nan
-    if not 0 < factor < math.inf:
-        message = f"{text!r} is no factor: give a number above 0, such as 3"
-        raise argparse.ArgumentTypeError(message)
-    return factor

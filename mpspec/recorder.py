@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
 
+from mpspec import journal
 from mpspec.collection import settings_key
 from mpspec.results import Report, Result, finish
 from mpspec.supervision import result_attribute
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mpspec.registry import Registry
     from mpspec.settings import Settings
 
 CONFORMS, DEPARTS, UNUSABLE = 0, 1, 2
 
-report_key = pytest.StashKey[Report]()
-
 
 class Recorder:
     """Listens to the tests' reports, tells mpspec's plugins, and sets the exit status."""
 
-    def __init__(self, config: pytest.Config, registry: Registry) -> None:
+    def __init__(self, config: pytest.Config, registry: Registry, folder: Path) -> None:
+        self._folder = folder
         self._config = config
         self._settings: Settings = config.stash[settings_key]
         self._registry = registry
         self._results: list[Result] = []
         self._interrupted = ""
+        self._by_rule = False
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -39,19 +43,28 @@ class Recorder:
             self._registry.hook.mpspec_outcome(result=result)
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Remember why the run ended early."""
+        """Remember why the run ended early, and whether it was by a rule, such as ``-x``, that the user gave."""
         self._interrupted = str(excinfo.value) or excinfo.typename
+        self._by_rule = excinfo.type is not KeyboardInterrupt and self._interrupted.startswith("stopping after")
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Settle the results, give them to the reports, and set the exit status."""
         if self._config.option.collectonly:
             return
-        report = finish(self._results, self._settings, self._interrupted)
-        self._config.stash[report_key] = report
+        if session.shouldfail:
+            self._interrupted, self._by_rule = str(session.shouldfail), True
+        report = self._finished()
         self._registry.hook.mpspec_report(report=report, settings=self._settings)
+        if exitstatus == pytest.ExitCode.INTERRUPTED and self._by_rule:
+            exitstatus = pytest.ExitCode.TESTS_FAILED  # as without workers
         if exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED}:
             session.exitstatus = _status(report, exitstatus)
+
+    def _finished(self) -> Report:
+        unclaimed = {each.name: journal.unclaimed(self._folder, each.name) for each in self._settings.backends}
+        report = finish(self._results, self._settings, self._interrupted)
+        return dataclasses.replace(report, unclaimed=unclaimed)
 
 
 def _status(report: Report, exitstatus: int) -> int:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from mpspec import hookspecs, specification
-from mpspec.backends import Backend, from_module
+from mpspec.backends import Backend, from_module, imported
 from mpspec.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,10 +39,28 @@ class Registry(pluggy.PluginManager):
         return registry
 
     def add(self, plugin: object) -> None:
-        """Register a plugin of pytest's, if it has hooks of ours; an unknown ``mpspec_...`` is an error."""
+        """Register a plugin of pytest's, if it has hooks of ours.
+
+        Raises:
+            UsageError: it has a function ``mpspec_...`` that is no hook, or one that takes what the hook does not give.
+        """
         if any(name.startswith("mpspec_") for name in dir(plugin)) and not self.is_registered(plugin):
-            self.register(plugin)
+            # By a name of its own: two conftest.py files may both be called "conftest".
+            self.register(plugin, f"{getattr(plugin, '__name__', type(plugin).__name__)}-{id(plugin)}")
+            self._check()
+
+    def register(self, plugin: object, name: str | None = None) -> str | None:
+        """As pluggy's, with mpspec's error."""
+        try:
+            return super().register(plugin, name)
+        except pluggy.PluginValidationError as error:
+            raise _refused(error) from error
+
+    def _check(self) -> None:
+        try:
             self.check_pending()
+        except pluggy.PluginValidationError as error:
+            raise _refused(error) from error
 
     def backends(self) -> dict[str, Backend]:
         """The registered backends by name."""
@@ -79,11 +96,14 @@ class Registry(pluggy.PluginManager):
         except UsageError as error:
             nearest = difflib.get_close_matches(name, known, n=1)
             hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-            message = (
-                f"--backend={name}: neither a registered backend nor an importable module that offers the API "
-                f"({error}). Registered are: {', '.join(known)}.{hint}"
-            )
+            message = f"--backend={name}: {error}. The registered backends are {', '.join(known)}.{hint}"
             raise UsageError(message) from error
+
+
+def _refused(error: pluggy.PluginValidationError) -> UsageError:
+    known = [name for name in vars(hookspecs) if name.startswith("mpspec_")]
+    place = getattr(error.plugin, "__file__", None) or repr(error.plugin)
+    return UsageError(f"{place}: {error}; the hooks are {', '.join(known)} (see mpspec/hookspecs.py)")
 
 
 def _installed(backend: Backend) -> Backend:
@@ -97,13 +117,13 @@ def _installed(backend: Backend) -> Backend:
 def _from_attribute(name: str) -> Backend:
     module, _, attribute = name.partition(":")
     try:
-        found: object = importlib.import_module(module)
+        found: object = imported(module)
         for part in attribute.split("."):
             found = getattr(found, part)
-    except (ImportError, AttributeError, ValueError) as error:
-        message = f"--backend={name}: {error}"
+    except (UsageError, AttributeError) as error:
+        message = f"--backend={name}: {error}; name a Backend object as module:attribute"
         raise UsageError(message) from error
     if not isinstance(found, Backend):
-        message = f"--backend={name}: that is a {type(found).__name__}, not a mpspec.backends.Backend"
+        message = f"--backend={name}: that is a {type(found).__name__}, not a mpspec.backends.Backend; name one"
         raise UsageError(message)
     return found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mpspec.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mpspec.deviations import Deviation
     from mpspec.settings import Settings
@@ -70,11 +70,13 @@ class Report:
         results: final, in the order of the specification, then of the variants.
         stale: deviations that match nothing.
         interrupted: why the run ended early; empty when it did not.
+        unclaimed: capabilities that a backend does not claim though their names are there, by the backend's name.
     """
 
     results: tuple[Result, ...]
     stale: tuple[Deviation, ...] = ()
     interrupted: str = ""
+    unclaimed: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
 
     @property
     def roots(self) -> list[Result]:

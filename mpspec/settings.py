@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import math
+import os
 import platform
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +15,7 @@ from mpspec.errors import UsageError
 from mpspec.specification import EDITIONS, Level, Requirement, Specification, edition_key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pytest
 
@@ -41,7 +43,19 @@ class Variant:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What to run, against what, and how patiently."""
+    """What to run, against what, and how patiently.
+
+    Attributes:
+        variants: what is tested.
+        specification: every requirement that is known, selected or not.
+        deviations: the expected failures that apply to this interpreter.
+        edition: the edition of the documentation that backends are held to.
+        level: the last level that is tested.
+        patience: the factor of every deadline.
+        patterns: the ids to select, or patterns of them; none selects all.
+        spellings: what the user called each backend, by its name.
+        report: the file to write.
+    """
 
     variants: tuple[Variant, ...]
     specification: Specification
@@ -50,6 +64,7 @@ class Settings:
     level: Level
     patience: float
     patterns: tuple[str, ...]
+    spellings: Mapping[str, str]
     report: Path | None
 
     @property
@@ -102,9 +117,8 @@ def from_options(options: pytest.Config, registry: Registry) -> Settings:
         UsageError: an option can't be met.
     """
     option = options.getoption
-    backends = [registry.resolve(name) for name in dict.fromkeys(option("--backend"))]
+    backends = _resolved(registry, option("--backend"))
     specification = registry.specification()
-    edition = option("--edition") or current_edition()
     patterns = tuple(option("--requirement") or ())
     for pattern in patterns:
         if not any(fnmatch.fnmatchcase(requirement.id, pattern) for requirement in specification):
@@ -112,15 +126,55 @@ def from_options(options: pytest.Config, registry: Registry) -> Settings:
             raise UsageError(message)
     report = option("--conformance-report")
     return Settings(
-        variants=_variants(backends, option("--start-method") or []),
+        variants=_variants([*backends.values()], option("--start-method") or []),
         specification=specification,
-        deviations=tuple(_deviations(registry, backends, option("--deviations") or [])),
-        edition=edition,
-        level=Level.from_label(option("--level")),
-        patience=option("--patience"),
+        deviations=tuple(_deviations(registry, [*backends.values()], option("--deviations") or [])),
+        edition=_edition(option("--edition")),
+        level=_level(option("--level")),
+        patience=_patience(option("--patience")),
         patterns=patterns,
+        spellings={backend.name: name for name, backend in backends.items()},
         report=_writable(Path(report).absolute()) if report else None,
     )
+
+
+def _resolved(registry: Registry, names: Sequence[str]) -> dict[str, Backend]:
+    found: dict[str, Backend] = {}
+    for name in dict.fromkeys(names):
+        backend = registry.resolve(name)
+        twin = next((other for other, each in found.items() if each.name == backend.name), None)
+        if twin is not None:
+            message = f"--backend={twin} --backend={name}: both are called {backend.name!r}; test them one by one"
+            raise UsageError(message)
+        found[name] = backend
+    return found
+
+
+def _edition(text: str | None) -> str:
+    if text is None:
+        return current_edition()
+    if text not in EDITIONS:
+        message = f"--edition={text}: the editions are {', '.join(EDITIONS)}; without the option, {current_edition()}"
+        raise UsageError(message)
+    return text
+
+
+def _level(text: str) -> Level:
+    if text not in Level.labels():
+        message = f"--level={text}: the levels are {', '.join(Level.labels())}; each takes in those before it"
+        raise UsageError(message)
+    return Level.from_label(text)
+
+
+def _patience(text: str) -> float:
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = math.nan
+    if not 0 < factor < math.inf:
+        message = f"--patience={text}: give a number above 0, such as 3, by which deadlines are multiplied"
+        raise UsageError(message)
+    return factor
 
 
 def _variants(backends: Sequence[Backend], wanted: Sequence[str]) -> tuple[Variant, ...]:
@@ -146,7 +200,8 @@ def _deviations(registry: Registry, backends: Sequence[Backend], files: Sequence
 
 def _writable(path: Path) -> Path:
     # Found out before the run, not after it, when what it learned would be lost.
-    if not path.parent.is_dir() or path.is_dir():
-        message = f"--conformance-report={path}: give a file in a folder that exists"
+    # Written beside its place and put into it, so that it is the folder which must be writable.
+    if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
+        message = f"--conformance-report={path}: give a file in a folder that exists and that you may write to"
         raise UsageError(message)
     return path

@@ -63,8 +63,8 @@ class Level(enum.IntEnum):
 
     @classmethod
     def from_label(cls, label: str) -> Level:
-        """The level of that name; ValueError when there is none."""
-        return cls[label.upper().replace("-", "_")] if label in cls.labels() else cls(label)
+        """The level of that name; KeyError when there is none."""
+        return cls[label.upper().replace("-", "_")]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -74,6 +74,7 @@ class Supervisor:
         self._sessions = contextlib.ExitStack()
         self._claims: dict[str, frozenset[str]] = {}
         self._must_go = False
+        self._held: list[str] = []
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -103,6 +104,7 @@ class Supervisor:
         os.environ.update(backend.environment)
         self._sessions.enter_context(backend.session())
         self._claims[backend.name] = backend.claims()
+        self._journal.tell_unclaimed(backend.name, backend.unclaimed())
         for method in backend.start_methods:
             warm_up(backend, method, self._deadline)
         gc.collect()
@@ -110,12 +112,15 @@ class Supervisor:
         gc.freeze()
         self._keeper.know_helpers()
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Leave out what the backend does not offer, and what rests on something that has failed."""
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Leave out what the backend does not offer, and what rests on something that has failed.
+
+        No wrapper: those of other plugins must have begun what they end when the test is torn down.
+        """
         requirement = requirement_of(item)
         if requirement is None:
-            return (yield)
+            return
         variant = variant_of(item)
         lacking = sorted(requirement.capabilities - self._claims[variant.backend.name])
         if lacking:
@@ -123,8 +128,6 @@ class Supervisor:
         for need in self._settings.specification.prerequisites(requirement.id):
             if self._journal.has_failed(need, variant):
                 self._skip(Verdict.BLOCKED, f"rests on {need}, which has failed")
-        with self._deadline.phase():
-            return (yield)
 
     def _skip(self, verdict: Verdict, message: str) -> None:
         self._progress.verdict = verdict
@@ -146,22 +149,30 @@ class Supervisor:
             return (yield)
         with self._deadline.phase():
             result = yield
-        found = self._keeper.find()
+        found = self._keeper.find(held=self._progress.verdict is not Verdict.PASS)
         if found:
-            message = f"left behind: {found.describe()}"
-            leaks.clean_up(found)
-            self._keeper.keep()
-            if self._progress.verdict is Verdict.PASS:
-                self._must_go = self._must_go or found.taint
-                raise Leak(message)
-            # The traceback of a failed test holds its objects, and they their descriptors, until the report is made.
-            self._must_go = self._must_go or bool(found.threads)
+            self._remove(found)
         return result
+
+    def _remove(self, found: leaks.Leaks) -> None:
+        message = f"left behind: {found.describe()}"
+        passed = self._progress.verdict is Verdict.PASS
+        leaks.kill(found.processes)
+        if passed:
+            leaks.unlink(found.segments)
+        else:
+            # The traceback of a failed test still holds its objects, and they their names and descriptors.
+            self._held.extend(found.segments)
+        self._must_go = self._must_go or bool(found.threads) or (passed and bool(found.descriptors))
+        self._keeper.keep()
+        if passed:
+            raise Leak(message)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:
-        """Know what fixtures that outlive the test hold."""
-        result = yield
+        """Hold fixtures to the deadline of the test, and know what those that outlive it hold."""
+        with self._deadline.phase():
+            result = yield
         if fixturedef.scope != "function":
             self._keeper.keep()
         return result
@@ -228,8 +239,10 @@ class Supervisor:
             report.longrepr = f"{result.id} is listed as {entry.verdict.value} in {entry.source}, but it passes"
 
     def pytest_sessionfinish(self) -> None:
-        """Take down what backends needed."""
+        """Take down what backends needed, and remove what failed tests held."""
         self._sessions.close()
+        gc.collect()
+        leaks.unlink(self._held)
 
 
 class Deadline:
@@ -263,11 +276,11 @@ class Deadline:
     @contextlib.contextmanager
     def phase(self) -> Generator[None, None, None]:
         """While the test's own code runs, and Hang may be raised."""
-        self._in_phase = True
+        outer, self._in_phase = self._in_phase, True
         try:
             yield
         finally:
-            self._in_phase = False
+            self._in_phase = outer
 
     def _expire(self, _signum: int, _frame: FrameType | None) -> None:
         if not self._in_phase:

@@ -7,6 +7,7 @@ verdict, and sees to it that nothing of a worker outlives it.
 from __future__ import annotations
 
 import os
+import re
 import select
 import threading
 from typing import TYPE_CHECKING
@@ -28,15 +29,37 @@ if TYPE_CHECKING:
     from mpspec.settings import Settings
 
 INPUT = "mpspec_journal"
+# What pytest-xdist says of a worker that has ended.
+_ALARM = re.compile(r"\[(\w+)\] node down: |replacing crashed worker (\w+)")
 
 
 class Workers:
     """The hooks around pytest-xdist's workers."""
 
     def __init__(self, config: pytest.Config, folder: Path) -> None:
+        self._config = config
         self._settings: Settings = config.stash[settings_key]
         self._folder = folder
         self._pids: dict[str, int] = {}
+
+    def pytest_sessionstart(self) -> None:
+        """Keep pytest-xdist from raising the alarm over each worker that ends: its test's verdict tells what happened."""
+        for name, method in (("terminaldistreporter", "write_line"), ("dsession", "report_line")):
+            plugin = self._config.pluginmanager.get_plugin(name)
+            if plugin is not None:
+                setattr(plugin, method, self._calmed(getattr(plugin, method)))
+
+    def _calmed(self, write: Callable[[str], None]) -> Callable[[str], None]:
+        def write_unless_settled(line: str) -> None:
+            found = _ALARM.search(line)
+            worker = found and (found[1] or found[2])
+            note = journal.read(self._folder, worker) if worker else None
+            if note is None or not note.test:  # it never came to a test: there is no verdict that would tell
+                write(line)
+            elif found and found[2] and self._config.option.verbose > 0:
+                write(f"{worker} has ended with its test, and is replaced")
+
+        return write_unless_settled
 
     def pytest_configure_node(self, node: WorkerController) -> None:
         """Tell a worker where the journal is."""
@@ -52,13 +75,13 @@ class Workers:
 
     def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
         """Give the test that ended its worker a verdict; a worker that went on purpose has reported already."""
-        worker = report.node.gateway.id  # type: ignore[attr-defined]
+        worker = report.node.gateway.id
         leaks.kill_group(self._pids[worker])
         note = journal.read(self._folder, worker)
         if note is None or note.test != crashitem:
             return
         if not note.running:
-            report.outcome = "passed"
+            report.outcome, report.when = "passed", "teardown"  # which pytest counts as no test of its own
             return
         verdict = Verdict.HANG if note.dump else Verdict.CRASH
         message = "ended the process that ran the test"

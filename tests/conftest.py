@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,21 @@ class Conformance:
             "MPSPEC_TESTS_MARK": self.mark,
             "COLUMNS": "80",
         }
+
+    def write(self, name: str, text: str) -> Path:
+        """Put a file into the folder."""
+        file = self.folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(textwrap.dedent(text), encoding="utf-8")
+        return file
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of its own there, ``mpspec`` with the interpreter of these tests among them."""
+        if words[0] == "mpspec":
+            words = (sys.executable, "-c", "import sys; from mpspec.cli import main; sys.exit(main())", *words[1:])
+        return subprocess.run(
+            words, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=120, check=False
+        )
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a run, and leave it running."""
@@ -77,6 +93,12 @@ class Conformance:
 def conformance(tmp_path: Path) -> Conformance:
     """Runs of the suite in a folder of their own."""
     return Conformance(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Conformance:
+    """The same, for runs that several tests of a module look at."""
+    return Conformance(tmp_path_factory.mktemp("shared"))
 
 
 def verdicts(report: dict[str, Any]) -> dict[str, str]:

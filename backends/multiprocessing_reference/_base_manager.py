@@ -33,10 +33,10 @@ _STARTED = "started"
 _SHUT_DOWN = "shut down"
 
 
-class NotStartedError(ProcessError, AssertionError):
+class NotStartedError(ProcessError, AssertionError, ValueError):
     """A shared object was asked of a manager without a server.
 
-    (Programs know an AssertionError here.)
+    (Programs know an AssertionError here, and a ValueError of a SharedMemoryManager.)
     """
 
 

@@ -9,14 +9,14 @@ Every rule whose breach is a mistake of the caller raises what programs have alw
 Documentation: multiprocessing.Process
 """
 
-# ruff: noqa: PLC0415, SLF001 - what starts a process is imported at the first start; what is
-# private is private to the objects of this class
+# ruff: noqa: SLF001 - what is private is private to the objects of this class
 
 from __future__ import annotations
 
 import os
 
 from . import _family
+from ._authkey import AuthenticationString
 from ._family import active_children, current_process
 
 TYPE_CHECKING = False
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from typing import Any, ClassVar, Final
 
     from ._launch import Launched
-    from .process import AuthenticationString
 
 __all__ = ["BaseProcess"]
 

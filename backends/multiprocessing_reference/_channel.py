@@ -65,7 +65,7 @@ def spin(look: Callable[[], _Found]) -> _Found | None:
     Where more processes run than there are processors, who gives way waits longer for his turn than
     who sleeps; so after a long pause nobody spins for a while.
     """
-    global _crowded_until  # noqa: PLW0603 - a hint about the machine, the same for all
+    global _crowded_until
     found = look()
     if found is not None:
         return found

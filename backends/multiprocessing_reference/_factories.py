@@ -5,8 +5,6 @@ Each class is imported when its first object is made, so that importing the pack
 Documentation: multiprocessing, "Contexts and start methods" (get_context).
 """
 
-# ruff: noqa: PLC0415 - see above
-
 from __future__ import annotations
 
 TYPE_CHECKING = False

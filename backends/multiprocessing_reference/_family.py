@@ -5,8 +5,7 @@ A child begins it anew: what it inherited is its parent's.
 Documentation: multiprocessing.current_process, parent_process, active_children.
 """
 
-# ruff: noqa: PLW0603, SLF001 - the state of the process is this module's; what is private is private
-# to the process objects, which this module keeps
+# ruff: noqa: SLF001 - what is private is private to the process objects, which this module keeps
 
 from __future__ import annotations
 

@@ -92,13 +92,15 @@ class Seat:
                 self.process.join()
 
     def release(self) -> None:
-        """Let go of the channel and the process; nobody waits for either any more."""
+        """Let go of the channel and of the process, which has ended when this returns.
+
+        The Process object is dropped, not closed: the program may be joining it, having got it from
+        `active_children`.
+        """
         self.channel.close()
         self.end()
         with self._ending:
-            if not self._released:
-                self._released = True
-                self.process.close()
+            self._released = True
 
 
 class _Bell:

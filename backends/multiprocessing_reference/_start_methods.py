@@ -3,8 +3,6 @@
 Documentation: multiprocessing, "Contexts and start methods"; multiprocessing.get_all_start_methods.
 """
 
-# ruff: noqa: PLC0415 - a program seldom uses more than one start method
-
 from __future__ import annotations
 
 import os

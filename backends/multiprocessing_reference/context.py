@@ -9,8 +9,6 @@ What a context makes is in `_factories`, which methods there are in `_start_meth
 Documentation: multiprocessing, "Contexts and start methods" and "Global start method".
 """
 
-# ruff: noqa: PLC0415 - few programs need logging, preloading or freezing
-
 from __future__ import annotations
 
 import os

@@ -7,20 +7,16 @@ Documentation: multiprocessing, "Process and exceptions"; multiprocessing.curren
 multiprocessing.parent_process, multiprocessing.active_children.
 """
 
-# ruff: noqa: PLC0415, SLF001 - most processes never ask for their parent; what is private is
-# private to the process objects
+# ruff: noqa: SLF001 - what is private is private to the process objects
 
 from __future__ import annotations
 
 import os
 
 from . import _family
+from ._authkey import AuthenticationString
 from ._base_process import BaseProcess
 from ._family import active_children, current_process, parent_process
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
 __all__ = [
     "AuthenticationString",
@@ -37,23 +33,6 @@ try:
     ORIGINAL_DIR: str | None = os.getcwd()  # noqa: PTH109 - pathlib is heavy
 except FileNotFoundError:
     ORIGINAL_DIR = None
-
-
-class AuthenticationString(bytes):
-    """The key of a process, which only travels to a process that inherits it.
-
-    Documentation: multiprocessing, "Authentication keys".
-    """
-
-    __slots__ = ()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        from .reduction import spawning
-
-        if not spawning():
-            message = "Pickling an AuthenticationString object is disallowed for security reasons"
-            raise TypeError(message)
-        return AuthenticationString, (bytes(self),)
 
 
 class MainProcess(BaseProcess):

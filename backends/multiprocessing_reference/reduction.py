@@ -27,9 +27,13 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
+    from ._handles import recv_handle, recvfds, send_handle, sendfds
+
 HIGHEST_PROTOCOL = 5
+HAVE_SEND_HANDLE = True  # programs ask before they use send_handle
 
 __all__ = [
+    "HAVE_SEND_HANDLE",
     "HIGHEST_PROTOCOL",
     "DupFd",
     "ForkingPickler",
@@ -37,12 +41,27 @@ __all__ = [
     "SharedFd",
     "dump",
     "pack",
+    "recv_handle",
+    "recvfds",
     "register",
     "require_spawning",
+    "send_handle",
+    "sendfds",
     "share_fd",
     "spawning",
     "unpack",
 ]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the module offers
+    """Import what sends bare descriptors when it is first asked for: few programs do."""
+    if name not in {"recv_handle", "recvfds", "send_handle", "sendfds"}:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    from . import _handles
+
+    return getattr(_handles, name)
+
 
 _PLAIN = frozenset({int, float, str, bytes, bool, type(None)})
 """The types whose pickles hold nothing else, and need nothing of this module."""

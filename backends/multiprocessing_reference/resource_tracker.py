@@ -164,12 +164,12 @@ def _unlink(rtype: str, name: str) -> None:
 
 def _unlinker(rtype: str) -> Callable[[str], None]:
     if rtype == "semaphore":
-        from _multiprocessing import sem_unlink  # type: ignore[import-not-found]
+        from _multiprocessing import sem_unlink
 
-        return sem_unlink  # type: ignore[no-any-return]
-    from _posixshmem import shm_unlink  # type: ignore[import-not-found]
+        return sem_unlink
+    from _posixshmem import shm_unlink
 
-    return shm_unlink  # type: ignore[no-any-return]
+    return shm_unlink
 
 
 def _report(text: str) -> None:

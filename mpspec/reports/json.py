@@ -21,6 +21,7 @@ from mpspec.verdicts import Verdict
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from mpspec.backends import Backend
     from mpspec.settings import Settings
 
 SCHEMA_VERSION = 1
@@ -45,7 +46,7 @@ def to_data(report: Report, settings: Settings) -> dict[str, Any]:
 def _run(report: Report, settings: Settings) -> dict[str, Any]:
     return {
         "mpspec": mpspec.__version__,
-        "backends": [{"name": backend.name, "version": backend.version, "module": backend.module} for backend in settings.backends],
+        "backends": [_backend(backend, report) for backend in settings.backends],
         "variants": [variant.name for variant in settings.variants],
         "interpreter": f"{platform.python_implementation()} {platform.python_version()}",
         "platform": platform.platform(),
@@ -56,6 +57,15 @@ def _run(report: Report, settings: Settings) -> dict[str, Any]:
         "conforms": report.conforms,
         "interrupted": report.interrupted,
         "stale_deviations": [str(entry) for entry in report.stale],
+    }
+
+
+def _backend(backend: Backend, report: Report) -> dict[str, Any]:
+    return {
+        "name": backend.name,
+        "version": backend.version,
+        "module": backend.module,
+        "unclaimed": [*report.unclaimed.get(backend.name, ())],
     }
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import collections
+import io
 import re
 import shlex
+import textwrap
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from mpspec.collection import settings_key
+from mpspec.settings import current_edition
+from mpspec.specification import Level
 from mpspec.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -33,6 +37,7 @@ _STYLES = {
 _FAILURE_STYLE = "bold red"
 _MOST_ROOTS = 25
 _MOST_LINES = 6
+_INDENT = 10
 _VARIANT = re.compile(r"\[([^\]]+)\]$")
 
 
@@ -60,12 +65,13 @@ class Progress:
     def pytest_report_header(self) -> list[str]:
         """Say what is tested, and what it is held to."""
         settings = self._settings
-        subjects = ", ".join(
+        subjects = [
             f"{backend.name} {backend.version} ({'/'.join(methods)})"
             for backend, methods in _methods(settings).items()
-        )
+        ]
         held = f"documentation {settings.edition}, level {settings.level.label}"
-        return [f"mpspec: {subjects}", f"        {held}, {len(settings.deviations)} listed deviations"]
+        lines = [*subjects, f"{held}, {len(settings.deviations)} listed deviations"]
+        return [f"{'        ' if number else 'mpspec: '}{line}" for number, line in enumerate(lines)]
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Count what is to come (in one process)."""
@@ -153,15 +159,17 @@ class Progress:
             console.print(f"[{_FAILURE_STYLE}]could not be collected:[/] {escape(text)}\n")
         for backend in self._settings.backends:
             _print_table(console, backend, report, self._settings)
-        _print_roots(console, report, self._settings)
+        _print_unclaimed(console, report)
+        _print_roots(console, report, self._settings, self._config.option.deviations or ())
         _print_stale(console, report)
         _print_sentence(console, report, self._settings)
 
 
-class _Lines:
+class _Lines(io.StringIO):
     """A file for rich that writes to pytest's terminal."""
 
     def __init__(self, terminal: pytest.TerminalReporter) -> None:
+        super().__init__()
         self._terminal = terminal
 
     def write(self, text: str) -> int:
@@ -218,7 +226,13 @@ def _styled(verdict: Verdict, text: str) -> str:
     return f"[{_STYLES.get(verdict, _FAILURE_STYLE)}]{escape(text)}[/]"
 
 
-def _print_roots(console: Console, report: Report, settings: Settings) -> None:
+def _print_unclaimed(console: Console, report: Report) -> None:
+    for name, capabilities in report.unclaimed.items():
+        if capabilities:
+            console.print(f"{escape(name)} has, but does not claim, so that it was not tested: {', '.join(capabilities)}\n")
+
+
+def _print_roots(console: Console, report: Report, settings: Settings, lists: Sequence[str]) -> None:
     grouped: dict[tuple[str, Verdict], list[Result]] = {}
     for root in report.roots:
         grouped.setdefault((root.id, root.verdict), []).append(root)
@@ -228,19 +242,22 @@ def _print_roots(console: Console, report: Report, settings: Settings) -> None:
         console.print(f"{_styled(verdict, verdict.value)} [bold]{identifier}[/] on {escape(variants)}")
         _field(console, "required", requirement.text)
         _field(console, "got", _shortened(results[0].message))
-        _field(console, "stated", requirement.url(settings.edition))
-        _field(console, "again", _command(results[0]))
+        _field(console, "stated", requirement.url(settings.edition), wrapped=False)
+        _field(console, "again", _command(results[0], settings, lists), wrapped=False)
         console.print()
     if len(grouped) > _MOST_ROOTS:
         console.print(f"... and {len(grouped) - _MOST_ROOTS} more; --conformance-report=FILE.json holds them all\n")
 
 
-def _field(console: Console, name: str, text: str) -> None:
-    table = Table.grid(padding=(0, 1))
-    table.add_column(width=10, justify="right", style="dim")
-    table.add_column(overflow="fold")
-    table.add_row(name, escape(text))
-    console.print(table)
+def _field(console: Console, name: str, text: str, *, wrapped: bool = True) -> None:
+    """Print a name and its text; what is to be copied (an address, a command) stays on one line however long."""
+    lines = text.splitlines() or [""]
+    if wrapped:
+        width = max(console.width - _INDENT - 1, _INDENT)
+        lines = [part for line in lines for part in textwrap.wrap(line, width, break_on_hyphens=False) or [""]]
+    for number, line in enumerate(lines):
+        label = "" if number else name
+        console.print(f"[dim]{label:>{_INDENT}}[/] {escape(line)}", soft_wrap=True)
 
 
 def _shortened(message: str) -> str:
@@ -248,8 +265,22 @@ def _shortened(message: str) -> str:
     return "\n".join(lines[:_MOST_LINES]) + ("\n..." if len(lines) > _MOST_LINES else "")
 
 
-def _command(result: Result) -> str:
-    words = ["pytest", f"--backend={result.backend}", f"--start-method={result.start_method}", f"--requirement={result.id}", "-n0", "--tb=short"]
+def _command(result: Result, settings: Settings, lists: Sequence[str]) -> str:
+    """The command that runs the test of one result again, under the same conditions."""
+    level = settings.specification[result.id].level
+    words = [
+        "pytest",
+        f"--backend={settings.spellings[result.backend]}",
+        f"--start-method={result.start_method}",
+        f"--requirement={result.id}",
+        *([f"--level={level.label}"] if level > Level.IMPLIED else []),
+        *([f"--edition={settings.edition}"] if settings.edition != current_edition() else []),
+        *([f"--patience={settings.patience:g}"] if settings.patience != 1 else []),
+        *(f"--deviations={file}" for file in lists),
+        # What ends its process would end the run.
+        "-n1" if result.verdict is Verdict.CRASH else "-n0",
+        "--tb=short",
+    ]
     return shlex.join(words)
 
 
@@ -263,7 +294,8 @@ def _print_sentence(console: Console, report: Report, settings: Settings) -> Non
     told = ", ".join(f"{counts[verdict]} {verdict.value}" for verdict in Verdict if counts[verdict]) or "nothing ran"
     names = " and ".join(backend.name for backend in settings.backends)
     if report.interrupted:
-        console.print(f"[{_FAILURE_STYLE}]interrupted:[/] {told}")
+        why = "interrupted" if report.interrupted == KeyboardInterrupt.__name__ else report.interrupted
+        console.print(f"[{_FAILURE_STYLE}]{escape(why)}:[/] {told}")
     elif not report.ran:
         console.print(f"[{_FAILURE_STYLE}]nothing ran[/]: no requirement was selected that {escape(names)} offers ({told})")
     elif report.conforms:

@@ -242,24 +242,22 @@ def test_lock_of_another_kind(mp):
         mp.Array("i", 7, lock="lock")
 
 
-def _increment(value, times):
-    for _ in range(times):
+def _increment(gate, value):
+    gate.wait()
+    for _ in range(1000):
         with value.get_lock():
             value.value += 1
 
 
 @requirement("sharedctypes.value.increment-with-lock")
 def test_increments_under_the_lock(mp):
-    """A thousand increments by two children and their parent give a thousand."""
-    value = mp.Value("i", 0)
-    with value.get_lock():
-        children = [mp.Process(target=_increment, args=(value, 400)) for _ in range(2)]
-        for child in children:
-            child.start()
-    _increment(value, 200)
-    for child in children:
-        child.join()
-    assert value.value == 1000
+    """A thousand increments by each of two processes, at the same time, give two thousand."""
+    gate, value = mp.Barrier(2), mp.Value("i", 0)
+    child = mp.Process(target=_increment, args=(gate, value))
+    child.start()
+    _increment(gate, value)
+    child.join()
+    assert value.value == 2000
 
 
 @requirement("sharedctypes.value.structure")

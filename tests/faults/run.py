@@ -30,7 +30,7 @@ from rich.table import Table
 
 # Imported for the forks' sake, not for their names.
 import mpspec.cli
-import mpspec.plugin
+import mpspec.session
 import mpspec_backends
 from mpspec import specification
 from mpspec.verdicts import Verdict
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from tests.faults.catalogue import Fault
 
-_PRELOADED = (mpspec.cli, mpspec.plugin, mpspec_backends)
+_PRELOADED = (mpspec.cli, mpspec.session, mpspec_backends)
 # Faults that make a test hang are common: wait for them 5 s instead of 20.
 _PATIENCE = 0.25
 # A run that its own deadlines do not end is ended after so many seconds.

@@ -1,0 +1,121 @@
+"""A run that has a backend to test: what ``--backend`` sets in motion."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from mpspec import fixtures, settings
+from mpspec.collection import SUITE_DIR, Collection, settings_key
+from mpspec.errors import MpspecError
+from mpspec.journal import Journal
+from mpspec.recorder import Recorder
+from mpspec.registry import Registry
+from mpspec.reports import json as json_report
+from mpspec.reports import terminal
+from mpspec.supervision import Supervisor, adopt_orphans
+from mpspec.workers import INPUT, Workers
+
+USAGE_ERROR = 2
+# Workers are replaced as often as it takes: each replacement is a verdict, never a reason to stop.
+_UNLIMITED_RESTARTS = "1000000"
+
+pytest.register_assert_rewrite("mpspec.suite", "mpspec.children")
+
+
+def begin(config: pytest.Config) -> None:
+    """Take part in a run, from before its ``conftest.py`` files are loaded."""
+    config.pluginmanager.register(_Session(Registry.with_entry_points()), "mpspec-session")
+
+
+class _Session:
+    """The hooks of the run as a whole."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._error: MpspecError | None = None
+
+    def pytest_plugin_registered(self, plugin: object) -> None:
+        """Hand every plugin of pytest's, conftest.py files among them, to mpspec's registry."""
+        try:
+            self._registry.add(plugin)
+        except MpspecError as error:
+            self._error = self._error or error
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> int | None:
+        """Check the options before anything runs; bad input becomes a message and exit status 2."""
+        _distribute(config)
+        try:
+            if self._error is not None:
+                raise self._error
+            found = settings.from_options(config, self._registry)
+            suites = self._registry.suites()
+        except MpspecError as error:
+            sys.stderr.write(f"ERROR: {error}\n")
+            return USAGE_ERROR
+        config.stash[settings_key] = found
+        _target(config, suites)
+        config.pluginmanager.register(Collection(suites), "mpspec-collection")
+        config.pluginmanager.register(fixtures, "mpspec-fixtures")
+        return None
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Supervise the tests here, or the workers that run them."""
+        worker_input = getattr(config, "workerinput", None)
+        manager = config.pluginmanager
+        if worker_input is not None:
+            os.setpgid(0, 0)  # so that whatever it started can be found when it is gone
+            _supervise(config, Path(worker_input[INPUT]), worker_input["workerid"], replaceable=True)
+            return
+        folder = Path(tempfile.mkdtemp(prefix="mpspec-"))
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+        manager.register(terminal.Progress(config), "mpspec-progress")
+        manager.register(json_report, "mpspec-json")
+        manager.register(Recorder(config, self._registry, folder), "mpspec-recorder")
+        if config.option.collectonly:
+            return
+        if getattr(config.option, "dist", "no") != "no":
+            manager.register(Workers(config, folder), "mpspec-workers")
+            return
+        _supervise(config, folder, "main", replaceable=False)
+        if config.stash[settings_key].report:
+            manager.register(json_report.Running(config), "mpspec-running")
+
+
+def _distribute(config: pytest.Config) -> None:
+    """Make supervised workers the default, before pytest-xdist reads its options."""
+    option = config.option
+    if not hasattr(option, "numprocesses") or hasattr(config, "workerinput"):
+        return
+    alone = option.usepdb or option.collectonly or option.tx
+    if option.numprocesses is None and not alone and option.dist == "no":
+        option.numprocesses = len(os.sched_getaffinity(0))
+    option.maxworkerrestart = _UNLIMITED_RESTARTS
+
+
+def _target(config: pytest.Config, suites: list[Path]) -> None:
+    if config.args_source is not config.ArgsSource.ARGS:
+        config.args = [str(path) for path in (SUITE_DIR, *suites)]
+    if config.option.tbstyle == "auto":
+        config.option.tbstyle = "no"  # the report at the end names what matters
+    if config.option.reportchars == "fE":
+        config.option.reportchars = "N"
+    # What a backend lets slip in finalizers is no verdict; -v shows it.
+    config.option.disable_warnings = config.option.disable_warnings or config.option.verbose < 1
+    # Verdicts do not depend on how the user's project treats warnings.
+    config.addinivalue_line("filterwarnings", "default")
+    config.addinivalue_line("filterwarnings", "ignore:This process .* is multi-threaded:DeprecationWarning")
+
+
+def _supervise(config: pytest.Config, folder: Path, worker: str, *, replaceable: bool) -> None:
+    adopt_orphans()
+    journal = Journal(folder, worker)
+    config.add_cleanup(journal.close)
+    supervisor = Supervisor(config, journal, replaceable=replaceable)
+    config.pluginmanager.register(supervisor, "mpspec-supervisor")
