@@ -187,10 +187,13 @@ def imported(name: str) -> ModuleType:
     Raises:
         UsageError: it can't be imported, for whatever reason.
     """
+    if not name or name.startswith("."):
+        message = f"{name!r} names no module"
+        raise UsageError(message)
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        message = f"there is no module {error.name}" if error.name else f"{name!r} names no module"
+        message = f"there is no module {error.name}"
         raise UsageError(message) from error
     except Exception as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]

@@ -9,6 +9,7 @@ import os
 import shlex
 import sys
 import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mpspec
@@ -68,6 +69,13 @@ def _parser() -> argparse.ArgumentParser:
     command = _command(commands, "explain", "tell all about one requirement", "mpspec explain process.exitcode.killed-by-signal")
     command.add_argument("id", help="the requirement's id")
     command.set_defaults(function=explain)
+
+    command = _command(commands, "coverage", "hold a ledger against the documentation of its edition",
+                       "mpspec coverage --docs=/usr/share/doc/python3.11/html")  # fmt: skip
+    command.add_argument("--docs", required=True, type=Path, metavar="DIR", help="the HTML documentation: the folder that holds library/")
+    command.add_argument("--changed", action="store_true", help="list what the edition before did not state")
+    command.add_argument("--adopt", action="store_true", help="add to the ledger what the ledgers of other editions account for")
+    command.set_defaults(function=coverage)
     return parser
 
 
@@ -138,6 +146,32 @@ def explain(options: argparse.Namespace) -> int:
             print(f"  {name:<14} {value}")
     print(f"  {'to test it':<14} pytest --backend=NAME --requirement={requirement.id} --level={requirement.level.label}")
     return 0
+
+
+def coverage(options: argparse.Namespace) -> int:
+    """Print what a ledger does not account for, and what it accounts for that is gone."""
+    from mpspec import documentation, ledger
+
+    docs = documentation.read(options.docs)
+    if options.adopt:
+        ledgers = [ledger.read(edition) for edition in (docs.edition, *EDITIONS)]
+        ledger.write(docs.edition, ledger.adopt(docs, ledgers))
+    account = ledger.read(docs.edition)
+    found = ledger.compare(account, docs)
+    for statement in found.unaccounted:
+        print(f"unaccounted  {statement.fingerprint}  {ledger.place_of(statement)}  {statement.kind}: {statement.text}")
+    for entry in found.gone:
+        print(f"gone         {entry.fingerprint}  {entry.place}  {entry.account}")
+    for statement in found.changed if options.changed else ():
+        print(f"new          {statement.fingerprint}  {ledger.place_of(statement)}  {statement.kind}: {statement.text}")
+    wrong = ledger.faults(account, Registry.with_entry_points().specification())
+    print(*wrong, sep="\n", end="\n" if wrong else "")
+    print(
+        f"edition {docs.edition}: {len(docs.statements)} statements; {found.covered} covered by requirements, "
+        f"{found.explaining} explain, {found.untestable} can't be tested, {len(found.unaccounted)} unaccounted for, "
+        f"{len(found.gone)} gone, {len(found.changed)} new since the edition before"
+    )
+    return 0 if found.is_complete and not wrong else 1
 
 
 def _facts(requirement: Requirement) -> list[tuple[str, str]]:

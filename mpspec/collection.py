@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,10 +47,18 @@ class SuiteModule(pytest.Module):
 
     @classmethod
     def of(cls, parent: pytest.Collector, file: Path) -> SuiteModule:
-        """The module of a file, imported by its package's name."""
+        """The module of a file."""
         node: SuiteModule = cls.from_parent(parent, path=file)
-        node.obj = importlib.import_module(_module_name(file))
         return node
+
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        """Import the module by its package's name, and give its tests."""
+        try:
+            self.obj = importlib.import_module(_module_name(self.path))
+        except Exception as error:
+            message = f"{self.path} can't be imported:\n{''.join(traceback.format_exception(error))}"
+            raise self.CollectError(message) from error
+        return super().collect()
 
     def istestfunction(self, obj: object, name: str) -> bool:  # noqa: ARG002 - pytest's signature
         """Take the functions whose requirement is selected on any variant."""

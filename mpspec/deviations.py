@@ -73,7 +73,11 @@ def read(file: Path) -> list[Deviation]:
     if extra := sorted(data.keys() - {"deviation"}):
         message = f"deviations file {file}: holds [[deviation]] tables only, found {extra}"
         raise UsageError(message)
-    return [_deviation(file, number, entry) for number, entry in enumerate(data.get("deviation", []), 1)]
+    entries = data.get("deviation", [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        message = f"deviations file {file}: deviation must be [[deviation]] tables"
+        raise UsageError(message)
+    return [_deviation(file, number, entry) for number, entry in enumerate(entries, 1)]
 
 
 def _deviation(file: Path, number: int, entry: Mapping[str, Any]) -> Deviation:

@@ -28,6 +28,8 @@ def mp(request: pytest.FixtureRequest) -> Api:
 def manager(mp: Api) -> Iterator[Any]:
     """A manager that the tests of one variant share."""
     manager = mp.Manager()
+    # What a manager opens when it is first used is the fixture's too, not the first test's.
+    len(manager.list())
     yield manager
     manager.shutdown()
 
@@ -51,6 +53,7 @@ def workshop(mp: Api) -> Iterator[Any]:
 
     manager = workshop_manager(mp)(ctx=mp.context)
     manager.start()
+    len(manager.list())
     yield manager
     manager.shutdown()
 

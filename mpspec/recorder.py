@@ -30,6 +30,7 @@ class Recorder:
         self._settings: Settings = config.stash[settings_key]
         self._registry = registry
         self._results: list[Result] = []
+        self._uncollected: list[str] = []
         self._interrupted = ""
         self._by_rule = False
 
@@ -41,6 +42,12 @@ class Recorder:
             result = Result.from_data(data)
             self._results.append(result)
             self._registry.hook.mpspec_outcome(result=result)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Remember what could not be collected."""
+        text = report.longreprtext.strip()
+        if report.failed and text not in self._uncollected:
+            self._uncollected.append(text)
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Remember why the run ended early, and whether it was by a rule, such as ``-x``, that the user gave."""
@@ -64,7 +71,7 @@ class Recorder:
     def _finished(self) -> Report:
         unclaimed = {each.name: journal.unclaimed(self._folder, each.name) for each in self._settings.backends}
         report = finish(self._results, self._settings, self._interrupted)
-        return dataclasses.replace(report, unclaimed=unclaimed)
+        return dataclasses.replace(report, uncollected=tuple(self._uncollected), unclaimed=unclaimed)
 
 
 def _status(report: Report, exitstatus: int) -> int:

@@ -70,12 +70,14 @@ class Report:
         results: final, in the order of the specification, then of the variants.
         stale: deviations that match nothing.
         interrupted: why the run ended early; empty when it did not.
+        uncollected: the modules that could not be collected, with the reason.
         unclaimed: capabilities that a backend does not claim though their names are there, by the backend's name.
     """
 
     results: tuple[Result, ...]
     stale: tuple[Deviation, ...] = ()
     interrupted: str = ""
+    uncollected: tuple[str, ...] = ()
     unclaimed: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
 
     @property
@@ -92,7 +94,7 @@ class Report:
     @property
     def conforms(self) -> bool:
         """Whether the backend did all that is required of it, its listed deviations aside."""
-        return self.ran and not self.roots and not self.stale and not self.interrupted
+        return self.ran and not (self.roots or self.stale or self.interrupted or self.uncollected)
 
 
 def finish(results: Iterable[Result], settings: Settings, interrupted: str = "") -> Report:

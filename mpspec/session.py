@@ -106,6 +106,8 @@ def _target(config: pytest.Config, suites: list[Path]) -> None:
         config.option.tbstyle = "no"  # the report at the end names what matters
     if config.option.reportchars == "fE":
         config.option.reportchars = "N"
+    # With workers a run goes on when a module can't be collected; so it does without them.
+    config.option.continue_on_collection_errors = True
     # What a backend lets slip in finalizers is no verdict; -v shows it.
     config.option.disable_warnings = config.option.disable_warnings or config.option.verbose < 1
     # Verdicts do not depend on how the user's project treats warnings.

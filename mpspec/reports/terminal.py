@@ -51,7 +51,6 @@ class Progress:
         self._letters: dict[tuple[str, str], list[Verdict]] = collections.defaultdict(list)
         self._report: Report | None = None
         self._total = 0
-        self._uncollected: list[str] = []
 
     @property
     def _terminal(self) -> pytest.TerminalReporter | None:
@@ -102,11 +101,6 @@ class Progress:
             return category, letter, word
         return category, "", ""
 
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Remember what could not be collected; pytest's own account of it goes with the tracebacks."""
-        if report.failed:
-            self._uncollected.append(f"{report.nodeid or 'collection'}:\n{report.longreprtext}")
-
     def mpspec_outcome(self, result: Result) -> None:
         """Print a line when the last test of a chapter on a variant has ended."""
         found = _VARIANT.search(result.test)
@@ -155,8 +149,8 @@ class Progress:
             emoji=False,
         )
         terminalreporter.section("conformance")
-        for text in self._uncollected:
-            console.print(f"[{_FAILURE_STYLE}]could not be collected:[/] {escape(text)}\n")
+        for text in report.uncollected:
+            console.print(f"[{_FAILURE_STYLE}]could not be collected:[/] {escape(text)}\n", soft_wrap=True)
         for backend in self._settings.backends:
             _print_table(console, backend, report, self._settings)
         _print_unclaimed(console, report)
@@ -296,6 +290,8 @@ def _print_sentence(console: Console, report: Report, settings: Settings) -> Non
     if report.interrupted:
         why = "interrupted" if report.interrupted == KeyboardInterrupt.__name__ else report.interrupted
         console.print(f"[{_FAILURE_STYLE}]{escape(why)}:[/] {told}")
+    elif report.uncollected:
+        console.print(f"[{_FAILURE_STYLE}]not all of the suite could be collected:[/] {told}")
     elif not report.ran:
         console.print(f"[{_FAILURE_STYLE}]nothing ran[/]: no requirement was selected that {escape(names)} offers ({told})")
     elif report.conforms:

@@ -60,10 +60,20 @@ def suite_that_cannot_be_collected(conformance: Conformance) -> None:
 def test_module_that_cannot_be_collected(conformance: Conformance, workers: int) -> None:
     suite_that_cannot_be_collected(conformance)
     status, output = conformance.run(BEHAVES, START, f"-n{workers}")
-    assert status not in {0, 5}, output
+    assert status == 1, output
+    assert "broken.py can't be imported" in output
     assert "no such luck" in output
+    assert "not all of the suite could be collected: 1 PASS" in output
+    assert "conforms" not in output
+
+
+def test_test_of_an_unknown_requirement(conformance: Conformance) -> None:
+    suite_that_cannot_be_collected(conformance)
+    conformance.write("mine/broken.py", "from mpspec.marks import requirement\n@requirement('a.b')\ndef test_it(mp): ...\n")
+    status, output = conformance.run(BEHAVES, START, "-n0")
+    assert status == 1, output
+    assert "tests 'a.b', which no specification file defines" in output
     assert "broken.py" in output
-    assert "conforms to" not in output
 
 
 def test_unknown_option_of_pytest(conformance: Conformance) -> None:

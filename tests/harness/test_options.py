@@ -101,13 +101,8 @@ def test_bad_value(refused, option: str, told: str) -> None:  # noqa: ANN001
     output = refused(BEHAVES, option)
     name, _, value = option.partition("=")
     assert name.strip("-").split("-")[-1] in output
-    assert value.rpartition("/")[2] in output
+    assert value.rpartition("/")[2].strip(".") in output
     assert told in output
-
-
-def test_two_backends_of_one_name(refused) -> None:  # noqa: ANN001
-    output = refused(BEHAVES, "--backend=tests.misbehaving:BACKENDS.__class__")
-    assert "that is a type" in output
 
 
 def test_backends_with_one_name_are_not_mixed_up(conformance: Conformance, refused) -> None:  # noqa: ANN001
