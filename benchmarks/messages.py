@@ -6,9 +6,11 @@
 
 Each operation is set up once for each of the two implementations, with a peer process where it
 needs one. Then short rounds of the two alternate, so that a busy machine slows both alike. The
-table shows the median time of an operation, and the median of the rounds' ratios: below 1 the
-reference is faster. The last column is the same for processor time, of both processes, which
-varies less when other programs run.
+scheduler's choice, whether two processes share a core, changes some times threefold; so it is made
+here: rounds alternate between one core for both and a core for each. The table shows the median
+time of an operation over all rounds, and the median of the rounds' ratios: below 1 the reference
+is faster. "1 core" and "2 cores" are the ratios of each kind of rounds; "cpu" is that of
+processor time, of both processes, which varies least when other programs run.
 
 An object of size "small" is a tuple of three; the others are random bytes of that size.
 """
@@ -45,6 +47,7 @@ PAYLOADS: dict[str, Any] = {
     "1M": os.urandom(K * K),
     "16M": os.urandom(16 * K * K),
 }
+CORES = os.sched_getaffinity(0)
 BACKENDS = Path(__file__).resolve().parent.parent / "backends"
 
 
@@ -63,12 +66,17 @@ class Measured:
 
 @dataclass(frozen=True)
 class Result:
-    """The medians for one operation: seconds, and ratios of the reference to the other."""
+    """The medians for one operation: seconds, and ratios of the reference to the other.
+
+    The ratio of the whole is the geometric mean of those with one core and with two.
+    """
 
     reference: float
     standard: float
     ratio: float
-    cpu_ratio: float
+    one_core: float
+    two_cores: float
+    cpu: float
 
 
 @contextmanager
@@ -170,9 +178,11 @@ def pipe_round_trip(mp: ModuleType, payload: object, *, duplex: bool) -> Iterato
 
 
 @contextmanager
-def pipe_bytes(mp: ModuleType, payload: bytes, *, there_and_back: bool) -> Iterator[Measured]:
+def pipe_bytes(
+    mp: ModuleType, payload: bytes, duplex: bool, *, there_and_back: bool
+) -> Iterator[Measured]:
     """Pipe: send_bytes and recv_bytes."""
-    one, other = mp.Pipe()
+    other, one = mp.Pipe(duplex)
     there, back = (one.send_bytes, other.recv_bytes), (other.send_bytes, one.recv_bytes)
     measure = round_trip(there, back, payload) if there_and_back else one_way(*there, payload)
     with one, other, measure as measured:
@@ -311,7 +321,8 @@ def connecting(mp: ModuleType, family: str, authkey: bytes | None) -> Iterator[M
     with module.Listener(family=family, authkey=authkey, backlog=16) as listening:
 
         def connect() -> None:
-            module.Client(listening.address, authkey=authkey).close()
+            with module.Client(listening.address, authkey=authkey) as client:
+                client.poll(None)  # until it is accepted and closed
 
         with peer(lambda: listening.accept().close()) as pid:
             yield Measured(repeat(connect), pid)
@@ -332,13 +343,15 @@ def operations() -> Iterator[tuple[str, Setup]]:
                 lambda mp, p=payload, d=duplex: pipe_round_trip(mp, p, duplex=d),
             )
         yield f"pipe {kind} creation", lambda mp, d=duplex: pipe_creation(mp, duplex=d)
-    for size, payload in PAYLOADS.items():
-        data = b"0123456789abcdef" if size == "small" else payload
-        for back, what in ((False, "one-way"), (True, "round trip")):
-            yield (
-                f"pipe bytes {what} {size}",
-                lambda mp, p=data, b=back: pipe_bytes(mp, p, there_and_back=b),
-            )
+    for duplex in (True, False):
+        kind = "duplex" if duplex else "simplex"
+        for size, payload in PAYLOADS.items():
+            data = b"0123456789abcdef" if size == "small" else payload
+            for back, what in ((False, "one-way"), (True, "round trip"))[: 1 + duplex]:
+                yield (
+                    f"pipe {kind} bytes {what} {size}",
+                    lambda mp, p=data, d=duplex, b=back: pipe_bytes(mp, p, d, there_and_back=b),
+                )
     yield "poll, empty", lambda mp: pipe_poll(mp, ready=False)
     yield "poll, ready", lambda mp: pipe_poll(mp, ready=True)
     yield "wait, one of eight", wait_for_one
@@ -386,6 +399,14 @@ def _listeners() -> Iterator[tuple[str, Setup]]:
         yield f"{family} connect with a key", lambda mp, f=family: connecting(mp, f, b"key")
 
 
+def place(measured: Measured, *, together: bool) -> None:
+    """Put this process on one core, and its peer on the same or another."""
+    cores = sorted(CORES)
+    os.sched_setaffinity(0, {cores[0]})
+    if measured.peer is not None:
+        os.sched_setaffinity(measured.peer, {cores[0] if together else cores[-1]})
+
+
 def timed(measured: Measured, count: int) -> tuple[float, float]:
     """Return the seconds, and the processor seconds, that one of *count* operations took."""
     cpu, start = measured.cpu(), time.perf_counter()
@@ -393,28 +414,39 @@ def timed(measured: Measured, count: int) -> tuple[float, float]:
     return (time.perf_counter() - start) / count, (measured.cpu() - cpu) / count
 
 
+def calibrate(measured: Measured, span: float) -> int:
+    """Return how many operations take about *span* seconds."""
+    count = 1
+    while (took := timed(measured, count)[0] * count) < span / 2:
+        count = max(count + 1, min(count * 8, round(count * span / took)))
+    return count
+
+
 def compare(setup: Setup, rounds: int, span: float) -> Result:
-    """Time both in turn for *rounds* rounds of about *span* seconds each."""
+    """Time both in turn for *rounds* rounds of each kind, of about *span* seconds each."""
     reference = importlib.import_module("multiprocessing_reference")
     standard = importlib.import_module("multiprocessing")
+    pairs: dict[bool, list[tuple[tuple[float, float], tuple[float, float]]]] = {}
     with setup(reference) as ours, setup(standard) as theirs:
-        count = 1
-        while (took := timed(theirs, count)[0] * count) < span / 2:
-            count = max(count + 1, min(count * 8, round(count * span / took)))
+        count = calibrate(theirs, span)
         timed(ours, count)
-        pairs = []
-        for turn in range(rounds):
-            if turn % 2:
-                our_time = timed(ours, count)
-                pairs.append((our_time, timed(theirs, count)))
-            else:
-                their_time = timed(theirs, count)
-                pairs.append((timed(ours, count), their_time))
+        for turn in range(2 * rounds):
+            together = turn % 4 < 2  # noqa: PLR2004 - two of each, with the other one first
+            both = [ours, theirs]
+            for measured in both:
+                place(measured, together=together)
+            times = [timed(each, count) for each in (both if turn % 2 else reversed(both))]
+            our, their = times if turn % 2 else reversed(times)
+            pairs.setdefault(together, []).append((our, their))
+    every = pairs[True] + pairs[False]
+    one, two = (median(our[0] / their[0] for our, their in pairs[kind]) for kind in (True, False))
     return Result(
-        median(our[0] for our, _ in pairs),
-        median(their[0] for _, their in pairs),
-        median(our[0] / their[0] for our, their in pairs),
-        median(our[1] / their[1] for our, their in pairs),
+        median(our[0] for our, _ in every),
+        median(their[0] for _, their in every),
+        (one * two) ** 0.5,
+        one,
+        two,
+        median(our[1] / their[1] for our, their in every),
     )
 
 
@@ -425,23 +457,27 @@ def main() -> int:
         epilog="Example: python benchmarks/messages.py --quick --only 'pipe simplex'",
     )
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
-    parser.add_argument("--rounds", type=int, help="rounds of each (default: 25, quick: 7)")
+    parser.add_argument(
+        "--rounds", type=int, help="rounds of each of each kind (default: 15, quick: 4)"
+    )
     parser.add_argument("--only", default="", help="the operations whose names contain this")
     options = parser.parse_args()
     sys.path.insert(0, str(BACKENDS))
-    rounds = options.rounds or (7 if options.quick else 25)
+    rounds = options.rounds or (4 if options.quick else 15)
     span = 0.01 if options.quick else 0.03
     chosen = [(name, setup) for name, setup in operations() if options.only in name]
     if not chosen:
         parser.error(f"no operation's name contains {options.only!r}")
-    print(f"{'operation':34} {'reference':>11} {'standard':>11} {'ratio':>6} {'cpu':>6}")
+    print(
+        f"{'operation':34} {'reference':>11} {'standard':>11} {'ratio':>6} {'1 core':>6} {'2 cores':>7} {'cpu':>6}"
+    )
     slower = []
     for name, setup in chosen:
         result = compare(setup, rounds, span)
         mark = " <- slower" if result.ratio > 1 else ""
         print(
             f"{name:34} {result.reference * 1e6:8.1f} µs {result.standard * 1e6:8.1f} µs "
-            f"{result.ratio:6.2f} {result.cpu_ratio:6.2f}{mark}",
+            f"{result.ratio:6.2f} {result.one_core:6.2f} {result.two_cores:7.2f} {result.cpu:6.2f}{mark}",
             flush=True,
         )
         if result.ratio > 1:

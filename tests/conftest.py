@@ -71,6 +71,13 @@ class Conformance:
         status, output = self.run(*arguments, f"--conformance-report={file}")
         return status, json.loads(file.read_text(encoding="utf-8")), output
 
+    def wait_for(self, name: str) -> None:
+        """Wait until a run has made a file in the folder."""
+        deadline = time.monotonic() + 60
+        while not (self.folder / name).exists():
+            assert time.monotonic() < deadline, f"no {name}"
+            time.sleep(0.05)
+
     def survivors(self) -> list[str]:
         """Processes of the runs that are still there, a moment later."""
         deadline = time.monotonic() + 2

@@ -13,9 +13,10 @@ BACKEND = Backend(
     backing=Backing.THREAD,
     contexts=Contexts.NONE,
     capabilities=frozenset(
-        {"process", "pipes", "queues", "queues.joinable", "synchronization", "sharedctypes", "managers", "pool"}
+        "process pipes listeners queues queues.joinable synchronization sharedctypes managers pool".split()
     ),
-    # The documentation keeps these in the package that dummy replicates.
+    # Its Pool is the ThreadPool of the package that it replicates, and raises that package's error.
+    submodules={"pool": "multiprocessing.pool"},
     names={"TimeoutError": "multiprocessing:TimeoutError"},
     deviations=Path(__file__).with_suffix(".toml"),
 )

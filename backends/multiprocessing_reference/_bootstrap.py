@@ -32,6 +32,10 @@ def run_child(process: BaseProcess, parent: ParentProcess, *, forked: bool) -> i
         util.forget_finalizers()
         # What the parent registered is the parent's; our own exit is run below, explicitly.
         atexit._clear()  # noqa: SLF001 - not documented, without an alternative
+        threading = sys.modules.get("threading")
+        if threading is not None:
+            # A fork leaves it the native_id of the parent's thread.
+            threading.main_thread()._set_native_id()  # noqa: SLF001 - without an alternative
     _process.become(process, parent)
     if forked:
         _replace_stdin()

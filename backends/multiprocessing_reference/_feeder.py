@@ -17,14 +17,15 @@ from collections import deque
 from threading import RLock, Thread
 from weakref import ref
 
-from ._transport import LargeMessage
+from ._transport import PACKET_MAX, LargeMessage
+from .reduction import Packed
 from .util import Finalize, debug, info
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ._ledger import Ledger
+    from collections.abc import Callable
+
     from ._transport import PacketTransport
-    from .reduction import Packed
 
 __all__ = ["Feeder"]
 
@@ -33,13 +34,16 @@ _JOIN_PRIORITY = -5
 
 
 class Feeder:
-    """The writing side of one queue in one process; *join_at_exit* waits for its thread at exit."""
+    """The writing side of one queue in one process.
+
+    *sent* is called when a message is in the pipe; *join_at_exit* waits for the thread at exit.
+    """
 
     def __init__(
-        self, transport: PacketTransport, ledger: Ledger | None, *, join_at_exit: bool
+        self, transport: PacketTransport, sent: Callable[[], object] | None, *, join_at_exit: bool
     ) -> None:
         self._transport = transport
-        self._ledger = ledger
+        self._sent = sent
         self._join_at_exit = join_at_exit
         # Reentrant: a signal handler or a destructor may put while its own thread is putting.
         self._lock = RLock()
@@ -48,29 +52,36 @@ class Feeder:
         self._current: Packed | LargeMessage | None = None
         self._finalizer: Finalize | None = None
 
-    def put(self, packed: Packed) -> None:
-        """Write *packed*, or have it written, and close it then."""
+    def put(self, item: bytes | Packed) -> None:
+        """Write *item*, a pickle, or have it written; and close it then."""
         with self._lock:
             if self._thread is not None:
-                self._waiting.append(packed)
+                self._waiting.append(Packed(item, ()) if isinstance(item, bytes) else item)
                 return
-            rest: Packed | LargeMessage | None
-            try:
-                rest = self._transport.start(packed.data, packed.fds)
-            except BlockingIOError:
-                rest = packed
-            except BaseException:
-                packed.close()
-                raise
-            else:
-                if self._ledger is not None:
-                    self._ledger.hold(-1)  # the message holds the slot now
-                if packed.fds:
-                    packed.close()
-                if rest is None or rest.push(MSG_DONTWAIT):
+            if isinstance(item, bytes):
+                if len(item) <= PACKET_MAX and self._transport.offer(item):
+                    if self._sent is not None:
+                        self._sent()
                     return
-            self._waiting.append(rest)
-            self._start()
+                item = Packed(item, ())
+            rest = self._begin(item)
+            if rest is not None:
+                self._waiting.append(rest)
+                self._start()
+
+    def _begin(self, packed: Packed) -> Packed | LargeMessage | None:
+        """Write *packed* as far as there is room; return what is left to be written."""
+        try:
+            rest = self._transport.start(packed.data, packed.fds)
+        except BlockingIOError:
+            return packed
+        except BaseException:
+            packed.close()
+            raise
+        if self._sent is not None:
+            self._sent()  # the message holds the slot now
+        packed.close()
+        return None if rest is None or rest.push(MSG_DONTWAIT) else rest
 
     def _start(self) -> None:
         if self._join_at_exit and self._finalizer is None:
@@ -105,8 +116,8 @@ class Feeder:
                 item.push()
             else:
                 rest = self._transport.start(item.data, item.fds, 0)
-                if self._ledger is not None:
-                    self._ledger.hold(-1)
+                if self._sent is not None:
+                    self._sent()
                 if rest is not None:
                     self._current = rest
                     rest.push()

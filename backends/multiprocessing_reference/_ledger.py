@@ -4,12 +4,10 @@ A slot belongs to a process from when it may put until its message is in the pip
 it takes a message out. If the process is killed then, the slot would be lost, and in the end
 nobody could put. So each process keeps the number of slots that it holds in a row of a shared
 page, and a lock on that row that the kernel drops when the process ends, however it ends. Whoever
-waits for a slot looks once a second (`PATIENCE`) for rows that have slots and no owner, and puts
-these back.
+gets the lock of a row that holds slots puts these back.
 
-A kill between a system call and the note about it can give back a slot too many; `Semaphore`
-values above the bound are avoided, so the queue is at most that much longer for a while. Never
-does it get stuck.
+A kill between a system call and the note about it can give back a slot too many; values above the
+bound are avoided, so the queue is at most that much longer. Never does it get stuck.
 """
 
 from __future__ import annotations
@@ -25,15 +23,17 @@ from .util import register_after_fork
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
     from .reduction import SharedFd
-    from .synchronize import Semaphore
 
-__all__ = ["PATIENCE", "Ledger"]
+    # A process, by its row and its id.
+    Owner: TypeAlias = tuple[int, int]
 
-PATIENCE = 1.0  # seconds between two looks for slots without an owner, while one waits for a slot
+__all__ = ["Ledger"]
+
 _ROWS = 1024
-_ROW = Struct("=I")
-_SIZE = _ROWS * _ROW.size
+_SIZE = 2 * _ROWS * 4  # bytes: the numbers of slots held, then the processes' ids
 # An open file description's lock (linux/fcntl.h): unlike lockf's, not dropped by closing a
 # duplicate.
 _F_OFD_SETLK = 37
@@ -42,63 +42,69 @@ _FLOCK = Struct("hhqqi4x")  # type, whence, start, length, pid
 
 
 class Ledger:
-    """The shared page, of which each process owns one row; *maxsize* is the number of slots."""
+    """The shared page, of which each process owns one row."""
 
-    def __init__(self, maxsize: int, slots: Semaphore, fd: int | None = None) -> None:
+    def __init__(self, fd: int | None = None) -> None:
         if fd is None:
             fd = os.memfd_create("queue-slots", os.MFD_CLOEXEC)
             os.ftruncate(fd, _SIZE)
-        self._maxsize = maxsize
-        self._slots = slots
         self._shared_fd = fd
-        self._page = mmap.mmap(fd, _SIZE)
-        self._begin()
-        register_after_fork(self, Ledger._after_fork)
-
-    def _begin(self) -> None:
-        self._lock = RLock()
-        self._held = 0
-        self._row: int | None = None
+        # Written to by every process for every message, whole words at a time.
+        page = memoryview(mmap.mmap(fd, _SIZE)).cast("I")
+        self._held, self._pids = page[:_ROWS], page[_ROWS:]
+        self.lock = RLock()
+        self.row: int | None = None
         self._own_fd = -1
+        register_after_fork(self, Ledger._after_fork)
 
     def _after_fork(self) -> None:
         # The copy of the parent's descriptor would keep its row locked after its death.
         self._close_own()
-        self._begin()
+        self.lock = RLock()
+        self.row = None
 
     def hold(self, change: int) -> None:
         """Note that this process holds *change* slots more (or, if negative, fewer)."""
-        with self._lock:
-            if self._row is None:
-                self._row = self._claim_row()
-            self._held += change
-            _ROW.pack_into(self._page, self._row * _ROW.size, self._held)
+        with self.lock:
+            self._held[self.row] += change  # type: ignore[index] # claimed before
 
-    def _claim_row(self) -> int:
+    def claim(self) -> int:
+        """Make a row this process's own; return the number of slots that its last owner left.
+
+        OSError when all 1024 have living owners.
+        """
         self._own_fd = os.open(f"/proc/self/fd/{self._shared_fd}", os.O_RDWR | os.O_CLOEXEC)
         for row in range(_ROWS):
             if self._try_lock(row):
-                self._settle(row)
-                return row
+                left = self._take(row)
+                self._pids[row] = os.getpid()
+                self.row = row
+                return left
         self._close_own()
         message = f"more than {_ROWS} processes use one bounded queue"
         raise OSError(message)
 
-    def recover(self) -> None:
-        """Give back the slots that ended processes held."""
-        with self._lock:
-            self.hold(0)
-            for row in range(_ROWS):
-                (held,) = _ROW.unpack_from(self._page, row * _ROW.size)
-                if held and row != self._row and self._try_lock(row):
-                    self._settle(row)
-                    self._set_lock(row, _F_UNLCK)
+    def others(self) -> list[Owner]:
+        """Return every other process that owns a row, or did last."""
+        pids = enumerate(self._pids.tolist())
+        return [(row, pid) for row, pid in pids if pid and row != self.row]
 
-    def _settle(self, row: int) -> None:
-        (held,) = _ROW.unpack_from(self._page, row * _ROW.size)
-        _ROW.pack_into(self._page, row * _ROW.size, 0)
-        for _ in range(min(held, self._maxsize - self._slots.get_value())):
-            self._slots.release()
+    def settle(self, row: int) -> int | None:
+        """Return the number of slots that *row* holds for nobody; None while its owner lives."""
+        if not self._try_lock(row):
+            return None
+        left = self._take(row)
+        self._set_lock(row, _F_UNLCK)
+        return left
+
+    def settle_all(self) -> int:
+        """Return the number of slots that all rows together hold for nobody."""
+        held = enumerate(self._held.tolist())
+        return sum(self.settle(row) or 0 for row, count in held if count and row != self.row)
+
+    def _take(self, row: int) -> int:
+        left, self._held[row] = self._held[row], 0
+        return left
 
     def _try_lock(self, row: int) -> bool:
         try:
@@ -110,18 +116,18 @@ class Ledger:
     def _set_lock(self, row: int, kind: int) -> None:
         fcntl(self._own_fd, _F_OFD_SETLK, _FLOCK.pack(kind, os.SEEK_SET, row, 1, 0))
 
-    def _close_own(self) -> None:
+    def _close_own(self, _close: Any = os.close) -> None:  # noqa: ANN401 - os may be gone at exit
         fd, self._own_fd = self._own_fd, -1
         if fd >= 0:
-            os.close(fd)
+            _close(fd)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (self._maxsize, self._slots, share_fd(self._shared_fd))
+        return _rebuild, (share_fd(self._shared_fd),)
 
-    def __del__(self) -> None:
+    def __del__(self, _close: Any = os.close) -> None:  # noqa: ANN401
         self._close_own()
-        os.close(self._shared_fd)
+        _close(self._shared_fd)
 
 
-def _rebuild(maxsize: int, slots: Semaphore, shared: SharedFd) -> Ledger:
-    return Ledger(maxsize, slots, shared.take())
+def _rebuild(shared: SharedFd) -> Ledger:
+    return Ledger(shared.take())

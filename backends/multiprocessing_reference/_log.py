@@ -67,7 +67,8 @@ def log_to_stderr(level: int | str | None = None) -> logging.Logger:
 
 def settings() -> tuple[int | None, bool]:
     """Return what a fresh child must repeat: the level (None: no logger), and log_to_stderr."""
-    return (None if _logger is None else _logger.level), _to_stderr
+    # The effective level: the child's root logger does not know what this one's was set to.
+    return (None if _logger is None else _logger.getEffectiveLevel()), _to_stderr
 
 
 def repeat(level: int | None, to_stderr: bool) -> None:  # noqa: FBT001 - the pair of settings()

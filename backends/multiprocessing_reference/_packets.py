@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+from _pickle import loads
 from _socket import (
     AF_UNIX,
     MSG_CMSG_CLOEXEC,
@@ -20,6 +21,7 @@ from _socket import (
     SOCK_SEQPACKET,
     SOCK_STREAM,
     SOL_SOCKET,
+    getdefaulttimeout,
     socket,
     socketpair,
 )
@@ -27,6 +29,7 @@ from struct import Struct
 
 from ._rights import (
     ANCILLARY,
+    CutOffError,
     blocking,
     close_all,
     read_stream,
@@ -34,10 +37,12 @@ from ._rights import (
     rights,
     take_rights,
 )
+from .reduction import pack, plain_pickle, unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from typing import Any
 
     from ._transport import Message
 
@@ -139,19 +144,22 @@ class PacketTransport:
         if data is None:
             with pack(obj) as packed:
                 self.send(packed.data, packed.fds)
-        else:
+        elif len(data) > PACKET_MAX or not self.offer(data, 0):
             self.send(data)
+
+    def offer(self, packet: bytes | memoryview, flags: int = MSG_DONTWAIT) -> bool:
+        """Send a pickle of at most `PACKET_MAX` bytes at once; False, whyever that failed."""
+        try:
+            self._sock.send(packet, flags | self._flags)
+        except OSError:
+            return False  # nothing was sent; who tries again will learn the reason
+        return True
 
     def send(self, data: bytes | memoryview, fds: Sequence[int] = ()) -> None:
         """Send one message, waiting for room."""
-        if not fds and len(data) < _COPIED_MAX:  # the usual case, by the shortest way
-            if data[-1:] != _WHOLE:
-                data = b"".join((data, _INLINE))
-            try:
-                self._sock.send(data, self._flags)
-            except OSError:
-                pass  # nothing was sent
-            else:
+        if not fds and len(data) <= _COPIED_MAX:  # the usual case, by the shortest way
+            packet = data if data[-1:] == _WHOLE else b"".join((data, _INLINE))
+            if self.offer(packet, 0):
                 return
         rest = self.start(data, fds, 0)
         if rest is not None:
@@ -220,9 +228,12 @@ class PacketTransport:
         except IndexError:
             buffers = _new_buffer()
         try:
-            length, ancillary, got, _ = self._recvmsg_into(
-                buffers, ANCILLARY, flags | MSG_CMSG_CLOEXEC
-            )
+            flags |= MSG_CMSG_CLOEXEC
+            try:
+                length, ancillary, got, _ = self._sock.recvmsg_into(buffers, ANCILLARY, flags)
+            except ConnectionResetError:
+                # Reported once, before what is still to be read, when the peer left some unread.
+                length, ancillary, got, _ = self._sock.recvmsg_into(buffers, ANCILLARY, flags)
             packet = buffers[0][:length]
             if length and packet[-1] == _IS_WHOLE and not (ancillary or got & MSG_CTRUNC):
                 if taken is not None:
@@ -242,9 +253,12 @@ class PacketTransport:
         except IndexError:
             buffers = _new_buffer()
         try:
-            length, ancillary, got, _ = self._recvmsg_into(
-                buffers, ANCILLARY, flags | MSG_CMSG_CLOEXEC
-            )
+            flags |= MSG_CMSG_CLOEXEC
+            try:
+                length, ancillary, got, _ = self._sock.recvmsg_into(buffers, ANCILLARY, flags)
+            except ConnectionResetError:
+                # Reported once, before what is still to be read, when the peer left some unread.
+                length, ancillary, got, _ = self._sock.recvmsg_into(buffers, ANCILLARY, flags)
             fds = take_rights(ancillary, got) if ancillary or got & MSG_CTRUNC else ()
             return self._message(buffers[0][:length], fds, limit)
         finally:
@@ -262,9 +276,7 @@ class PacketTransport:
             refuse(size, limit, fds)
         return packet[:size].tobytes(), fds
 
-    def _receive_large(
-        self, notice: memoryview, fds: Sequence[int], limit: int | None
-    ) -> Message:
+    def _receive_large(self, notice: memoryview, fds: Sequence[int], limit: int | None) -> Message:
         (size,) = _NOTICE.unpack_from(notice)
         channel = blocking(socket(AF_UNIX, SOCK_STREAM, 0, fds[0]))
         fds = fds[1:]

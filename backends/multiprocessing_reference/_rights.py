@@ -24,6 +24,7 @@ __all__ = [
     "ANCILLARY",
     "DESCRIPTORS_MAX",
     "READ_MAX",
+    "CutOffError",
     "MessageTooLongError",
     "blocking",
     "close_all",
@@ -40,6 +41,10 @@ READ_MAX = 64 << 20  # bytes asked of the kernel at once when the length is anot
 
 class MessageTooLongError(OSError):
     """The message is longer than the receiver allowed; what is left of it can't be skipped."""
+
+
+class CutOffError(Exception):
+    """The message's writer was killed in the middle of it; the next message may be whole."""
 
 
 def rights(fds: Sequence[int]) -> list[tuple[int, int, array[int]]]:
@@ -83,14 +88,16 @@ def read_stream(sock: socket, size: int) -> bytes | None:
     chunks: list[bytes] = []
     while size:
         try:
-            chunk = sock.recv(min(size, READ_MAX), MSG_WAITALL)
+            chunk = sock.recv(min(READ_MAX, size), MSG_WAITALL)
         except ConnectionResetError:
             return None
+        if len(chunk) == size and not chunks:
+            return chunk
         if not chunk:
             return None
         chunks.append(chunk)
         size -= len(chunk)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    return b"".join(chunks)
 
 
 def refuse(size: int, limit: int, fds: Sequence[int]) -> NoReturn:

@@ -16,6 +16,7 @@ import socket
 from threading import Lock, Thread
 
 from ._auth import answer_challenge, deliver_challenge
+from ._rights import close_all
 from ._transport import StreamTransport
 from .util import register_after_fork, sub_warning
 
@@ -102,8 +103,9 @@ class _Channel:
         self._transport.send(buf)
 
     def recv_bytes(self, maxlength: int | None = None) -> bytes:
-        message = self._transport.receive(maxlength)
-        return b"" if message is None else bytes(message[0])
+        data, fds = self._transport.receive(maxlength)
+        close_all(fds)
+        return data
 
 
 def _authkey() -> bytes:
@@ -118,7 +120,7 @@ _making = Lock()
 
 def offer(fd: int) -> Token:
     """Keep a duplicate of *fd* for the first process that fetches it; return the token to do so."""
-    global _server  # noqa: PLW0603 - one server per process, made when first needed
+    global _server
     with _making:
         if _server is None:
             _server = _Server()

@@ -15,10 +15,12 @@ from ._rights import (
     rights,
     take_rights,
 )
+from .reduction import ForkingPickler, pack, plain_pickle, unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from ._transport import Message
 
@@ -27,19 +29,37 @@ __all__ = ["FileTransport", "StreamTransport"]
 _CONCATENATE_MAX = 8192  # bytes; beyond, a second buffer is cheaper than a copy
 # Framing of streams: the length as a signed 32-bit number, or -1 and the length in 64 bits.
 _HEADER, _LONG_HEADER = Struct("!i"), Struct("!Q")
+_HEADER_SIZE = _HEADER.size
 _HEADER_MAX = 0x7FFFFFFF
 
 
 class StreamTransport:
     """Length-prefixed messages over a connected stream socket; one reader, one writer at a time."""
 
-    __slots__ = ("_sock", "carries_descriptors", "close", "fileno")
+    __slots__ = ("_local", "_sock")
 
     def __init__(self, sock: socket) -> None:
         self._sock = sock
-        self.carries_descriptors = sock.family == AF_UNIX
-        self.close = sock.close
-        self.fileno = sock.fileno
+        self._local = sock.family == AF_UNIX  # then it takes descriptors as well
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._sock.fileno()
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        self._sock.close()
+
+    def send_object(self, obj: object) -> None:
+        """Pickle and send one object, waiting for room."""
+        data = plain_pickle(obj)
+        if data is not None:
+            self.send(data)
+        elif self._local:
+            with pack(obj) as packed:
+                self.send(packed.data, packed.fds)
+        else:
+            self.send(ForkingPickler.dumps(obj))
 
     def send(self, data: bytes | memoryview, fds: Sequence[int] = ()) -> None:
         """Send one message, waiting for room."""
@@ -56,18 +76,22 @@ class StreamTransport:
         if sent < len(data):
             sock.sendall(memoryview(data)[sent:], MSG_NOSIGNAL)
 
-    def receive(self, limit: int | None = None, flags: int = 0) -> Message | None:
-        """Return one message; OSError when the stream ended in the middle of it."""
+    def receive_object(self) -> Any:  # noqa: ANN401 - whatever was sent
+        """Receive and unpickle one object."""
+        return unpack(*self.receive())
+
+    def receive(self, limit: int | None = None) -> Message:
+        """Return one message; EOFError also when the stream ended in the middle of it."""
         fds: Sequence[int] = ()
         try:
-            if self.carries_descriptors:
+            if self._local:
                 header, ancillary, got, _ = self._sock.recvmsg(
-                    _HEADER.size, ANCILLARY, flags | MSG_CMSG_CLOEXEC
+                    _HEADER_SIZE, ANCILLARY, MSG_CMSG_CLOEXEC
                 )
                 if ancillary or got & MSG_CTRUNC:
                     fds = take_rights(ancillary, got)
             else:
-                header = self._sock.recv(_HEADER.size, flags)
+                header = self._sock.recv(_HEADER_SIZE)
         except ConnectionResetError:
             header = b""
         if not header:
@@ -79,8 +103,8 @@ class StreamTransport:
             raise
 
     def _body(self, header: bytes, limit: int | None) -> bytes:
-        if len(header) < _HEADER.size:
-            header += self._exactly(_HEADER.size - len(header))
+        if len(header) < _HEADER_SIZE:
+            header += self._exactly(_HEADER_SIZE - len(header))
         (size,) = _HEADER.unpack(header)
         if size < 0:
             (size,) = _LONG_HEADER.unpack(self._exactly(_LONG_HEADER.size))
@@ -99,7 +123,7 @@ class StreamTransport:
 class FileTransport:
     """Length-prefixed messages over a pipe or another file; one reader, one writer at a time."""
 
-    carries_descriptors = False
+    __slots__ = ("_fd",)
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
@@ -114,6 +138,10 @@ class FileTransport:
         if fd >= 0:
             os.close(fd)
 
+    def send_object(self, obj: object) -> None:
+        """Pickle and send one object, waiting for room."""
+        self.send(ForkingPickler.dumps(obj))
+
     def send(self, data: bytes | memoryview, fds: Sequence[int] = ()) -> None:
         """Send one message, waiting for room."""
         if fds:
@@ -127,7 +155,11 @@ class FileTransport:
             if sent:
                 parts[0] = parts[0][sent:]
 
-    def receive(self, limit: int | None = None, flags: int = 0) -> Message | None:  # noqa: ARG002 - only sockets take flags
+    def receive_object(self) -> Any:  # noqa: ANN401 - whatever was sent
+        """Receive and unpickle one object."""
+        return unpack(*self.receive())
+
+    def receive(self, limit: int | None = None) -> Message:
         """Return one message."""
         (size,) = _HEADER.unpack(self._exactly(_HEADER.size))
         if size < 0:

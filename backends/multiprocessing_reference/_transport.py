@@ -28,20 +28,18 @@ from _socket import AF_UNIX, SOCK_SEQPACKET, SOCK_STREAM, socket
 from stat import S_ISSOCK
 
 from ._packets import PACKET_MAX, LargeMessage, PacketTransport, packet_pair
-from ._rights import DESCRIPTORS_MAX, MessageTooLongError, blocking
+from ._rights import DESCRIPTORS_MAX, CutOffError, MessageTooLongError, blocking
 from ._streams import FileTransport, StreamTransport
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Protocol, TypeAlias
+    from typing import Any, Protocol, TypeAlias
 
-    Message: TypeAlias = tuple[bytes | memoryview, Sequence[int]]
+    Message: TypeAlias = tuple[bytes, Sequence[int]]
 
     class Transport(Protocol):
         """Sends and receives whole messages over one descriptor, which it owns."""
-
-        carries_descriptors: bool
 
         def fileno(self) -> int:
             """Return the descriptor."""
@@ -49,20 +47,27 @@ if TYPE_CHECKING:
         def close(self) -> None:
             """Close the descriptor; twice is once."""
 
+        def send_object(self, obj: object) -> None:
+            """Pickle and send one object, waiting for room."""
+
+        def receive_object(self) -> Any:  # noqa: ANN401 - whatever was sent
+            """Receive and unpickle one object; the errors are those of `receive`."""
+
         def send(self, data: bytes | memoryview, fds: Sequence[int] = ()) -> None:
             """Send one message, waiting for room; the caller keeps *fds*."""
 
-        def receive(self, limit: int | None = None, flags: int = 0) -> Message | None:
+        def receive(self, limit: int | None = None) -> Message:
             """Return one message, whose descriptors the caller owns.
 
-            None when its writer died in the middle of it. EOFError at the end; MessageTooLongError
-            beyond *limit* bytes; BlockingIOError with MSG_DONTWAIT when there is none.
+            CutOffError when its writer died in the middle of it; EOFError at the end;
+            MessageTooLongError beyond *limit* bytes.
             """
 
 
 __all__ = [
     "DESCRIPTORS_MAX",
     "PACKET_MAX",
+    "CutOffError",
     "FileTransport",
     "LargeMessage",
     "MessageTooLongError",

@@ -8,11 +8,12 @@ multiprocessing.connection (Listeners and Clients).
 
 from __future__ import annotations
 
-from ._transport import MessageTooLongError, open_transport, packet_pair
+from ._rights import close_all
+from ._transport import CutOffError, MessageTooLongError, open_transport, packet_pair
 from ._wait import readable as _readable
 from ._wait import wait
 from .errors import AuthenticationError, BufferTooShort
-from .reduction import ForkingPickler, pack, share_fd, unpack
+from .reduction import share_fd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -142,15 +143,7 @@ class Connection:
         writer = self._writer
         if writer is None:
             raise self._unusable(_Use.WRITE)
-        if not writer.carries_descriptors:
-            writer.send(ForkingPickler.dumps(obj))
-            return
-        packed = pack(obj)
-        if not packed.fds:
-            writer.send(packed.data)
-            return
-        with packed:
-            writer.send(packed.data, packed.fds)
+        writer.send_object(obj)
 
     def recv(self) -> Any:  # noqa: ANN401 - whatever was sent
         """Return the next object, waiting for it; EOFError at the end.
@@ -160,9 +153,11 @@ class Connection:
         reader = self._reader
         if reader is None:
             raise self._unusable(_Use.READ)
-        while (message := reader.receive()) is None:
-            pass  # cut off when its writer was killed: the next one may be whole
-        return unpack(*message)
+        while True:
+            try:
+                return reader.receive_object()
+            except CutOffError:
+                pass
 
     def send_bytes(self, buf: ReadableBuffer, offset: int = 0, size: int | None = None) -> None:
         """Send *size* bytes (all, by default) of *buf* from *offset* on, as one message.
@@ -188,8 +183,7 @@ class Connection:
         if maxlength is not None and maxlength < 0:
             message = f"negative maxlength: {maxlength}"
             raise ValueError(message)
-        data = self._receive(maxlength)
-        return data if type(data) is bytes else bytes(data)
+        return self._receive(maxlength)
 
     def recv_bytes_into(self, buf: WriteableBuffer, offset: int = 0) -> int:
         """Write the next message into *buf* from *offset* (bytes) on; return its length in bytes.
@@ -210,7 +204,7 @@ class Connection:
                 raise ValueError(message)
             data = self._receive(None)
             if len(data) > len(target) - offset:
-                raise BufferTooShort(bytes(data))
+                raise BufferTooShort(data)
             target[offset : offset + len(data)] = data
             return len(data)
 
@@ -223,27 +217,25 @@ class Connection:
             raise self._unusable(_Use.READ)
         return _readable(self._reader.fileno(), timeout)
 
-    def _receive(self, limit: int | None) -> bytes | memoryview:
+    def _receive(self, limit: int | None) -> bytes:
         """Return the next message's bytes; descriptors that came with it are closed."""
         reader = self._reader
         if reader is None:
             raise self._unusable(_Use.READ)
-        try:
-            while (message := reader.receive(limit)) is None:
-                pass
-        except MessageTooLongError:
-            self._reader = None
-            self._readable = False
-            if self._writer is None:
-                self.close()
-            raise
-        data, fds = message
-        if fds:
-            import os
-
-            for fd in fds:
-                os.close(fd)
-        return data
+        while True:
+            try:
+                data, fds = reader.receive(limit)
+            except CutOffError:
+                continue
+            except MessageTooLongError:
+                self._reader = None
+                self._readable = False
+                if self._writer is None:
+                    self.close()
+                raise
+            if fds:
+                close_all(fds)
+            return data
 
     def _unusable(self, use: str) -> OSError:
         if self._transport is None:

@@ -72,6 +72,7 @@ def test_connection_in_a_fresh_child(mp):
     """A connection among the arguments works in the child."""
     receiver, sender = mp.Pipe(duplex=False)
     run(mp, _send, sender)
+    sender.close()
     assert receiver.recv() == "through an argument"
 
 
@@ -439,17 +440,25 @@ def test_context_does_not_set_the_method(mp):
 
 @requirement("contexts.several.in-one-program")
 def test_several_contexts(mp):
-    """A child of each context, all alive together, answer through connections."""
-    contexts = [mp.get_context(method) for method in ("spawn", mp.start_method)]
+    """The children of two contexts live together, each started by its context's method."""
     running = []
-    for context in contexts:
-        receiver, sender = context.Pipe(duplex=False)
-        process = context.Process(target=_send, args=(sender,))
+    for method in ("fork" if mp.start_method == "spawn" else "spawn", mp.start_method):
+        context = mp.get_context(method)
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_send_facts_and_wait, args=(theirs, mp))
         process.start()
-        running.append((process, receiver))
-    assert [receiver.recv() for _, receiver in running] == ["through an argument"] * 2
-    for process, _ in running:
+        running.append((method, ours, process))
+    for method, ours, process in running:
+        assert _looks_started_by({"child": ours.recv(), "main": os.getpid()}, method)
+        assert process.is_alive()
+    for _, ours, process in running:
+        ours.send("end")
         process.join()
+
+
+def _send_facts_and_wait(connection, mp):
+    _send_facts(mp, connection)
+    connection.recv()
 
 
 @requirement("contexts.several.lock-of-fork-context")

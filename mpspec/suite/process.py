@@ -6,6 +6,7 @@ import re
 import select
 import signal
 import sys
+import threading
 
 from mpspec.children import ask, outcome_of, raises, run, value_of
 from mpspec.marks import requirement
@@ -239,7 +240,7 @@ def _subclass(mp, name):
 
         def run(self):
             """Send the value, and where."""
-            self.connection.send((self.value, os.getpid()))
+            self.connection.send((self.value, threading.get_native_id()))
 
         def __reduce__(self):
             return _rebuilt, (mp, name, self.__dict__)
@@ -271,9 +272,11 @@ def test_overridden_run(mp):
     receiver, sender = mp.Pipe(duplex=False)
     process = _subclass(mp, "WithRun")(sender, "run")
     process.start()
-    received = receiver.recv()
+    sender.close()
+    value, thread = receiver.recv()
     process.join()
-    assert received == ("run", process.pid or os.getpid())
+    assert value == "run"
+    assert thread != threading.get_native_id()
 
 
 @requirement("process.run.calls-target")
@@ -477,8 +480,9 @@ def test_default_names(mp):
     """Default names count the children of the process that made them."""
     first, second = mp.Process().name, mp.Process().name
     pattern = re.compile(r"\w*Process-(?:\d+:)*(\d+)")
-    counts = [int(pattern.fullmatch(name)[1]) for name in (first, second)]
-    assert counts[1] > counts[0]
+    found = [pattern.fullmatch(name) for name in (first, second)]
+    assert all(found), (first, second)
+    assert int(found[1][1]) > int(found[0][1])
 
 
 def _grandchild_names(mp, connection):
@@ -616,7 +620,7 @@ def test_daemon_is_ended_by_sigterm(mp):
     """The signal that a daemon gets at its parent's exit is SIGTERM."""
     receiver, sender = mp.Pipe(duplex=False)
     run(mp, _start_daemon_that_tells_its_signal, mp, sender)
-    assert receiver.poll(mp.timeout)
+    sender.close()
     assert receiver.recv() == signal.SIGTERM
 
 
@@ -648,6 +652,7 @@ def test_children_are_joined_at_exit(mp):
     waiting, tell = mp.Pipe(duplex=False)
     process = mp.Process(target=_leave_child_behind, args=(mp, waiting, sender))
     process.start()
+    sender.close()
     assert receiver.recv() == "run returns"
     process.join(0.05)
     assert process.is_alive()
@@ -1037,6 +1042,7 @@ def _interrupted(mp, path, *, discard):
         target=_redirected, args=(_interrupt_target, path, sender, discard)
     )
     process.start()
+    sender.close()
     receiver.recv()
     process.interrupt()
     word = receiver.recv()
@@ -1235,13 +1241,18 @@ def test_active_children(mp):
     """``active_children()`` lists a living child, and the child does not find it among its own."""
     child = _Waiting(mp)
     assert child.process in mp.active_children()
+    assert ask(mp, _children_of_child, mp) == 0
     child.end()
 
 
 @requirement("process.active-children.excludes-ended")
 def test_active_children_without_the_ended(mp):
-    """``active_children()`` leaves out a child that has ended."""
-    process = run(mp, _nothing)
+    """``active_children()`` leaves out a child that has ended, joined or not."""
+    process = mp.Process(target=_nothing)
+    process.start()
+    assert _is_ready(process.sentinel, mp.timeout)
+    assert process not in mp.active_children()
+    process.join()
     assert process not in mp.active_children()
 
 

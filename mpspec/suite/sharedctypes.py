@@ -3,7 +3,7 @@
 import ctypes
 import pickle
 
-from mpspec.children import CallerThread, raises, run
+from mpspec.children import Caller, CallerThread, raises, run
 from mpspec.marks import requirement
 
 # The C types that the documentation of the array module names, and their ctypes equivalents.
@@ -45,6 +45,11 @@ class _Access:
 
     def put(self, index, value):
         self.wrapper[index] = value
+
+    def increment(self, times):
+        for _ in range(times):
+            with self.wrapper.get_lock():
+                self.wrapper.value += 1
 
     def can_take(self):
         lock = self.wrapper.get_lock()
@@ -242,22 +247,17 @@ def test_lock_of_another_kind(mp):
         mp.Array("i", 7, lock="lock")
 
 
-def _increment(gate, value):
-    gate.wait()
-    for _ in range(1000):
-        with value.get_lock():
-            value.value += 1
-
-
 @requirement("sharedctypes.value.increment-with-lock")
 def test_increments_under_the_lock(mp):
-    """A thousand increments by each of two processes, at the same time, give two thousand."""
-    gate, value = mp.Barrier(2), mp.Value("i", 0)
-    child = mp.Process(target=_increment, args=(gate, value))
-    child.start()
-    _increment(gate, value)
-    child.join()
-    assert value.value == 2000
+    """A child's increment waits for the end of its parent's, and none is lost."""
+    value = mp.Value("i", 0)
+    with value.get_lock():
+        caller = Caller(mp, _Access(value), "increment", 100)
+        caller.until_blocked()
+        value.value += 1
+    _Access(value).increment(100)
+    caller.result()
+    assert value.value == 201
 
 
 @requirement("sharedctypes.value.structure")
@@ -410,7 +410,7 @@ def test_lock_of_an_array_is_keyword_only(mp):
 
 @requirement("sharedctypes.array.characters-value")
 def test_value_of_characters(mp):
-    """value is the bytes before the first null byte; a shorter text ends with one."""
+    """``value`` is the bytes before the first null byte; a shorter text ends with one."""
     array = mp.Array("c", b"hello world")
     values = [array.value]
     array.value = b"short"
@@ -421,7 +421,7 @@ def test_value_of_characters(mp):
 
 @requirement("sharedctypes.array.characters-raw")
 def test_raw_of_characters(mp):
-    """raw is all bytes of the array, those after a null byte too."""
+    """``raw`` is all bytes of the array, those after a null byte too."""
     array = mp.Array("c", 5)
     raws = [array.raw]
     array.raw = b"a\0b\0c"
@@ -432,7 +432,12 @@ def test_raw_of_characters(mp):
 def test_characters_are_not_accessed_without_the_lock(mp):
     """A thread that reads or writes value or raw sleeps while another holds the lock."""
     array = mp.Array("c", b"abc")
-    calls = (("read", "value"), ("write", "value", b"abd"), ("read", "raw"), ("write", "raw", b"abe"))
+    calls = (
+        ("read", "value"),
+        ("write", "value", b"abd"),
+        ("read", "raw"),
+        ("write", "raw", b"abe"),
+    )
     assert _until_released(mp, array, *calls) == [b"abc", None, b"abd", None]
     assert array.value == b"abe"
 
@@ -520,7 +525,7 @@ def test_raw_array_of_a_typecode(mp):
 
 @requirement("sharedctypes.raw-array.characters")
 def test_raw_array_of_characters(mp):
-    """value ends before a null byte, raw does not."""
+    """``value`` ends before a null byte, raw does not."""
     array = mp.sharedctypes.RawArray(ctypes.c_char, b"a\0b")
     assert (array.value, array.raw) == (b"a", b"a\0b")
 
@@ -643,7 +648,7 @@ def test_default_lock_of_synchronized(mp):
 
 @requirement("sharedctypes.synchronized.offers-what-it-wraps")
 def test_wrapper_offers_what_it_wraps(mp):
-    """A wrapper has the value of a number, the fields of a structure, the items of an array, value and raw of a text."""
+    """A wrapper has the value of a number, fields of a structure, items of an array, and raw of a text."""
     make = mp.sharedctypes
     number = make.synchronized(make.RawValue("i", 7), mp.RLock())
     point = make.synchronized(make.RawValue(_Point, 4, 6), mp.RLock())

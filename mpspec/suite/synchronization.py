@@ -77,7 +77,8 @@ def _until_returned(mp, callers, count):
 # All primitives
 
 
-def _use_all(lock, semaphore, bounded, condition, event, barrier):
+def _use_all(primitives):
+    lock, semaphore, bounded, condition, event, barrier = primitives
     barrier.wait()
     lock.release()
     semaphore.release()
@@ -94,8 +95,8 @@ def test_children_use_the_primitives_of_their_parent(mp):
     condition, event, barrier = mp.Condition(rlock), mp.Event(), mp.Barrier(2)
     lock.acquire()
     with rlock:
-        arguments = (lock, semaphore, bounded, condition, event, barrier)
-        child = mp.Process(target=_use_all, args=arguments)
+        primitives = (lock, semaphore, bounded, condition, event, barrier)
+        child = mp.Process(target=_use_all, args=(primitives,))
         child.start()
         barrier.wait()
         assert condition.wait() is True
@@ -335,7 +336,7 @@ def test_with_lock_after_an_error(mp):
 
 @requirement("synchronization.lock.locked")
 def test_lock_locked(mp):
-    """locked() follows acquire() and release(), also those of a child."""
+    """``locked()`` follows acquire() and release(), also those of a child."""
     lock = mp.Lock()
     states = [lock.locked()]
     run(mp, _acquire, lock)
@@ -572,7 +573,7 @@ def test_with_rlock(mp):
 
 @requirement("synchronization.rlock.locked")
 def test_rlock_locked(mp):
-    """locked() follows acquire() and release(), for the owner and for others."""
+    """``locked()`` follows acquire() and release(), for the owner and for others."""
     lock = mp.RLock()
     states = [lock.locked()]
     with lock:
@@ -711,7 +712,7 @@ def test_semaphore_get_value(mp):
 
 @requirement("synchronization.semaphore.locked")
 def test_semaphore_locked(mp):
-    """locked() is true at zero, and false above."""
+    """``locked()`` is true at zero, and false above."""
     semaphore = mp.Semaphore(2)
     states = [semaphore.locked()]
     semaphore.acquire()
@@ -795,7 +796,7 @@ def test_with_bounded_semaphore(mp):
 
 @requirement("synchronization.bounded-semaphore.locked")
 def test_bounded_semaphore_locked(mp):
-    """locked() is true at zero, and false above."""
+    """``locked()`` is true at zero, and false above."""
     semaphore = mp.BoundedSemaphore(1)
     states = [semaphore.locked()]
     semaphore.acquire()
@@ -1122,7 +1123,7 @@ def test_notify_all_without_the_lock(mp):
 
 @requirement("synchronization.condition.locked")
 def test_condition_locked(mp):
-    """locked() follows acquire() and release()."""
+    """``locked()`` follows acquire() and release()."""
     condition = mp.Condition()
     states = [condition.locked()]
     with condition:
@@ -1444,7 +1445,7 @@ def test_n_waiting_of_a_barrier(mp):
 
 @requirement("synchronization.barrier.broken")
 def test_broken_barrier_is_broken_for_all(mp):
-    """broken is False at first, and True for the parent after a child has aborted."""
+    """``broken`` is False at first, and True for the parent after a child has aborted."""
     barrier = mp.Barrier(2)
     states = [barrier.broken]
     run(mp, _abort, barrier)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
+import sys
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,10 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent
 REFERENCE = FOLDER.parents[1] / "backends" / "multiprocessing_reference"
+
+
+_NEEDED = frozenset({"file", "old", "new"})
+_OPTIONAL = frozenset({"start_methods", "python"})
 
 
 class FaultError(Exception):
@@ -28,6 +34,8 @@ class Fault:
         old: text that occurs once in it.
         new: what stands there instead.
         start_methods: those that are run; empty for all.
+        python: the Pythons that it is run on, ">=3.14" or "<3.14"; empty for all. For the few requirements of which
+            the reference does what the running Python's documentation says.
     """
 
     requirement: str
@@ -35,6 +43,15 @@ class Fault:
     old: str
     new: str
     start_methods: tuple[str, ...] = ()
+    python: str = ""
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether this Python is one of those that it is run on."""
+        if not self.python:
+            return True
+        version = tuple(int(number) for number in self.python.lstrip("<>=").split("."))
+        return (sys.version_info >= version) is self.python.startswith(">=")
 
     def apply(self, package: Path) -> None:
         """Change a copy of the reference.
@@ -72,10 +89,14 @@ def read() -> list[Fault]:
 
 def _faults(file: Path, requirement: str, entry: Any) -> Iterable[Fault]:  # noqa: ANN401 - whatever TOML gives
     for each in entry if isinstance(entry, list) else [entry]:
-        if not isinstance(each, dict) or not {"file", "old", "new"} <= each.keys() <= {"file", "old", "new", "start_methods"}:  # fmt: skip
-            message = f"{file.name}: {requirement}: a fault has file, old, new and perhaps start_methods"
+        if not isinstance(each, dict) or not _NEEDED <= each.keys() <= _NEEDED | _OPTIONAL:
+            message = f"{file.name}: {requirement}: a fault has file, old, new and perhaps start_methods and python"
             raise FaultError(message)
-        yield Fault(requirement, each["file"], each["old"], each["new"], tuple(each.get("start_methods", ())))
+        python = each.get("python", "")
+        if not re.fullmatch(r"((>=|<)\d+\.\d+)?", python):
+            message = f"{file.name}: {requirement}: python is written as '>=3.14' or '<3.14', not {python!r}"
+            raise FaultError(message)
+        yield Fault(requirement, each["file"], each["old"], each["new"], tuple(each.get("start_methods", ())), python)
 
 
 def copy_of_reference(folder: Path) -> Path:

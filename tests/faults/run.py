@@ -62,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         wanted = random.Random(options.seed).sample(wanted, min(options.sample, len(wanted)))
     ids = {each.id for each in wanted}
     faults = [fault for fault in catalogue.read() if fault.requirement in ids]
+    ids -= _for_other_pythons(faults)
+    faults = [fault for fault in faults if fault.runs_here and fault.requirement in ids]
     with tempfile.TemporaryDirectory(prefix="mpspec-faults-") as folder:
         runner = Runner(Path(folder), known, options.jobs)
         if not runner.baseline_holds(sorted(ids)):
@@ -79,6 +81,15 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=int(time.time()), help="draw the same sample again")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="faults at a time (default: one a core)")
     return parser.parse_args(arguments)
+
+
+def _for_other_pythons(faults: Sequence[Fault]) -> set[str]:
+    """The requirements that only another Python can prove; says so."""
+    here = {fault.requirement for fault in faults if fault.runs_here}
+    others = {fault.requirement: fault.python for fault in faults if fault.requirement not in here}
+    for requirement, python in others.items():
+        print(f"needs Python {python}: {requirement}")
+    return set(others)
 
 
 class Runner:

@@ -13,6 +13,7 @@ import sys
 import threading
 import types
 from multiprocessing.shared_memory import SharedMemory
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import _multiprocessing
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 
 def _hang() -> None:
+    Path("hanging").touch()  # in the folder of the run, for a test that waits for the moment
     threading.Event().wait()
 
 

@@ -1,0 +1,246 @@
+"""The slots of a queue: how many messages it holds, and how many it may.
+
+An unbounded queue only counts, in a semaphore. The free slots of a bounded one are an eventfd in
+semaphore mode, so that one can wait for a slot *and* for the death of a process that holds one: an
+epoll watches the slots, a pidfd of every other process that uses the queue, and a second eventfd
+to which each process writes once, when it begins to use the queue. That one is watched
+edge-triggered and never read, so every watcher learns of every newcomer. What a dead process held
+comes back (see `_ledger`); nobody has to look from time to time.
+
+Documentation: multiprocessing.Queue (maxsize, qsize, full).
+"""
+
+from __future__ import annotations
+
+import os
+from select import EPOLLET, EPOLLIN, epoll
+from time import monotonic
+
+from ._ledger import Ledger
+from ._wait import readable
+from .reduction import share_fd
+from .synchronize import SEM_VALUE_MAX, Semaphore
+from .util import register_after_fork
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
+
+    from ._ledger import Owner
+    from .context import BaseContext
+    from .reduction import SharedFd
+
+__all__ = ["Bounds", "Unbounded"]
+
+_LONGEST = 1e6  # seconds; epoll takes about twice that
+# Seconds until one looks again at the row of a process that has ended while a child that it was
+# just forking still had its descriptor. Nothing tells when such a child lets go of it.
+_LIMBO = 1.0
+
+
+class Unbounded:
+    """The slots of a queue that always has one."""
+
+    limited: Final = False
+    sent = None
+
+    def __init__(self, ctx: BaseContext) -> None:
+        self._begin(Semaphore(SEM_VALUE_MAX, ctx=ctx))
+
+    def _begin(self, free: Semaphore) -> None:
+        self._free = free
+        self.acquire = free.acquire
+        self.release = free.release
+
+    def hold(self, change: int) -> None:
+        """Do nothing: a slot that is lost is not missed."""
+
+    def taken(self) -> int:
+        """Return how many slots are taken, roughly."""
+        return SEM_VALUE_MAX - self._free.get_value()
+
+    def full(self) -> bool:
+        """Return whether all slots are taken."""
+        return not self._free.get_value()
+
+    def __getstate__(self) -> Semaphore:
+        return self._free
+
+    def __setstate__(self, state: Semaphore) -> None:
+        self._begin(state)
+
+
+class Bounds:
+    """The slots of a queue of at most *maxsize* messages."""
+
+    limited: Final = True
+
+    def __init__(self, maxsize: int) -> None:
+        flags = os.EFD_SEMAPHORE | os.EFD_NONBLOCK | os.EFD_CLOEXEC
+        self._begin(maxsize, Ledger(), os.eventfd(maxsize, flags), os.eventfd(0, flags))
+
+    def _begin(self, maxsize: int, ledger: Ledger, slots: int, members: int) -> None:
+        self._maxsize = maxsize
+        self._ledger = ledger
+        self._slots, self._members = slots, members
+        self._watch: _Watch | None = None
+        register_after_fork(self, Bounds._after_fork)
+
+    def _after_fork(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
+
+    def hold(self, change: int) -> None:
+        """Note that this process holds *change* slots more (or, if negative, fewer)."""
+        if self._ledger.row is None:
+            self._join()
+        self._ledger.hold(change)
+
+    def sent(self) -> None:
+        """Note that a message holds the slot now that this process has acquired."""
+        self._ledger.hold(-1)
+
+    def release(self) -> None:
+        """Give back a slot that this process holds."""
+        os.eventfd_write(self._slots, 1)
+        self._ledger.hold(-1)
+
+    def acquire(self, block: bool, timeout: float | None) -> bool:  # noqa: FBT001
+        """Take a slot within *timeout* seconds (None: whenever there is one), if *block*."""
+        if self._try():
+            return True
+        deadline = None if timeout is None else monotonic() + timeout
+        if not block or (timeout is not None and timeout <= 0):
+            self._restore(self._ledger.settle_all())
+            return self._try()
+        watch = self._watching()
+        while True:
+            remaining = _LONGEST if deadline is None else max(0.0, deadline - monotonic())
+            self._restore(watch.wait(min(remaining, _LONGEST)))
+            if self._try():
+                return True
+            if remaining == 0:
+                return False
+
+    def _try(self) -> bool:
+        self.hold(1)
+        try:
+            os.eventfd_read(self._slots)
+        except BaseException as error:
+            self.hold(-1)
+            if isinstance(error, BlockingIOError):
+                return False
+            raise
+        return True
+
+    def _join(self) -> None:
+        with self._ledger.lock:
+            if self._ledger.row is None:
+                self._restore(self._ledger.claim())
+                os.eventfd_write(self._members, 1)
+
+    def _watching(self) -> _Watch:
+        with self._ledger.lock:
+            if self._watch is None:
+                self._watch = _Watch(self._slots, self._members, self._ledger)
+            return self._watch
+
+    def _restore(self, slots: int) -> None:
+        for _ in range(min(slots, self.taken()) if slots else 0):
+            os.eventfd_write(self._slots, 1)
+
+    def taken(self) -> int:
+        """Return how many slots are taken, roughly."""
+        with open(f"/proc/self/fdinfo/{self._slots}", encoding="ascii") as lines:  # noqa: PTH123 - pathlib is slow to load
+            free = next(line for line in lines if line.startswith("eventfd-count:"))
+        return self._maxsize - int(free.split()[1], 16)
+
+    def full(self) -> bool:
+        """Return whether all slots are taken."""
+        return not readable(self._slots, 0)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        descriptors = share_fd(self._slots), share_fd(self._members)
+        return _rebuild, (self._maxsize, self._ledger, *descriptors)
+
+    def __del__(self, _close: Any = os.close) -> None:  # noqa: ANN401 - os may be gone at exit
+        if self._watch is not None:
+            self._watch.close()
+        _close(self._slots)
+        _close(self._members)
+
+
+def _rebuild(maxsize: int, ledger: Ledger, slots: SharedFd, members: SharedFd) -> Bounds:
+    self = Bounds.__new__(Bounds)
+    self._begin(maxsize, ledger, slots.take(), members.take())
+    return self
+
+
+class _Watch:
+    """Waits for a slot, and for the deaths of processes, for all threads of this process."""
+
+    def __init__(self, slots: int, members: int, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._members = members
+        self._owners: dict[int, Owner] = {}  # by pidfd
+        self._limbo: set[Owner] = set()
+        self._epoll = epoll()
+        self._epoll.register(slots, EPOLLIN)
+        # Always readable after the first has joined: registering it makes the first `wait` look.
+        self._epoll.register(members, EPOLLIN | EPOLLET)
+
+    def wait(self, timeout: float) -> int:
+        """Wait until there may be a slot; return the number of slots that the dead held."""
+        events = self._epoll.poll(min(timeout, _LIMBO) if self._limbo else timeout)
+        left = 0
+        with self._ledger.lock:
+            for owner in tuple(self._limbo):
+                left += self._settle(owner)
+            for fd, _ in events:
+                if fd == self._members:
+                    left += self._watch_newcomers()
+                elif fd in self._owners:
+                    left += self._settle(self._forget(fd))
+        return left
+
+    def _watch_newcomers(self) -> int:
+        left = 0
+        watched = {*self._owners.values(), *self._limbo}
+        for owner in self._ledger.others():
+            if owner in watched:
+                continue
+            row, pid = owner
+            try:
+                fd = os.pidfd_open(pid)
+            except ProcessLookupError:
+                left += self._settle(owner)
+                continue
+            self._owners[fd] = owner
+            self._epoll.register(fd, EPOLLIN)
+            # If the owner still has its row now, it was its pidfd, not one of a later process.
+            settled = self._ledger.settle(row)
+            if settled is not None:
+                self._forget(fd)
+                left += settled
+        return left
+
+    def _settle(self, owner: Owner) -> int:
+        """Return the number of slots that *owner*, which has ended, held."""
+        self._limbo.discard(owner)
+        left = self._ledger.settle(owner[0])
+        if left is None and owner in self._ledger.others():
+            self._limbo.add(owner)
+        return left or 0
+
+    def _forget(self, fd: int) -> Owner:
+        self._epoll.unregister(fd)
+        os.close(fd)
+        return self._owners.pop(fd)
+
+    def close(self) -> None:
+        """Close what this process has of it."""
+        for fd in self._owners:
+            os.close(fd)
+        self._owners.clear()
+        self._epoll.close()
