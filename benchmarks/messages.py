@@ -179,7 +179,7 @@ def pipe_round_trip(mp: ModuleType, payload: object, *, duplex: bool) -> Iterato
 
 @contextmanager
 def pipe_bytes(
-    mp: ModuleType, payload: bytes, duplex: bool, *, there_and_back: bool
+    mp: ModuleType, payload: bytes, *, duplex: bool, there_and_back: bool
 ) -> Iterator[Measured]:
     """Pipe: send_bytes and recv_bytes."""
     other, one = mp.Pipe(duplex)
@@ -350,7 +350,9 @@ def operations() -> Iterator[tuple[str, Setup]]:
             for back, what in ((False, "one-way"), (True, "round trip"))[: 1 + duplex]:
                 yield (
                     f"pipe {kind} bytes {what} {size}",
-                    lambda mp, p=data, d=duplex, b=back: pipe_bytes(mp, p, d, there_and_back=b),
+                    lambda mp, p=data, d=duplex, b=back: pipe_bytes(
+                        mp, p, duplex=d, there_and_back=b
+                    ),
                 )
     yield "poll, empty", lambda mp: pipe_poll(mp, ready=False)
     yield "poll, ready", lambda mp: pipe_poll(mp, ready=True)

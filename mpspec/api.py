@@ -83,6 +83,9 @@ class Api:
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the implementation has
         if name.startswith("__"):
             raise AttributeError(name)
+        if name in {"package", "context"}:  # the property itself has raised AttributeError
+            message = f"{self._binding.package} has no contexts: no get_context"
+            raise AttributeError(message)
         value = self._find(name)
         setattr(self, name, value)
         return value

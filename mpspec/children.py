@@ -174,6 +174,18 @@ class CallerThread:
         return self._value
 
 
+class Unpicklable:
+    """What no pickler takes, not even one that carries functions by value; callable, as a lambda is."""
+
+    def __call__(self) -> None:
+        """Do nothing."""
+
+    def __reduce_ex__(self, protocol: object) -> str:
+        """Refuse to be pickled."""
+        message = "this can't be pickled"
+        raise TypeError(message)
+
+
 def raises(*types: type[BaseException], match: str | None = None) -> Any:  # noqa: ANN401 - pytest's context manager
     """As ``pytest.raises``, which modules of the suite can't import: their children would have to as well."""
     import pytest  # noqa: PLC0415 - see above

@@ -34,7 +34,11 @@ class SuiteDirectory(pytest.Directory):
     """A folder of the suite; its modules come in the order of the chapters."""
 
     def collect(self) -> Iterable[pytest.Collector]:
-        """Give the modules that hold tests."""
+        """Give the modules that hold tests; they see mpspec's fixtures before the project's own of the same names."""
+        from mpspec import fixtures  # which imports this module
+
+        self.obj = fixtures
+        self.session._fixturemanager.parsefactories(self)  # noqa: SLF001 - a plugin's would come after a conftest.py's
         order = builtin_chapters()
         files = (file for file in self.path.glob("*.py") if not file.name.startswith("_"))
         known = {name: number for number, name in enumerate(order)}

@@ -32,7 +32,12 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Deviation:
-    """One entry: requirements and variants that are known to fail, how, and why."""
+    """One entry: requirements and variants that are known to fail, how, and why.
+
+    Attributes:
+        source: the file and the entry's number in it.
+        backend: the only backend that it speaks of; empty for all.
+    """
 
     requirement: str
     verdict: Verdict
@@ -42,10 +47,15 @@ class Deviation:
     python: str = ""
     implementation: str = ""
     source: str = ""
+    backend: str = ""
 
     def matches(self, requirement: str, variant: str) -> bool:
         """Whether it speaks of that requirement on that variant."""
-        return fnmatch.fnmatchcase(requirement, self.requirement) and fnmatch.fnmatchcase(variant, self.variant)
+        return (
+            variant.startswith(f"{self.backend}-" if self.backend else "")
+            and fnmatch.fnmatchcase(requirement, self.requirement)
+            and fnmatch.fnmatchcase(variant, self.variant)
+        )
 
     @property
     def applies_here(self) -> bool:
@@ -84,7 +94,7 @@ def _deviation(file: Path, number: int, entry: Mapping[str, Any]) -> Deviation:
     def refuse(what: str) -> UsageError:
         return UsageError(f"deviations file {file}: entry {number} ({entry.get('requirement', 'no requirement')}): {what}")
 
-    fields = {field.name for field in dataclasses.fields(Deviation)} - {"source"}
+    fields = {field.name for field in dataclasses.fields(Deviation)} - {"source", "backend"}
     if unknown := sorted(entry.keys() - fields):
         raise refuse(f"unknown fields {unknown}; known are {sorted(fields)}")
     if missing := sorted({"requirement", "verdict", "reason"} - entry.keys()):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from mpspec.results import Result
     from mpspec.settings import Variant
@@ -26,6 +26,7 @@ class Note:
 
     Attributes:
         running: whether that test had not ended yet.
+        warming: the variant that was being warmed up for it, if any.
         dump: the stacks of its threads, if a deadline made it end.
     """
 
@@ -35,6 +36,7 @@ class Note:
     backend: str
     start_method: str
     running: bool
+    warming: str = ""
     dump: str = ""
 
 
@@ -56,6 +58,19 @@ class Journal:
             test=test, id=requirement, backend=variant.backend.name, start_method=variant.start_method, running=True
         )
         self._write()
+
+    @contextlib.contextmanager
+    def warming(self, variant: str) -> Iterator[None]:
+        """A variant is being warmed up."""
+        self._note["warming"] = variant
+        self._write()
+        yield
+        self._note["warming"] = ""
+        self._write()
+
+    def bears_warming(self, variant: str) -> bool:
+        """Whether no worker has ended of warming up that variant."""
+        return not (self._folder / _deadly(variant)).exists()
 
     def end(self) -> None:
         """It has ended, and its result is on its way."""
@@ -95,6 +110,15 @@ class Journal:
         """Close the files."""
         self._file.close()
         self.dump_file.close()
+
+
+def avoid_warming(folder: Path, variant: str) -> None:
+    """A worker has ended of warming up that variant: let no other try."""
+    (folder / _deadly(variant)).touch()
+
+
+def _deadly(variant: str) -> str:
+    return f"deadly {variant}"
 
 
 def unclaimed(folder: Path, backend: str) -> Sequence[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mpspec import fixtures, settings
+from mpspec import settings
 from mpspec.collection import SUITE_DIR, Collection, settings_key
 from mpspec.errors import MpspecError
 from mpspec.journal import Journal
@@ -62,7 +62,6 @@ class _Session:
         config.stash[settings_key] = found
         _target(config, suites)
         config.pluginmanager.register(Collection(suites), "mpspec-collection")
-        config.pluginmanager.register(fixtures, "mpspec-fixtures")
         return None
 
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -75,7 +74,8 @@ class _Session:
             return
         folder = Path(tempfile.mkdtemp(prefix="mpspec-"))
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
-        manager.register(terminal.Progress(config), "mpspec-progress")
+        if _has_terminal(config):
+            manager.register(terminal.Progress(config), "mpspec-progress")
         manager.register(json_report, "mpspec-json")
         manager.register(Recorder(config, self._registry, folder), "mpspec-recorder")
         if config.option.collectonly:
@@ -102,17 +102,27 @@ def _distribute(config: pytest.Config) -> None:
 def _target(config: pytest.Config, suites: list[Path]) -> None:
     if config.args_source is not config.ArgsSource.ARGS:
         config.args = [str(path) for path in (SUITE_DIR, *suites)]
-    if config.option.tbstyle == "auto":
-        config.option.tbstyle = "no"  # the report at the end names what matters
-    if config.option.reportchars == "fE":
-        config.option.reportchars = "N"
+    if _has_terminal(config):
+        _quieten(config)
     # With workers a run goes on when a module can't be collected; so it does without them.
     config.option.continue_on_collection_errors = True
-    # What a backend lets slip in finalizers is no verdict; -v shows it.
-    config.option.disable_warnings = config.option.disable_warnings or config.option.verbose < 1
     # Verdicts do not depend on how the user's project treats warnings.
     config.addinivalue_line("filterwarnings", "default")
     config.addinivalue_line("filterwarnings", "ignore:This process .* is multi-threaded:DeprecationWarning")
+
+
+def _has_terminal(config: pytest.Config) -> bool:
+    return config.pluginmanager.hasplugin("terminal")
+
+
+def _quieten(config: pytest.Config) -> None:
+    """Leave the word to the report at the end, where the user has not asked for more."""
+    if config.option.tbstyle == "auto":
+        config.option.tbstyle = "no"
+    if config.option.reportchars == "fE":
+        config.option.reportchars = "N"
+    # What a backend lets slip in finalizers is no verdict; -v shows it.
+    config.option.disable_warnings = config.option.disable_warnings or config.option.verbose < 1
 
 
 def _supervise(config: pytest.Config, folder: Path, worker: str, *, replaceable: bool) -> None:

@@ -91,16 +91,14 @@ class Settings:
 
     def stale_deviations(self) -> list[Deviation]:
         """Entries that match no requirement on any variant under test: a slip of the pen, or a thing of the past."""
-        names = [
-            f"{backend.name}-{method}" for backend in self.backends for method in backend.start_methods
+        pairs = [
+            (requirement.id, f"{backend.name}-{method}")
+            for backend in self.backends
+            for method in backend.start_methods
+            for requirement in self.specification
+            if requirement.speaks_of(method)
         ]
-        ids = [requirement.id for requirement in self.specification]
-        return [
-            entry
-            for entry in self.deviations
-            if not any(fnmatch.fnmatchcase(name, entry.variant) for name in names)
-            or not any(fnmatch.fnmatchcase(identifier, entry.requirement) for identifier in ids)
-        ]
+        return [entry for entry in self.deviations if not any(entry.matches(*pair) for pair in pairs)]
 
 
 def current_edition() -> str:
@@ -194,7 +192,9 @@ def _deviations(registry: Registry, backends: Sequence[Backend], files: Sequence
         for offered in registry.hook.mpspec_deviations(backend=backend):
             found.extend(offered)
         if backend.deviations is not None:
-            found.extend(deviations.read(backend.deviations))
+            own = deviations.read(backend.deviations)
+            # A backend's own list speaks of no other backend, however wide its patterns.
+            found.extend(dataclasses.replace(entry, backend=backend.name) for entry in own)
     return [entry for entry in found if entry.applies_here]
 
 

@@ -42,6 +42,7 @@ START_METHODS = ("fork", "spawn", "forkserver")
 SPEC_DIR = Path(__file__).parent / "spec"
 
 _ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*(\.[a-z][a-z0-9]*(-[a-z0-9]+)*)+")
+_LISTS = frozenset({"capabilities", "start_methods", "needs"})
 
 
 class Level(enum.IntEnum):
@@ -119,6 +120,8 @@ class Specification:
                     message = f"requirement {requirement.id!r} needs {need!r}, which does not exist"
                     raise SpecificationError(message)
         self._prerequisites: dict[str, tuple[str, ...]] = {}
+        for requirement in self:
+            self.prerequisites(requirement.id)
 
     def __iter__(self) -> Iterator[Requirement]:
         return iter(self._by_id.values())
@@ -186,14 +189,17 @@ def read_chapter(file: Path) -> list[Requirement]:
         message = f"{file}: can't be read as a specification: {error}"
         raise SpecificationError(message) from error
     header = {key: value for key, value in data.items() if key != "requirement"}
-    unknown = header.keys() - {"chapter", "title", "capability", "page"}
-    if unknown or header.get("chapter") != file.stem:
+    if header.keys() != {"chapter", "title", "capability", "page"} or header["chapter"] != file.stem:
         message = (
             f"{file}: a chapter's file has chapter = {file.stem!r} (its own name), title, capability and page, "
             f"then [[requirement]] tables; found {sorted(header)}"
         )
         raise SpecificationError(message)
-    return [_requirement(file, header, entry) for entry in data.get("requirement", [])]
+    entries = data.get("requirement", [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        message = f"{file}: requirement must be [[requirement]] tables"
+        raise SpecificationError(message)
+    return [_requirement(file, header, entry) for entry in entries]
 
 
 def _requirement(file: Path, header: Mapping[str, Any], entry: Mapping[str, Any]) -> Requirement:
@@ -205,6 +211,10 @@ def _requirement(file: Path, header: Mapping[str, Any], entry: Mapping[str, Any]
         raise refuse(f"unknown fields {unknown}; known are {sorted(fields)}")
     if missing := sorted({"id", "text", "anchor"} - entry.keys()):
         raise refuse(f"lacks {missing}")
+    if wrong := sorted(entry.keys() - _LISTS - {name for name, value in entry.items() if isinstance(value, str)}):
+        raise refuse(f"{wrong} must be text")
+    if wrong := sorted(name for name in entry.keys() & _LISTS if not _is_list_of_text(entry[name])):
+        raise refuse(f"{wrong} must be lists of text")
     if not _ID.fullmatch(entry["id"]):
         raise refuse("an id is lower case words, dotted by subject: process.exitcode.killed-by-signal")
     capabilities = {header["capability"], *entry.get("capabilities", [])}
@@ -212,6 +222,9 @@ def _requirement(file: Path, header: Mapping[str, Any], entry: Mapping[str, Any]
         raise refuse(f"unknown capabilities {unknown}; known are {sorted(CAPABILITIES)}")
     if unknown := sorted({entry.get("first", EDITIONS[0]), entry.get("last", EDITIONS[-1])} - {*EDITIONS}):
         raise refuse(f"unknown editions {unknown}; known are {list(EDITIONS)}")
+    first, last = entry.get("first", EDITIONS[0]), entry.get("last", EDITIONS[-1])
+    if edition_key(last) < edition_key(first):
+        raise refuse(f"ends ({last}) before it begins ({first})")
     if entry.get("level", "documented") not in Level.labels():
         raise refuse(f"unknown level {entry['level']!r}; known are {Level.labels()}")
     if unknown := sorted({*entry.get("start_methods", ())} - {*START_METHODS}):
@@ -222,3 +235,7 @@ def _requirement(file: Path, header: Mapping[str, Any], entry: Mapping[str, Any]
     given["start_methods"] = tuple(entry.get("start_methods", ()))
     given["needs"] = tuple(entry.get("needs", ()))
     return Requirement(chapter=header["chapter"], **{"page": header["page"], **given})
+
+
+def _is_list_of_text(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(part, str) for part in value)

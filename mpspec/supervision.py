@@ -83,8 +83,8 @@ class Supervisor:
         if requirement is None:
             return (yield)
         self._progress = _Progress()
-        self._prepare(variant_of(item).backend)
         self._journal.begin(item.nodeid, requirement.id, variant_of(item))
+        self._prepare(variant_of(item).backend)
         self._keeper.begin()
         self._deadline.start()
         try:
@@ -106,7 +106,10 @@ class Supervisor:
         self._claims[backend.name] = backend.claims()
         self._journal.tell_unclaimed(backend.name, backend.unclaimed())
         for method in backend.start_methods:
-            warm_up(backend, method, self._deadline)
+            variant = f"{backend.name}-{method}"
+            if self._journal.bears_warming(variant):
+                with self._journal.warming(variant):
+                    warm_up(backend, method, self._deadline)
         gc.collect()
         # What pytest and the suite hold needs no looking at in every collection that a leak asks for.
         gc.freeze()

@@ -6,6 +6,8 @@ verdict, and sees to it that nothing of a worker outlives it.
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import os
 import re
 import select
@@ -24,11 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from xdist.scheduler import Scheduling
     from xdist.workermanage import WorkerController
 
     from mpspec.settings import Settings
 
 INPUT = "mpspec_journal"
+# So often a test is handed to another worker, when the one that should run it did not come to it.
+_MOST_ATTEMPTS = 5
 # What pytest-xdist says of a worker that has ended.
 _ALARM = re.compile(r"\[(\w+)\] node down: |replacing crashed worker (\w+)")
 
@@ -41,6 +46,7 @@ class Workers:
         self._settings: Settings = config.stash[settings_key]
         self._folder = folder
         self._pids: dict[str, int] = {}
+        self._again: collections.Counter[str] = collections.Counter()
 
     def pytest_sessionstart(self) -> None:
         """Keep pytest-xdist from raising the alarm over each worker that ends: its test's verdict tells what happened."""
@@ -64,6 +70,7 @@ class Workers:
     def pytest_configure_node(self, node: WorkerController) -> None:
         """Tell a worker where the journal is."""
         node.workerinput[INPUT] = str(self._folder)
+        node.sendcommand = _undisturbed(node.sendcommand)
 
     def pytest_testnodeready(self, node: WorkerController) -> None:
         """Watch a worker: its children must not keep its pipe open when it dies, or its death would go unnoticed."""
@@ -73,14 +80,23 @@ class Workers:
             if hasattr(os, "pidfd_open"):
                 _when_ended(note.pid, leaks.kill_group)
 
-    def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
-        """Give the test that ended its worker a verdict; a worker that went on purpose has reported already."""
+    def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport, sched: Scheduling) -> None:
+        """Give the test that ended its worker a verdict.
+
+        A worker that went on purpose has reported already; one that did not come to the test leaves it to another.
+        """
         worker = report.node.gateway.id
         leaks.kill_group(self._pids[worker])
         note = journal.read(self._folder, worker)
-        if note is None or note.test != crashitem:
-            return
-        if not note.running:
+        met = note is not None and note.test == crashitem
+        if note is not None and note.warming:
+            journal.avoid_warming(self._folder, note.warming)
+        if note is None or not met or note.warming:
+            self._again[crashitem] += 1
+            if self._again[crashitem] > _MOST_ATTEMPTS:
+                return
+            sched.mark_test_pending(crashitem)
+        if note is None or not (met and note.running) or note.warming:
             report.outcome, report.when = "passed", "teardown"  # which pytest counts as no test of its own
             return
         verdict = Verdict.HANG if note.dump else Verdict.CRASH
@@ -117,6 +133,16 @@ class Workers:
     def _end(self) -> None:
         for pid in self._pids.values():
             leaks.kill_group(pid)
+
+
+def _undisturbed(send: Callable[..., None]) -> Callable[..., None]:
+    """Send to a worker that may have ended meanwhile: its end is about to be noticed, and its tests go to others."""
+
+    def send_if_possible(name: str, **kwargs: object) -> None:
+        with contextlib.suppress(OSError):
+            send(name, **kwargs)
+
+    return send_if_possible
 
 
 def _when_ended(pid: int, callback: Callable[[int], None]) -> None:

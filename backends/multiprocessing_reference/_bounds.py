@@ -1,11 +1,10 @@
-"""The slots of a queue: how many messages it holds, and how many it may.
+"""The slots of a bounded queue: how many messages it holds, and how many it may.
 
-An unbounded queue only counts, in a semaphore. The free slots of a bounded one are an eventfd in
-semaphore mode, so that one can wait for a slot *and* for the death of a process that holds one: an
-epoll watches the slots, a pidfd of every other process that uses the queue, and a second eventfd
-to which each process writes once, when it begins to use the queue. That one is watched
-edge-triggered and never read, so every watcher learns of every newcomer. What a dead process held
-comes back (see `_ledger`); nobody has to look from time to time.
+The free slots are an eventfd in semaphore mode, so that one can wait for a slot *and* for the death
+of a process that holds one: an epoll watches the slots, a pidfd of every other process that uses
+the queue, and a second eventfd to which each process writes once, when it begins to use the queue.
+That one is watched edge-triggered and never read, so every watcher learns of every newcomer. What a
+dead process held comes back (see `_ledger`); nobody has to look from time to time.
 
 Documentation: multiprocessing.Queue (maxsize, qsize, full).
 """
@@ -19,7 +18,6 @@ from time import monotonic
 from ._ledger import Ledger
 from ._wait import readable
 from .reduction import share_fd
-from .synchronize import SEM_VALUE_MAX, Semaphore
 from .util import register_after_fork
 
 TYPE_CHECKING = False
@@ -27,47 +25,14 @@ if TYPE_CHECKING:
     from typing import Any, Final
 
     from ._ledger import Owner
-    from .context import BaseContext
     from .reduction import SharedFd
 
-__all__ = ["Bounds", "Unbounded"]
+__all__ = ["Bounds"]
 
 _LONGEST = 1e6  # seconds; epoll takes about twice that
 # Seconds until one looks again at the row of a process that has ended while a child that it was
 # just forking still had its descriptor. Nothing tells when such a child lets go of it.
 _LIMBO = 1.0
-
-
-class Unbounded:
-    """The slots of a queue that always has one."""
-
-    limited: Final = False
-    sent = None
-
-    def __init__(self, ctx: BaseContext) -> None:
-        self._begin(Semaphore(SEM_VALUE_MAX, ctx=ctx))
-
-    def _begin(self, free: Semaphore) -> None:
-        self._free = free
-        self.acquire = free.acquire
-        self.release = free.release
-
-    def hold(self, change: int) -> None:
-        """Do nothing: a slot that is lost is not missed."""
-
-    def taken(self) -> int:
-        """Return how many slots are taken, roughly."""
-        return SEM_VALUE_MAX - self._free.get_value()
-
-    def full(self) -> bool:
-        """Return whether all slots are taken."""
-        return not self._free.get_value()
-
-    def __getstate__(self) -> Semaphore:
-        return self._free
-
-    def __setstate__(self, state: Semaphore) -> None:
-        self._begin(state)
 
 
 class Bounds:

@@ -45,6 +45,7 @@ class Feeder:
         self._transport = transport
         self._sent = sent
         self._join_at_exit = join_at_exit
+        self._join_cancelled = False
         # Reentrant: a signal handler or a destructor may put while its own thread is putting.
         self._lock = RLock()
         self._waiting: deque[Packed | LargeMessage] = deque()
@@ -125,14 +126,15 @@ class Feeder:
             item.close()
 
     def join(self) -> None:
-        """Wait until everything is written."""
+        """Wait until everything is written, unless that was cancelled."""
         thread = self._thread
-        if thread is not None:
+        if thread is not None and not self._join_cancelled:
             thread.join()
 
     def cancel_join(self) -> None:
-        """Let the process exit without waiting for the thread."""
+        """Let the process exit without waiting for the thread; nobody else waits either."""
         self._join_at_exit = False
+        self._join_cancelled = True
         if self._finalizer is not None:
             self._finalizer.cancel()
 

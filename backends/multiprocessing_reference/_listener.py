@@ -1,18 +1,30 @@
 """Listeners and clients: connections between processes that need not be related.
 
+A listener's socket does not block. `accept` waits for it together with an eventfd, the bell, by
+which `close` wakes the threads that wait there. (Shutting the socket down would wake them as well,
+but would end it for the other processes that have inherited it.)
+
+Against the standard library, accepting and authenticating costs some 4 % more processor time: the
+wait is a system call of its own, and so is switching off the delay that TCP makes of small
+messages, which saves 40 ms wherever a message is longer than a segment.
+
 Documentation: multiprocessing.connection, "Listeners and Clients".
 """
 
 from __future__ import annotations
 
+import _socket
 import os
-import socket
+from _socket import AF_UNIX, SOCK_STREAM, socket
 from contextlib import suppress
+from select import EPOLLIN, epoll
 
 from ._address import DEFAULT_FAMILY, address_family, check_family
 from ._auth import answer_challenge, check_authkey, deliver_challenge
+from ._rights import blocking
+from ._transport import StreamTransport
 from .connection import Connection
-from .util import Finalize
+from .util import Finalize, register_after_fork
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +55,7 @@ class Listener:
         check_authkey(authkey)
         self._authkey = authkey
         self._last_accepted: Any = None
-        self._socket: socket.socket | None = None
+        self._socket: socket | None = None
         if family is None:
             family = DEFAULT_FAMILY if address is None else address_family(address)
         check_family(family)
@@ -61,9 +73,17 @@ class Listener:
             if directory is not None:
                 os.rmdir(directory)  # noqa: PTH106
             raise
+        self._family = self._socket.family
         self._address: Any = self._socket.getsockname()
         path = self._address if family == "AF_UNIX" and _has_file(self._address) else None
         self._finalizer = Finalize(self, _clean, (self._socket, path, directory), exitpriority=0)
+        self._door = _Door(self._socket.fileno())
+        register_after_fork(self, Listener._after_fork)
+
+    def _after_fork(self) -> None:
+        # A child that closes its listener does not wake its parent's threads.
+        if self._socket is not None and self._socket.fileno() >= 0:
+            self._door = _Door(self._socket.fileno())
 
     def accept(self) -> Connection:
         """Wait for a connection and return it; OSError when the listener is closed.
@@ -71,11 +91,8 @@ class Listener:
         AuthenticationError when the peer does not hold the authkey.
         Documentation: multiprocessing.connection.Listener.accept.
         """
-        if self._socket is None:
-            message = "listener is closed: no connection can be accepted any more"
-            raise OSError(message)
-        accepted, address = self._socket.accept()
-        connection = _connection(accepted)
+        fd, address = self._accept()
+        connection = _connection(socket(self._family, SOCK_STREAM, 0, fd))
         self._last_accepted = address or None  # a client's Unix socket has no name
         if self._authkey is not None:
             try:
@@ -86,14 +103,30 @@ class Listener:
                 raise
         return connection
 
+    def _accept(self) -> tuple[int, Any]:
+        """Return the next connection's descriptor, and where it comes from."""
+        door = self._door  # it lives while anybody waits for it
+        while self._socket is not None:
+            door.wait()
+            listening = self._socket
+            if listening is not None:
+                with suppress(BlockingIOError):  # somebody else has accepted it
+                    # What the accept() of socket.socket is made of.
+                    accepted: tuple[int, Any] = listening._accept()  # type: ignore[attr-defined] # noqa: SLF001
+                    return accepted
+        message = "listener is closed: no connection can be accepted any more"
+        raise OSError(message)
+
     def close(self) -> None:
         """Close the socket, and remove its file; again does nothing.
 
+        A thread that waits in `accept` gets its OSError.
         Documentation: multiprocessing.connection.Listener.close.
         """
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        listening, self._socket = self._socket, None
+        if listening is not None:
+            self._door.ring()
+            listening.close()
             self._finalizer()
 
     @property
@@ -136,9 +169,8 @@ def Client(  # noqa: N802 - documented so
     if family is None:
         family = address_family(address)
     check_family(family)
-    sock = socket.socket(getattr(socket, family), socket.SOCK_STREAM)
+    sock = blocking(socket(getattr(_socket, family), SOCK_STREAM))
     try:
-        sock.settimeout(None)
         sock.connect(address)
     except BaseException:
         sock.close()
@@ -154,33 +186,54 @@ def Client(  # noqa: N802 - documented so
     return connection
 
 
-def _listen(family: str, address: Any, backlog: int) -> socket.socket:  # noqa: ANN401
-    sock = socket.socket(getattr(socket, family), socket.SOCK_STREAM)
+def _listen(family: str, address: Any, backlog: int) -> socket:  # noqa: ANN401
+    sock = socket(getattr(_socket, family), SOCK_STREAM)
     try:
-        sock.settimeout(None)
         if family != "AF_UNIX":
             # A server that starts again need not wait for the old connections to time out.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
         sock.bind(address)
         sock.listen(backlog)
+        sock.settimeout(0)
     except BaseException:
         sock.close()
         raise
     return sock
 
 
-def _connection(sock: socket.socket) -> Connection:
-    if sock.family != socket.AF_UNIX:
+def _connection(sock: socket) -> Connection:
+    blocking(sock)
+    if sock.family != AF_UNIX:
         # A message is often the answer that somebody waits for.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return Connection(sock.detach())
+        sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+    return Connection._over(StreamTransport(sock))  # noqa: SLF001
+
+
+class _Door:
+    """Where the threads of one process wait for connections, or for the bell."""
+
+    def __init__(self, listening: int) -> None:
+        self._bell = os.eventfd(0, os.EFD_CLOEXEC)
+        self._epoll = epoll(2)
+        self._epoll.register(self._bell, EPOLLIN)
+        self._epoll.register(listening, EPOLLIN)
+
+    def wait(self) -> None:
+        self._epoll.poll()
+
+    def ring(self) -> None:
+        """Wake all who wait, and who will."""
+        os.eventfd_write(self._bell, 1)
+
+    def __del__(self, _close: Any = os.close) -> None:  # noqa: ANN401 - os may be gone at exit
+        _close(self._bell)
 
 
 def _has_file(address: str | bytes) -> bool:
     return bool(address) and address[0] not in (0, "\0")  # abstract names have none
 
 
-def _clean(sock: socket.socket, path: str | bytes | None, directory: str | None) -> None:
+def _clean(sock: socket, path: str | bytes | None, directory: str | None) -> None:
     sock.close()
     if path is not None:
         with suppress(FileNotFoundError):

@@ -9,7 +9,6 @@ kind of its packet, so that nothing is appended to it and `loads` reads it where
 from __future__ import annotations
 
 import errno
-import os
 from _pickle import loads
 from _socket import (
     AF_UNIX,
@@ -17,22 +16,18 @@ from _socket import (
     MSG_CTRUNC,
     MSG_DONTWAIT,
     MSG_NOSIGNAL,
-    SO_SNDBUF,
     SOCK_SEQPACKET,
-    SOCK_STREAM,
-    SOL_SOCKET,
     getdefaulttimeout,
     socket,
     socketpair,
 )
 from struct import Struct
 
+from ._large import LargeMessage, grow, open_channel, read_channel
 from ._rights import (
     ANCILLARY,
-    CutOffError,
     blocking,
     close_all,
-    read_stream,
     refuse,
     rights,
     take_rights,
@@ -51,8 +46,6 @@ __all__ = ["PACKET_MAX", "LargeMessage", "PacketTransport", "packet_pair"]
 PACKET_MAX = 256 * 1024  # bytes; half of what an unprivileged socket buffer usually takes
 # The buffers, in bytes. A small packet is charged some 800 bytes, so a pair holds about 5,000.
 _PAIR_BUFFER = 2 << 20
-_CHANNEL_BUFFER = 1 << 20
-_SO_SNDBUFFORCE = 32  # linux/socket.h; may exceed net.core.wmem_max, needs CAP_NET_ADMIN
 
 # The kinds of packets, their last byte: a message without its end, the notice of a large one, and a
 # message that ends like this by itself.
@@ -69,54 +62,6 @@ _TOO_LARGE = frozenset({errno.EMSGSIZE, errno.ENOBUFS, errno.ENOMEM})
 # Errors that a larger buffer may mend.
 _FULL = frozenset({errno.EAGAIN, errno.EMSGSIZE})
 _AT_ONCE = MSG_NOSIGNAL | MSG_DONTWAIT
-
-
-def _grow(sock: socket, size: int) -> None:
-    """Raise the send buffer towards *size* bytes, as far as this process may."""
-    try:
-        sock.setsockopt(SOL_SOCKET, _SO_SNDBUFFORCE, size)
-    except OSError:
-        sock.setsockopt(SOL_SOCKET, SO_SNDBUF, size)
-
-
-# The writing ends of large messages under way. A forked child must not keep them open: the reader
-# would wait for the rest of the message as long as the child lives.
-_channels: set[socket] = set()
-
-
-def _close_inherited_channels() -> None:
-    while _channels:
-        _channels.pop().close()
-
-
-os.register_at_fork(after_in_child=_close_inherited_channels)
-
-
-class LargeMessage:
-    """The rest of a message whose channel the reader was told of; `push` and `close` it."""
-
-    def __init__(self, channel: socket, data: bytes | memoryview) -> None:
-        self._channel = channel
-        self._rest = memoryview(data)
-        _channels.add(channel)
-
-    def push(self, flags: int = 0) -> bool:
-        """Write what fits, return whether that was all; waits unless *flags* has MSG_DONTWAIT."""
-        flags |= MSG_NOSIGNAL
-        try:
-            while self._rest:
-                self._rest = self._rest[self._channel.send(self._rest, flags) :]
-        except BlockingIOError:
-            return False
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # its reader ended: the message was taken, and is lost with it
-        self.close()
-        return True
-
-    def close(self) -> None:
-        """End the message; a reader drops it unless it is complete."""
-        _channels.discard(self._channel)
-        self._channel.close()
 
 
 class PacketTransport:
@@ -202,24 +147,23 @@ class PacketTransport:
                 if self._flags != _AT_ONCE or error.errno not in _FULL:
                     raise
                 self._flags = MSG_NOSIGNAL
-                _grow(self._sock, _PAIR_BUFFER)
+                grow(self._sock, _PAIR_BUFFER)
                 continue
             return
 
     def _announce(
         self, data: bytes | memoryview, fds: Sequence[int], flags: int
     ) -> LargeMessage | None:
-        ours, theirs = socketpair(AF_UNIX, SOCK_STREAM)
+        large, theirs = open_channel(data)
         try:
-            _grow(blocking(ours), _CHANNEL_BUFFER)
             notice = b"".join((_NOTICE.pack(len(data)), _PADDING))
             self._packet(notice, _LARGE, (theirs.fileno(), *fds), flags)
         except BaseException:
-            ours.close()
+            large.close()
             raise
         finally:
             theirs.close()
-        return LargeMessage(ours, data)
+        return large
 
     def receive_object(self, taken: Callable[[], object] | None = None, flags: int = 0) -> Any:  # noqa: ANN401 - whatever was sent
         """Receive and unpickle one object; *taken* is called between the two."""
@@ -278,21 +222,13 @@ class PacketTransport:
 
     def _receive_large(self, notice: memoryview, fds: Sequence[int], limit: int | None) -> Message:
         (size,) = _NOTICE.unpack_from(notice)
-        channel = blocking(socket(AF_UNIX, SOCK_STREAM, 0, fds[0]))
-        fds = fds[1:]
+        channel, *others = fds
         try:
-            if limit is not None and size > limit:
-                refuse(size, limit, fds)
-            data = read_stream(channel, size)
+            data = read_channel(channel, size, limit)
         except BaseException:
-            close_all(fds)
+            close_all(others)
             raise
-        finally:
-            channel.close()
-        if data is None:
-            close_all(fds)
-            raise CutOffError
-        return data, fds
+        return data, others
 
 
 def _new_buffer() -> tuple[memoryview]:

@@ -20,8 +20,8 @@ from queue import Empty, Full
 from time import monotonic
 from types import GenericAlias
 
-from ._bounds import Bounds, Unbounded
 from ._feeder import Feeder
+from ._slots import Unbounded
 from ._transport import CutOffError, PacketTransport
 from ._wait import readable
 from .connection import Pipe
@@ -32,10 +32,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ._slots import Slots
     from ._transport import Message
     from .context import BaseContext
 
 __all__ = ["Queue"]
+
+
+def _slots(maxsize: int, ctx: BaseContext) -> Slots:
+    if maxsize <= 0:
+        return Unbounded(ctx)
+    from ._bounds import Bounds
+
+    return Bounds(maxsize)
 
 
 class _NotClosedError(ValueError, AssertionError):
@@ -51,7 +60,7 @@ class Queue:
     __class_getitem__: Any = classmethod(GenericAlias)
 
     def __init__(self, maxsize: int = 0, *, ctx: BaseContext) -> None:
-        self._slots = Bounds(maxsize) if maxsize > 0 else Unbounded(ctx)
+        self._slots: Slots = _slots(maxsize, ctx)
         self._reader, self._writer = Pipe(duplex=False)
         self._creator = os.getpid()
         self._open()
@@ -94,7 +103,11 @@ class Queue:
         """
         if self._closed:
             raise self._closed_error()
-        item = plain_pickle(obj) or pack(obj)
+        try:
+            item = plain_pickle(obj) or pack(obj)
+        except Exception as error:  # noqa: BLE001 - whatever the object's own methods raise
+            self._on_queue_feeder_error(error, obj)
+            return
         if not self._slots.acquire(block, timeout):
             if isinstance(item, Packed):
                 item.close()
@@ -104,6 +117,13 @@ class Queue:
         except BaseException:
             self._slots.release()
             raise
+
+    def _on_queue_feeder_error(self, e: Exception, obj: object) -> None:  # noqa: ARG002
+        """Raise *e*, the reason why *obj* can't be pickled.
+
+        A hook: the queues of `concurrent.futures` replace it, to fail the task that *obj* is.
+        """
+        raise e
 
     def _feed(self, item: bytes | Packed) -> None:
         self._feeder.put(item)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from ._rights import close_all
 from ._transport import CutOffError, MessageTooLongError, open_transport, packet_pair
+from ._views import part, target
 from ._wait import readable as _readable
 from ._wait import wait
 from .errors import AuthenticationError, BufferTooShort
@@ -171,7 +172,7 @@ class Connection:
         if type(buf) is bytes and not offset and size is None:
             writer.send(buf)
         else:
-            writer.send(_slice(buf, offset, size))
+            writer.send(part(buf, offset, size))
 
     def recv_bytes(self, maxlength: int | None = None) -> bytes:
         """Return the next message of bytes, waiting for it; EOFError at the end.
@@ -192,20 +193,11 @@ class Connection:
         the end; ValueError for an *offset* outside the buffer.
         Documentation: multiprocessing.connection.Connection.recv_bytes_into.
         """
-        with memoryview(buf) as view, view.cast("B") as target:
-            if target.readonly:
-                message = f"a writable buffer is needed, not {type(buf).__name__}"
-                raise TypeError(message)
-            if offset < 0:
-                message = f"negative offset: {offset}"
-                raise ValueError(message)
-            if offset > len(target):
-                message = f"offset too large: {offset}, in a buffer of {len(target)} bytes"
-                raise ValueError(message)
+        with target(buf, offset) as room:
             data = self._receive(None)
-            if len(data) > len(target) - offset:
+            if len(data) > len(room):
                 raise BufferTooShort(data)
-            target[offset : offset + len(data)] = data
+            room[: len(data)] = data
             return len(data)
 
     def poll(self, timeout: float | None = 0.0) -> bool:
@@ -280,30 +272,6 @@ def _rebuild(
     writable: bool,  # noqa: FBT001
 ) -> Connection:
     return cls(shared.take(), readable, writable)
-
-
-def _slice(buf: ReadableBuffer, offset: int, size: int | None) -> memoryview:
-    view = memoryview(buf)
-    if view.ndim != 1 or view.itemsize != 1:
-        view = (view if view.c_contiguous else memoryview(view.tobytes())).cast("B")
-    elif not view.contiguous:
-        view = memoryview(view.tobytes())
-    length = len(view)
-    if offset < 0:
-        message = f"offset is negative: {offset}"
-        raise ValueError(message)
-    if offset > length:
-        message = f"buffer length < offset: {length} < {offset}"
-        raise ValueError(message)
-    if size is None:
-        return view[offset:]
-    if size < 0:
-        message = f"size is negative: {size}"
-        raise ValueError(message)
-    if offset + size > length:
-        message = f"buffer length < offset + size: {length} < {offset} + {size}"
-        raise ValueError(message)
-    return view[offset : offset + size]
 
 
 def Pipe(duplex: bool = True) -> tuple[Connection, Connection]:  # noqa: FBT001, FBT002, N802 - documented so

@@ -146,7 +146,7 @@ def register_after_fork(
 
 
 def _run_after_fork() -> None:
-    for _key, (reference, func) in sorted(_after_fork.items(), key=lambda item: item[0]):
+    for reference, func in list(_after_fork.values()):
         obj = reference()
         if obj is not None:
             try:
@@ -185,8 +185,10 @@ def _run_finalizers(least: int | None) -> None:
     pid = os.getpid()
     while True:  # a callback may register further ones
         due = [
-            (finalizer._priority, key, finalizer)  # noqa: SLF001 - this module's own class
-            for key, finalizer in list(_finalizers.items())
+            (finalizer._priority, finalizer._key, finalizer)  # noqa: SLF001 - this module's own class
+            # Not of items(): each pair is an allocation, at which the garbage collector may run,
+            # and a dead object takes its finalizer out of the dictionary.
+            for finalizer in list(_finalizers.values())
             if finalizer._priority is not None  # noqa: SLF001
             and (least is None or finalizer._priority >= least)  # noqa: SLF001
             and finalizer._pid == pid  # noqa: SLF001

@@ -224,12 +224,12 @@ def _default_facts(mp):
         "unfixed": unfixed,
         "after get_context(m)": still_unfixed,
         "default": default,
+        "default context": [mp.get_context().get_start_method(), mp.get_context(None).get_start_method()],
         "fixed": mp.get_start_method(allow_none=True),
         "first": mp.get_all_start_methods()[0],
         "set after use": outcome_of(mp.set_start_method, "spawn")[0],
         "after that": mp.get_start_method(),
         "of contexts": [mp.get_context(m).get_start_method() for m in ("fork", "spawn", "forkserver")],
-        "default context": [mp.get_context().get_start_method(), mp.get_context(None).get_start_method()],
     }
 
 
@@ -469,6 +469,7 @@ def test_lock_of_another_context(mp):
     receiver, sender = mp.Pipe(duplex=False)
     process = mp.Process(target=_try_lock, args=(lock, sender))
     kind, _ = outcome_of(process.start)
+    sender.close()
     if kind == "returned":
         found = receiver.recv()
         process.join()

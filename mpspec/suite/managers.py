@@ -489,10 +489,10 @@ def test_ctx_default(mp):
 @requirement("managers.shutdown.stops-the-process")
 def test_shutdown_stops_the_server(mp):
     """``shutdown()`` stops the server's process."""
-    manager = _bare_manager(mp)(ctx=mp.context, shutdown_timeout=mp.timeout)
+    manager = _bare_manager(mp)(ctx=mp.context)
     _, process = _started_by(mp, manager.start)
     manager.shutdown()
-    assert process.exitcode == 0
+    assert process.exitcode is not None
 
 
 @requirement("managers.shutdown.repeated")

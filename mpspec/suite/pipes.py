@@ -7,7 +7,7 @@ import os
 import select
 import threading
 
-from mpspec.children import Caller, CallerThread, raises
+from mpspec.children import Caller, CallerThread, Unpicklable, raises
 from mpspec.marks import requirement
 
 # More than any pipe or socket buffers, less than what the documentation warns of.
@@ -193,7 +193,7 @@ def test_send_refuses_what_cannot_be_pickled(mp):
     """send() of an object that can't be pickled raises."""
     _receiver, sender = mp.Pipe(duplex=False)
     with raises(Exception):
-        sender.send(lambda: None)
+        sender.send(Unpicklable())
 
 
 @requirement("pipes.send.refusal-sends-nothing")
@@ -201,7 +201,7 @@ def test_a_refused_object_leaves_no_trace(mp):
     """After a send() that was refused, the next message received is the next one sent."""
     receiver, sender = mp.Pipe(duplex=False)
     with raises(Exception):
-        sender.send([b"x" * 1000, lambda: None])
+        sender.send([b"x" * 1000, Unpicklable()])
     assert not receiver.poll()
     sender.send("next")
     assert receiver.recv() == "next"

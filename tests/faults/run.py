@@ -44,6 +44,10 @@ if TYPE_CHECKING:
 _PRELOADED = (mpspec.cli, mpspec.session, mpspec_backends)
 # Faults that make a test hang are common: wait for them 5 s instead of 20.
 _PATIENCE = 0.25
+# What becomes of a fault that is not killed: the tests accept it, or could not be run (which proves nothing).
+_SURVIVED = "survived"
+_NOT_RUN = "not run"
+_NOT_KILLED = frozenset({_SURVIVED, _NOT_RUN})
 # A run that its own deadlines do not end is ended after so many seconds.
 _LIMIT = 60.0
 
@@ -117,7 +121,7 @@ class Runner:
         return holds
 
     def run(self, faults: Sequence[Fault]) -> dict[Fault, str]:
-        """What became of each fault: the verdict that killed it, or "survived"."""
+        """What became of each fault: the verdict that killed it, or that it was not killed."""
         verdicts: dict[Fault, str] = {}
         running: dict[int, tuple[Fault, Path, float]] = {}
         waiting = list(reversed(faults))
@@ -132,8 +136,8 @@ class Runner:
             pid = _wait_for_one(running)
             fault, place, _ = running.pop(pid)
             verdicts[fault] = _verdict(place)
-            if verdicts[fault] == "survived":
-                print(f"survived: {fault.requirement}\n  {fault}\n{(place / 'output').read_text()[-2000:]}")
+            if verdicts[fault] in _NOT_KILLED:
+                print(f"{verdicts[fault]}: {fault.requirement}\n  {fault}\n{(place / 'output').read_text()[-2000:]}")
             shutil.rmtree(place)
         return verdicts
 
@@ -187,30 +191,32 @@ def _results(place: Path) -> list[dict[str, str]]:
 
 
 def _verdict(place: Path) -> str:
-    verdicts = [Verdict(each["verdict"]) for each in _results(place)]
-    worst = max(verdicts, default=Verdict.PASS)
-    return worst.value if worst.is_departure else "survived"
+    """The verdict that killed a fault, or one of the two words for a fault that was not killed."""
+    worst = max((Verdict(each["verdict"]) for each in _results(place)), default=Verdict.ERROR)
+    if worst is Verdict.ERROR:
+        return _NOT_RUN
+    return worst.value if worst.is_departure else _SURVIVED
 
 
 def _print_table(verdicts: dict[Fault, str]) -> None:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("requirement", overflow="fold")
-    table.add_column("fault", overflow="ellipsis", no_wrap=True)
-    table.add_column("verdict")
+    table = Table(box=None, pad_edge=False, expand=True)
+    table.add_column("requirement", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("fault", overflow="ellipsis", no_wrap=True, ratio=1)
     for fault, verdict in sorted(verdicts.items(), key=lambda pair: pair[0].requirement):
-        style = "red" if verdict == "survived" else "green"
-        table.add_row(fault.requirement, escape(str(fault)), f"[{style}]{verdict}[/]")
+        style = "red" if verdict in _NOT_KILLED else "green"
+        table.add_row(fault.requirement, f"[{style}]{verdict}[/]", escape(str(fault)))
     Console(width=None if sys.stdout.isatty() else 140).print(table)
 
 
 def _print_verdict(ids: set[str], verdicts: dict[Fault, str], seconds: float) -> int:
-    killed = {fault.requirement for fault, verdict in verdicts.items() if verdict != "survived"}
+    killed = {fault.requirement for fault, verdict in verdicts.items() if verdict not in _NOT_KILLED}
     for each in sorted(ids - killed):
         listed = any(fault.requirement == each for fault in verdicts)
-        print(f"{'only surviving faults' if listed else 'no fault'}: {each}")
-    survived = sum(verdict == "survived" for verdict in verdicts.values())
-    print(f"{len(killed)} of {len(ids)} requirements have a killed fault; {len(verdicts)} faults, {survived} survived, {seconds:.0f} s")
-    return 0 if killed == ids and not survived else 1
+        print(f"{'no killed fault' if listed else 'no fault'}: {each}")
+    left = sum(verdict in _NOT_KILLED for verdict in verdicts.values())
+    print(f"{len(killed)} of {len(ids)} requirements have a killed fault; {len(verdicts)} faults, {left} not killed, {seconds:.0f} s")
+    return 0 if killed == ids and not left else 1
 
 
 if __name__ == "__main__":

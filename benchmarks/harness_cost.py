@@ -1,0 +1,126 @@
+"""What the harness adds to a run: to each test, and to the collection of the suite.
+
+    python benchmarks/harness_cost.py            about a minute
+    python benchmarks/harness_cost.py --quick    fewer rounds
+
+Two ratios, each of two things measured in turn in the same round, so that a loaded machine slows both alike:
+
+- a test: a suite of tests that do nothing, run with a backend in one process (``-n 0``), beside the same functions as
+  plain pytest tests. Target: at most 5 ms more for each.
+- collection: ``--collect-only`` of the whole suite for one variant, beside as many trivial pytest tests in as many
+  modules. Target: at most 1.5 times as long.
+
+The median of the rounds counts. Exit status 1 when a target is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+TESTS = 400
+MOST_PER_TEST = 0.005
+MOST_COLLECTION = 1.5
+
+CONFTEST = """\
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+def mpspec_requirements():
+    return [HERE / "trivial.toml"]
+
+def mpspec_suites():
+    return [HERE / "trivial"]
+"""
+HEADER = 'chapter = "trivial"\ntitle = "Trivial"\ncapability = "process"\npage = "none.html"\n'
+REQUIREMENT = '[[requirement]]\nid = "trivial.number-{0}"\ntext = "Nothing."\nanchor = "none"\n'
+TEST = '@requirement("trivial.number-{0}")\ndef test_{0}(mp):\n    pass\n\n'
+PLAIN = "def test_{0}(mp):\n    pass\n\n"
+PLAIN_CONFTEST = "import pytest\n\n@pytest.fixture(scope='session')\ndef mp():\n    return None\n"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="three rounds instead of seven")
+    rounds = 3 if parser.parse_args().quick else 7
+    with tempfile.TemporaryDirectory(prefix="harness-cost-") as name:
+        folder = Path(name)
+        added = per_test(folder, rounds)
+        ratio = collection(folder, rounds)
+    print(f"the harness adds {added * 1000:.2f} ms to a test (target: at most {MOST_PER_TEST * 1000:g} ms)")
+    print(f"collection takes {ratio:.2f} times as long as of trivial tests (target: at most {MOST_COLLECTION:g})")
+    return int(added > MOST_PER_TEST or ratio > MOST_COLLECTION)
+
+
+def per_test(folder: Path, rounds: int) -> float:
+    """Seconds that the harness adds to a test that does nothing."""
+    ours, plain = folder / "ours", folder / "plain"
+    write(ours / "conftest.py", CONFTEST)
+    write(ours / "trivial.toml", HEADER + "".join(REQUIREMENT.format(number) for number in range(TESTS)))
+    write(ours / "trivial/__init__.py", "")
+    write(
+        ours / "trivial/trivial.py",
+        "from mpspec.marks import requirement\n\n" + "".join(TEST.format(number) for number in range(TESTS)),
+    )
+    write(plain / "conftest.py", PLAIN_CONFTEST)
+    write(plain / "test_trivial.py", "".join(PLAIN.format(number) for number in range(TESTS)))
+    backend = ["--backend=stdlib", "--start-method=fork", "--requirement=trivial.*", "-n0"]
+
+    def one() -> float:
+        return run(ours, *backend) - run(ours, *backend, "--requirement=trivial.number-0", "-k", "number-0")
+
+    def other() -> float:
+        return run(plain) - run(plain, "-k", "test_0")
+
+    # Less a run of one test, so that what a run costs once does not count.
+    return statistics.median(one() - other() for _ in range(rounds)) / (TESTS - 1)
+
+
+def collection(folder: Path, rounds: int) -> float:
+    """How many times as long the suite takes to collect as trivial tests do."""
+    arguments = ["--backend=stdlib", "--start-method=fork", "--level=de-facto", "--collect-only", "-q"]
+    lines = output(folder, *arguments).splitlines()
+    counts: dict[str, int] = {}
+    for line in lines:
+        if "::" in line:
+            module = Path(line.partition("::")[0]).stem
+            counts[module] = counts.get(module, 0) + 1
+    trivial = folder / "collected"
+    write(trivial / "conftest.py", PLAIN_CONFTEST)
+    for module, count in counts.items():
+        write(trivial / f"test_{module}.py", "".join(PLAIN.format(number) for number in range(count)))
+    print(f"collected: {sum(counts.values())} tests in {len(counts)} modules")
+    ratios = [run(folder, *arguments) / run(trivial, "--collect-only", "-q") for _ in range(rounds)]
+    return statistics.median(ratios)
+
+
+def write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+
+
+def run(folder: Path, *arguments: str) -> float:
+    """Seconds that pytest takes."""
+    started = time.perf_counter()
+    output(folder, *arguments)
+    return time.perf_counter() - started
+
+
+def output(folder: Path, *arguments: str) -> str:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""The command ``mpspec``."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import mpspec
+from mpspec import specification
+from mpspec.cli import main
+
+if TYPE_CHECKING:
+    from tests.conftest import Conformance
+
+KNOWN = specification.load([specification.SPEC_DIR])
+COMMANDS = ["run", "list", "explain"]
+
+
+@pytest.fixture
+def told(capsys: pytest.CaptureFixture[str]):  # noqa: ANN201 - a function
+    def call(*words: str) -> tuple[int, str, str]:
+        status = main(words)
+        output = capsys.readouterr()
+        return status, output.out, output.err
+
+    return call
+
+
+def test_list_prints_one_requirement_a_line(told) -> None:  # noqa: ANN001
+    status, output, _ = told("list")
+    assert status == 0
+    assert [line.split("  ")[0] for line in output.splitlines()] == [each.id for each in KNOWN]
+
+
+def test_list_as_data(told) -> None:  # noqa: ANN001
+    status, output, _ = told("list", "--json")
+    assert status == 0
+    listed = json.loads(output)
+    assert [each["id"] for each in listed] == [each.id for each in KNOWN]
+    assert set(listed[0]) == set(
+        "id chapter text level first last start_methods capabilities needs disagreement url".split()
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["process.pid.*"], lambda each: each.id.startswith("process.pid.")),
+        (["--chapter=pipes"], lambda each: each.chapter == "pipes"),
+        (["--edition=3.12"], lambda each: each.holds_in("3.12")),
+        (["--level=documented"], lambda each: each.level.label == "documented"),
+        (["*.close.*", "--chapter=process"], lambda each: each.id.startswith("process.") and ".close." in each.id),
+    ],
+    ids=["pattern", "chapter", "edition", "level", "both"],
+)
+def test_list_selects(told, words, expected) -> None:  # noqa: ANN001
+    status, output, _ = told("list", *words)
+    assert status == 0
+    assert [line.split("  ")[0] for line in output.splitlines()] == [each.id for each in KNOWN if expected(each)]
+
+
+def test_list_of_nothing(told) -> None:  # noqa: ANN001
+    assert told("list", "nothing.*")[0] == 1
+
+
+def test_unknown_chapter(told) -> None:  # noqa: ANN001
+    status, _, error = told("list", "--chapter=proces")
+    assert status == 2
+    assert error.startswith("mpspec: --chapter=proces: the chapters are process, ")
+
+
+def test_explain(told) -> None:  # noqa: ANN001
+    status, output, _ = told("explain", "process.pid.of-child")
+    assert status == 0
+    assert output.startswith("process.pid.of-child\n")
+    assert "https://docs.python.org/3." in output
+    assert "pytest --backend=NAME --requirement=process.pid.of-child" in output
+
+
+def test_explain_gives_the_nearest(told) -> None:  # noqa: ANN001
+    status, _, error = told("explain", "process.pid.of-chidl")
+    assert status == 2
+    assert "no requirement has the id 'process.pid.of-chidl'. The nearest are: process.pid.of-child" in error
+    assert error.strip().endswith("mpspec list")
+
+
+@pytest.mark.parametrize("command", [[], *([command] for command in COMMANDS)], ids=str)
+def test_help_has_an_example(capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--help"])
+    assert ended.value.code == 0
+    assert "example: mpspec " in " ".join(capsys.readouterr().out.split())
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    output = capsys.readouterr().out
+    assert all(f"\n    {command}" in output for command in COMMANDS)
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"mpspec {mpspec.__version__}\n"
+
+
+@pytest.mark.parametrize("words", [[], ["lsit"], ["list", "--edition=2.7"]], ids=" ".join)
+def test_unusable_words(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert "usage: mpspec" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (["--backend=tests.misbehaving:behave", "-k", "not_alive"], 0),
+        (["--backend=tests.misbehaving:fail"], 1),
+        (["--backend", "tests.misbehaving:behave"], 0),
+        (["--backend=nobody"], 2),
+        (["--backend=stdlib", "--no-such-option"], 2),
+        (["--start-method=fork"], 0),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else str(value),
+)
+def test_run_is_pytest(conformance: Conformance, words: list[str], status: int) -> None:
+    done = conformance.command("mpspec", "run", *words, "--requirement=process.is-alive.before-start", "-n0", "-q")
+    assert done.returncode == status, done.stdout + done.stderr
+
+
+
+
+@pytest.mark.parametrize("words", [["list"], ["list", "--json"]], ids=" ".join)
+def test_closed_pipe(conformance: Conformance, words: list[str]) -> None:
+    program = "import sys; from mpspec.cli import main; sys.exit(main())"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, *words],
+        env=conformance.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
+
+
+def test_commands_that_do_not_run_tests_do_without_pytest(conformance: Conformance) -> None:
+    program = "import sys; from mpspec.cli import main; main(['list']); sys.exit('pytest' in sys.modules)"
+    assert conformance.command(sys.executable, "-c", program).returncode == 0
