@@ -25,6 +25,7 @@ import sys
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -80,7 +81,7 @@ class Result:
 
 
 @contextmanager
-def peer(serve: Callable[[], None]) -> Iterator[int]:
+def peer(serve: Callable[[], object]) -> Iterator[int]:
     """Run *serve* over and over in another process; give its id."""
     pid = os.fork()
     if not pid:
@@ -335,14 +336,14 @@ def operations() -> Iterator[tuple[str, Setup]]:
         for size, payload in PAYLOADS.items():
             yield (
                 f"pipe {kind} one-way {size}",
-                lambda mp, p=payload, d=duplex: pipe_one_way(mp, p, duplex=d),
+                partial(pipe_one_way, payload=payload, duplex=duplex),
             )
         for size, payload in PAYLOADS.items():
             yield (
                 f"pipe {kind} round trip {size}",
-                lambda mp, p=payload, d=duplex: pipe_round_trip(mp, p, duplex=d),
+                partial(pipe_round_trip, payload=payload, duplex=duplex),
             )
-        yield f"pipe {kind} creation", lambda mp, d=duplex: pipe_creation(mp, duplex=d)
+        yield f"pipe {kind} creation", partial(pipe_creation, duplex=duplex)
     for duplex in (True, False):
         kind = "duplex" if duplex else "simplex"
         for size, payload in PAYLOADS.items():
@@ -350,9 +351,7 @@ def operations() -> Iterator[tuple[str, Setup]]:
             for back, what in ((False, "one-way"), (True, "round trip"))[: 1 + duplex]:
                 yield (
                     f"pipe {kind} bytes {what} {size}",
-                    lambda mp, p=data, d=duplex, b=back: pipe_bytes(
-                        mp, p, duplex=d, there_and_back=b
-                    ),
+                    partial(pipe_bytes, payload=data, duplex=duplex, there_and_back=back),
                 )
     yield "poll, empty", lambda mp: pipe_poll(mp, ready=False)
     yield "poll, ready", lambda mp: pipe_poll(mp, ready=True)
@@ -364,13 +363,13 @@ def operations() -> Iterator[tuple[str, Setup]]:
 def _queues() -> Iterator[tuple[str, Setup]]:
     small = PAYLOADS["small"]
     for size, payload in PAYLOADS.items():
-        yield f"queue one-way {size}", lambda mp, p=payload: queue_one_way(mp, p)
-        yield f"queue round trip {size}", lambda mp, p=payload: queue_round_trip(mp, p)
+        yield f"queue one-way {size}", partial(queue_one_way, payload=payload)
+        yield f"queue round trip {size}", partial(queue_round_trip, payload=payload)
     yield "queue alone small", lambda mp: queue_alone(mp, small)
     for size in ("small", "64K"):
         yield (
             f"bounded queue one-way {size}",
-            lambda mp, p=PAYLOADS[size]: queue_one_way(mp, p, maxsize=16),
+            partial(queue_one_way, payload=PAYLOADS[size], maxsize=16),
         )
     yield "bounded queue alone small", lambda mp: queue_alone(mp, small, maxsize=16)
     yield "joinable queue one-way small", lambda mp: queue_joined(mp, small)
@@ -378,15 +377,15 @@ def _queues() -> Iterator[tuple[str, Setup]]:
     for size in ("small", "1K", "64K", "1M"):
         yield (
             f"simple queue one-way {size}",
-            lambda mp, p=PAYLOADS[size]: queue_one_way(mp, p, "SimpleQueue"),
+            partial(queue_one_way, payload=PAYLOADS[size], kind="SimpleQueue"),
         )
         yield (
             f"simple queue round trip {size}",
-            lambda mp, p=PAYLOADS[size]: queue_round_trip(mp, p, "SimpleQueue"),
+            partial(queue_round_trip, payload=PAYLOADS[size], kind="SimpleQueue"),
         )
     yield "simple queue alone small", lambda mp: queue_alone(mp, small, "SimpleQueue")
     for kind in ("Queue", "JoinableQueue", "SimpleQueue"):
-        yield f"{kind} creation", lambda mp, k=kind: queue_creation(mp, k)
+        yield f"{kind} creation", partial(queue_creation, kind=kind)
 
 
 def _listeners() -> Iterator[tuple[str, Setup]]:
@@ -395,10 +394,10 @@ def _listeners() -> Iterator[tuple[str, Setup]]:
             for back, what in ((False, "one-way"), (True, "round trip")):
                 yield (
                     f"{family} {what} {size}",
-                    lambda mp, p=payload, f=family, b=back: listener(mp, p, f, there_and_back=b),
+                    partial(listener, payload=payload, family=family, there_and_back=back),
                 )
-        yield f"{family} connect", lambda mp, f=family: connecting(mp, f, None)
-        yield f"{family} connect with a key", lambda mp, f=family: connecting(mp, f, b"key")
+        yield f"{family} connect", partial(connecting, family=family, authkey=None)
+        yield f"{family} connect with a key", partial(connecting, family=family, authkey=b"key")
 
 
 def place(measured: Measured, *, together: bool) -> None:

@@ -48,7 +48,11 @@ CAPABILITIES = {
     "pool": Capability("Pool", ("Pool",)),
     "wait": Capability("connection.wait", ("connection:wait",)),
     "listeners": Capability("Listener and Client", ("connection:Listener", "connection:Client")),
+    "listeners.addresses": Capability("listeners are sockets of the operating system, with an address and a family"),
+    "authentication": Capability("the ends of a connection prove that they hold the same key", ("connection:deliver_challenge", "connection:answer_challenge")),
+    "logging": Capability("the package has a logger", ("get_logger", "log_to_stderr")),
     "shared_memory": Capability("shared_memory", ("shared_memory:SharedMemory", "shared_memory:ShareableList")),
+    "shared_memory.managers": Capability("SharedMemoryManager", ("managers:SharedMemoryManager",)),
 }  # fmt: skip
 
 # What can't be done to activities that are threads of the test's own process.

@@ -17,7 +17,7 @@ from mpspec.journal import Journal
 from mpspec.recorder import Recorder
 from mpspec.registry import Registry
 from mpspec.reports import json as json_report
-from mpspec.reports import terminal
+from mpspec.reports import progress
 from mpspec.supervision import Supervisor, adopt_orphans
 from mpspec.workers import INPUT, Workers
 
@@ -75,7 +75,7 @@ class _Session:
         folder = Path(tempfile.mkdtemp(prefix="mpspec-"))
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
         if _has_terminal(config):
-            manager.register(terminal.Progress(config), "mpspec-progress")
+            manager.register(progress.Progress(config), "mpspec-progress")
         manager.register(json_report, "mpspec-json")
         manager.register(Recorder(config, self._registry, folder), "mpspec-recorder")
         if config.option.collectonly:

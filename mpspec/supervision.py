@@ -72,6 +72,7 @@ class Supervisor:
         self._progress = _Progress()
         self._warm: set[Backend] = set()
         self._sessions = contextlib.ExitStack()
+        self._unusable: dict[Backend, Exception] = {}
         self._claims: dict[str, frozenset[str]] = {}
         self._must_go = False
         self._held: list[str] = []
@@ -102,7 +103,10 @@ class Supervisor:
             return
         self._warm.add(backend)
         os.environ.update(backend.environment)
-        self._sessions.enter_context(backend.session())
+        try:
+            self._sessions.enter_context(backend.session())
+        except Exception as error:  # noqa: BLE001 - whatever it is, each test of the backend tells it
+            self._unusable[backend] = error
         self._claims[backend.name] = backend.claims()
         self._journal.tell_unclaimed(backend.name, backend.unclaimed())
         for method in backend.start_methods:
@@ -125,6 +129,9 @@ class Supervisor:
         if requirement is None:
             return
         variant = variant_of(item)
+        if (error := self._unusable.get(variant.backend)) is not None:
+            message = f"the backend's session can't be entered: {type(error).__name__}: {error}"
+            raise RuntimeError(message) from error
         lacking = sorted(requirement.capabilities - self._claims[variant.backend.name])
         if lacking:
             self._skip(Verdict.NOT_OFFERED, f"the backend does not claim {', '.join(lacking)}")

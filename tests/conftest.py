@@ -15,6 +15,8 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).parents[1]
+# Each run compiles the suite anew when it may not keep what it compiled.
+_NOT_INHERITED = ("PYTEST_", "COV_", "PYTHONDONTWRITEBYTECODE")
 
 
 class Conformance:
@@ -24,7 +26,7 @@ class Conformance:
         self.folder = folder
         self.mark = f"{os.getpid()}-{time.monotonic_ns()}"
         self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))},
+            **{name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)},
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)]),
             "MPSPEC_TESTS_MARK": self.mark,
             "COLUMNS": "80",

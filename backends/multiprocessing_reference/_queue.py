@@ -241,5 +241,13 @@ class Queue:
         self._joins = False
         self._feeder.cancel_join()
 
+    def _terminate_broken(self) -> None:
+        """Close a queue whose readers are dead: nobody waits for what they did not read.
+
+        The executor of `concurrent.futures` calls it when a worker was killed.
+        """
+        self.cancel_join_thread()
+        self.close()
+
     def _closed_error(self) -> ValueError:
         return ValueError(f"Queue {self!r} is closed: this process closed it, and can't use it now")

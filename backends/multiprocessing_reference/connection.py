@@ -18,6 +18,7 @@ from .reduction import share_fd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
     from typing import Any, Self
 
@@ -60,6 +61,11 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the module offers
     return value
 
 
+# The transports of open connections. When the collector finds a connection in a cycle, it would
+# finalize the socket before it, and a socket then warns that it was not closed.
+_transports: set[Transport] = set()
+
+
 class _Use:
     """What somebody wanted of a connection, as error messages say it."""
 
@@ -89,6 +95,7 @@ class Connection:
 
     def _open(self, transport: Transport, readable: bool, writable: bool) -> None:  # noqa: FBT001
         self._transport: Transport | None = transport
+        _transports.add(transport)
         self._readable, self._writable = readable, writable
         # What the hot paths look at: None when the direction is not, or no longer, possible.
         self._reader = transport if readable else None
@@ -134,6 +141,7 @@ class Connection:
         transport, self._transport = self._transport, None
         self._reader = self._writer = None
         if transport is not None:
+            _transports.discard(transport)
             transport.close()
 
     def send(self, obj: object) -> None:
@@ -250,10 +258,11 @@ class Connection:
     ) -> None:
         self.close()
 
-    def __del__(self) -> None:
+    def __del__(self, _forget: Callable[[Transport], None] = _transports.discard) -> None:
         # The slots are unset when __init__ refused its arguments.
         transport = getattr(self, "_transport", None)
         if transport is not None:
+            _forget(transport)
             transport.close()
 
     def __repr__(self) -> str:

@@ -36,6 +36,7 @@ __all__ = [
     "ProcessError",
     "SpawnContext",
     "TimeoutError",
+    "assert_spawning",
     "default_context",
 ]
 
@@ -245,3 +246,10 @@ def _concrete(method: str) -> BaseContext:
         message = f"cannot find context for {method!r}: the start methods are {', '.join(names)}"
         raise ValueError(message)
     return _contexts[method]
+
+
+def assert_spawning(obj: object) -> None:
+    """Raise RuntimeError unless *obj* is pickled for the start of a process, to be inherited."""
+    from .reduction import require_spawning
+
+    require_spawning(obj)

@@ -287,10 +287,11 @@ def _set_facts(mp):
     receiver, sender = mp.package.Pipe(duplex=False)
     process = mp.package.Process(target=_send_facts, args=(mp, sender))
     process.start()
+    sender.close()
     child = receiver.recv()
     process.join()
     context = [mp.get_context(other).get_start_method(), mp.get_context().get_start_method()]
-    mp.set_start_method(other, force=True)
+    outcome_of(mp.set_start_method, other, force=True)
     return {
         "returned": returned,
         "again": again,
@@ -490,3 +491,98 @@ def test_start_method_in_a_child(mp):
 
 def _method(mp):
     return mp.get_start_method()
+
+
+def _fork_with_a_thread(mp):
+    import threading
+    import warnings
+
+    release = threading.Event()
+    thread = threading.Thread(target=release.wait)
+    thread.start()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        run(mp, _nothing)
+    release.set()
+    thread.join()
+    return [warning.category.__name__ for warning in caught]
+
+
+@requirement("contexts.fork.warns-with-threads")
+def test_fork_with_threads_warns(mp):
+    """``start()`` warns of the threads that the child will not have."""
+    assert "DeprecationWarning" in call(_fork_with_a_thread, mp, timeout=mp.timeout)
+
+
+def _none_facts(mp):
+    """In a new interpreter: what comes of setting None."""
+    mp.set_start_method(None)
+    default = mp.get_start_method(allow_none=True)
+    mp.set_start_method(None, force=True)
+    return {"default": default, "unset": mp.get_start_method(allow_none=True), "again": mp.get_start_method()}
+
+
+@requirement("contexts.set-start-method.none-by-force")
+def test_start_method_unset(mp):
+    """After ``set_start_method(None, force=True)`` there is no start method."""
+    facts = _facts(mp, _none_facts)
+    assert facts["unset"] is None
+
+
+@requirement("contexts.set-start-method.none")
+def test_start_method_set_to_none(mp):
+    """After ``set_start_method(None)`` the default is the start method."""
+    facts = _facts(mp, _none_facts)
+    assert facts["default"] == facts["again"] == _facts(mp, _default_facts)["default"]
+
+
+def _after_get_context(mp):
+    mp.get_context()
+    return mp.get_start_method(allow_none=True)
+
+
+@requirement("contexts.get-context.sets-default")
+def test_default_context_sets_the_method(mp):
+    """After ``get_context()`` the start method is the default."""
+    assert _facts(mp, _after_get_context) == _facts(mp, _default_facts)["default"]
+
+
+def _after_start(mp):
+    process = mp.package.Process(target=_nothing)
+    process.start()
+    process.join()
+    return [mp.get_start_method(allow_none=True), outcome_of(mp.set_start_method, "spawn")[0]]
+
+
+@requirement("contexts.global.set-by-use")
+def test_start_sets_the_method(mp):
+    """After a process was started the start method is the default, and can't be set."""
+    assert _facts(mp, _after_start) == [_facts(mp, _default_facts)["default"], "RuntimeError"]
+
+
+def _leave_segment(mp, sender):
+    import signal
+
+    segment = mp.shared_memory.SharedMemory(create=True, size=16)
+    sender.send(segment.name)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _name_of_leftover(mp):
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_leave_segment, args=(mp, sender))
+    process.start()
+    name = receiver.recv()
+    process.join()
+    segment = mp.shared_memory.SharedMemory(name)  # it is still there, while the program goes on
+    segment.close()
+    return name
+
+
+@requirement("contexts.tracker.unlinks-leftovers")
+def test_leftovers_are_unlinked(mp):
+    """The segment of a killed child is gone when the program has ended."""
+    from mpspec.observing import wait_until
+
+    name = call(_name_of_leftover, mp, timeout=mp.timeout)
+    wait_until(lambda: not os.path.exists(f"/dev/shm/{name}"), mp.timeout, f"segment {name} gone")  # noqa: PTH110, S108 - as the system keeps it

@@ -771,7 +771,7 @@ def test_an_abandoned_pool_is_terminated(mp):
         warnings.simplefilter("ignore", ResourceWarning)
         del pool
         gc.collect()
-    worker.join(mp.timeout)
+    worker.join(mp.timeout / 5)
     assert not worker.is_alive()
 
 

@@ -119,6 +119,7 @@ def test_constructor_takes_keywords(mp):
         group=None, target=_send, name="given", args=(sender, 1), kwargs={"two": 2}, daemon=False
     )
     process.start()
+    sender.close()
     received = receiver.recv()
     process.join()
     assert (received, process.name, process.daemon) == (((1,), {"two": 2}), "given", False)
@@ -130,6 +131,7 @@ def test_constructor_order(mp):
     receiver, sender = mp.Pipe(duplex=False)
     process = mp.Process(None, _send, "given", (sender, 1), {"two": 2})
     process.start()
+    sender.close()
     received = receiver.recv()
     process.join()
     assert (received, process.name) == (((1,), {"two": 2}), "given")
@@ -178,6 +180,7 @@ def test_constructor_with_a_list_of_arguments(mp):
     receiver, sender = mp.Pipe(duplex=False)
     process = mp.Process(target=_send, args=[sender, 1, 2])
     process.start()
+    sender.close()
     received = receiver.recv()
     process.join()
     assert received == ((1, 2), {})
@@ -190,6 +193,7 @@ def test_constructor_with_keyword_arguments(mp):
     receiver, sender = mp.Pipe(duplex=False)
     process = mp.Process(target=_send, kwargs={"connection": sender, "a": 1, "b": [2]})
     process.start()
+    sender.close()
     received = receiver.recv()
     process.join()
     assert received == ((), {"a": 1, "b": [2]})
@@ -261,6 +265,7 @@ def test_subclass_with_a_constructor(mp):
     receiver, sender = mp.Pipe(duplex=False)
     process = _subclass(mp, "WithConstructor")(sender, ["kept"])
     process.start()
+    sender.close()
     value, _ = receiver.recv()
     process.join()
     assert value == ["kept"]
@@ -593,7 +598,7 @@ def test_daemon_ends_with_its_parent(mp):
     let_go.send("return from run")
     parent.join()
     # Neither the parent nor the daemon lives, or one of them would hold the other end.
-    assert receiver.poll(mp.timeout), "the daemon lives"
+    assert receiver.poll(mp.timeout / 5), "the daemon lives"
     with raises(EOFError):
         receiver.recv()
     tell.close()
@@ -622,7 +627,7 @@ def test_daemon_is_ended_by_sigterm(mp):
     receiver, sender = mp.Pipe(duplex=False)
     run(mp, _start_daemon_that_tells_its_signal, mp, sender)
     sender.close()
-    assert receiver.poll(mp.timeout), "the daemon lives"
+    assert receiver.poll(mp.timeout / 5), "the daemon lives"
     assert receiver.recv() == signal.SIGTERM
 
 
@@ -650,6 +655,8 @@ def _leave_child_behind(mp, waiting, sender):
 @requirement("process.non-daemonic.joined-at-parent-exit")
 def test_children_are_joined_at_exit(mp):
     """A process that has returned from run() lives on until its child has ended."""
+    from mpspec.observing import wait_until_asleep  # noqa: PLC0415 - children need no psutil
+
     receiver, sender = mp.Pipe(duplex=False)
     waiting, tell = mp.Pipe(duplex=False)
     process = mp.Process(target=_leave_child_behind, args=(mp, waiting, sender))
@@ -658,6 +665,8 @@ def test_children_are_joined_at_exit(mp):
     assert receiver.recv() == "run returns"
     process.join(0.05)
     assert process.is_alive()
+    # It waits: the interpreter's own end, which takes a while too, does not sleep.
+    wait_until_asleep(process.pid, process.pid, mp.timeout / 5)
     tell.send("end")
     process.join()
     assert receiver.recv() == "about to end"
@@ -1249,10 +1258,11 @@ def test_active_children(mp):
 @requirement("process.active-children.excludes-ended")
 def test_active_children_without_the_ended(mp):
     """``active_children()`` leaves out a child that has ended, joined or not."""
+    from mpspec.observing import wait_until  # noqa: PLC0415 - children need no psutil
+
     process = mp.Process(target=_nothing)
     process.start()
-    assert _is_ready(process.sentinel, mp.timeout)
-    assert process not in mp.active_children()
+    wait_until(lambda: process not in mp.active_children(), mp.timeout, "the child not active")
     process.join()
     assert process not in mp.active_children()
 
@@ -1266,7 +1276,8 @@ def test_active_children_joins(mp):
     pid = child.process.pid
     child.tell.send("end")
     wait_until(lambda: child.process not in mp.active_children(), mp.timeout, "the child not active")
-    assert _is_gone(pid)
+    # A fork server, whose child it is, may be a moment behind.
+    wait_until(lambda: _is_gone(pid), mp.timeout / 5, "the child gone")
 
 
 def _is_gone(pid):

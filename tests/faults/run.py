@@ -20,6 +20,7 @@ import signal
 import sys
 import tempfile
 import time
+import types
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -157,6 +158,8 @@ class Runner:
         os.dup2(output, 2)
         os.chdir(place)
         sys.path.insert(0, str(place))
+        # Or each child under spawn would import this program, and pytest with it.
+        sys.modules["__main__"] = types.ModuleType("__main__")
         os.environ["PYTHONPATH"] = str(place)
         sys.stdout.flush()
         os._exit(int(pytest.main(arguments)))

@@ -55,10 +55,30 @@ def test_claims_are_probed(conformance: Conformance, workers: int) -> None:
 
 def test_missing_contexts_are_the_backends_fault(conformance: Conformance) -> None:
     conformance.write("conftest.py", CONFTEST.replace("contexts=Contexts.NONE,", ""))
-    conformance.write("claimed.py", MODULE + "    del get_context\n")
+    conformance.write("claimed.py", MODULE.rstrip() + ", get_context\n")
     _, report, output = conformance.report("--backend=claimant", "--requirement=process.start", "-n0")
     assert [record["verdict"] for record in report["results"]] == ["FAIL"], output
     assert "claimed has no contexts: no get_context" in report["results"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("claim", "module", "told"),
+    [
+        ("session=lambda: 1 / 0", "", "the backend's session can't be entered: ZeroDivisionError"),
+        ("", "raise RuntimeError('out of order')", "RuntimeError: out of order"),
+        ("", "no module", "SyntaxError"),
+    ],
+    ids=["session", "import", "syntax"],
+)
+def test_backend_that_can_not_be_used_fails_its_tests(
+    conformance: Conformance, claim: str, module: str, told: str
+) -> None:
+    conformance.write("conftest.py", CONFTEST.replace("contexts=Contexts.NONE,", f"contexts=Contexts.NONE, {claim}"))
+    conformance.write("claimed.py", module or MODULE)
+    status, report, output = conformance.report("--backend=claimant", "--requirement=process.start", "-n0")
+    assert status == 1, output
+    assert [record["verdict"] for record in report["results"]] == ["FAIL"], output
+    assert told in report["results"][0]["message"]
 
 
 def test_nothing_is_said_of_a_backend_that_claims_what_it_has(conformance: Conformance) -> None:

@@ -1,0 +1,792 @@
+"""Tests of the chapter listeners."""
+
+import array
+import contextlib
+import gc
+import os
+import socket
+import stat
+
+from mpspec.children import CallerThread, outcome_of, raises
+from mpspec.marks import requirement
+
+KEY = b"secret password"
+
+
+def _socket_of(connection):
+    """The socket that a connection uses, under another descriptor."""
+    return socket.socket(fileno=os.dup(connection.fileno()))
+
+
+def _talk(client, accepted):
+    """Let each end of a connection say something; gives what the other received."""
+    client.send("from the client")
+    accepted.send("from the listener")
+    return accepted.recv(), client.recv()
+
+
+HEARD = ("from the client", "from the listener")
+
+
+# Accepting and connecting
+
+
+@requirement("listeners.accept.returns-connection")
+def test_accept_returns_a_connection(mp):
+    """accept() returns a Connection object."""
+    with mp.connection.Listener() as listener:
+        _client = mp.connection.Client(listener.address)
+        assert isinstance(listener.accept(), mp.connection.Connection)
+
+
+@requirement("listeners.client.returns-connection")
+def test_client_returns_a_connection(mp):
+    """Client() gives a Connection object."""
+    with mp.connection.Listener() as listener:
+        client = mp.connection.Client(listener.address)
+        assert isinstance(client, mp.connection.Connection)
+        listener.accept()
+
+
+@requirement("listeners.client.connects")
+def test_client_and_accepted_connection_are_the_two_ends(mp):
+    """What Client()'s connection sends accept()'s receives, and the other way round."""
+    with mp.connection.Listener() as listener:
+        client = mp.connection.Client(listener.address)
+        assert _talk(client, listener.accept()) == HEARD
+
+
+@requirement("listeners.accept.bytes")
+def test_connections_carry_bytes(mp):
+    """send_bytes() and recv_bytes() work between a client and its listener, on each family."""
+    for family in ("AF_INET", "AF_UNIX"):
+        with mp.connection.Listener(family=family) as listener:
+            client = mp.connection.Client(listener.address)
+            accepted = listener.accept()
+        client.send_bytes(b"there")
+        accepted.send_bytes(b"")
+        accepted.send_bytes(b"back" * 5000)
+        received = (accepted.recv_bytes(), client.recv_bytes(), client.recv_bytes())
+        assert received == (b"there", b"", b"back" * 5000)
+
+
+@requirement("listeners.accept.end-of-file")
+def test_closing_a_client_ends_its_connection(mp):
+    """recv() of an accepted connection raises EOFError once the client is closed, on each family."""
+    for family in ("AF_INET", "AF_UNIX"):
+        with mp.connection.Listener(family=family) as listener:
+            client = mp.connection.Client(listener.address)
+            accepted = listener.accept()
+        client.send("last words")
+        client.close()
+        assert accepted.recv() == "last words"
+        with raises(EOFError):
+            accepted.recv()
+
+
+@requirement("listeners.accept.blocks-until-connection")
+def test_accept_waits_for_a_client(mp):
+    """accept() blocks until somebody connects."""
+    with mp.connection.Listener() as listener:
+        caller = CallerThread(mp, listener, "accept")
+        caller.until_blocked()
+        client = mp.connection.Client(listener.address)
+        assert _talk(client, caller.result()) == HEARD
+
+
+@requirement("listeners.accept.one-connection-each")
+def test_each_accept_gives_another_connection(mp):
+    """Several clients of one listener have a connection each."""
+    with mp.connection.Listener() as listener:
+        clients, accepted = [], []
+        for number in range(3):
+            clients.append(mp.connection.Client(listener.address))
+            accepted.append(listener.accept())
+            clients[-1].send(number)
+        assert [connection.recv() for connection in accepted] == [0, 1, 2]
+
+
+def _visit(mp, address):
+    with mp.connection.Client(address) as connection:
+        connection.send(connection.recv() * 2)
+
+
+@requirement("listeners.client.other-process")
+def test_child_connects_to_its_parent(mp):
+    """Another process, which knows the address alone, can connect: on each family."""
+    for family in ("AF_INET", "AF_UNIX"):
+        with mp.connection.Listener(family=family) as listener:
+            process = mp.Process(target=_visit, args=(mp, listener.address))
+            process.start()
+            with listener.accept() as connection:
+                connection.send(21)
+                assert connection.recv() == 42
+            process.join()
+
+
+def _receive_visitor(mp, sender):
+    with mp.connection.Listener() as listener:
+        sender.send(listener.address)
+        with listener.accept() as connection:
+            connection.send(21)
+            sender.send(connection.recv())
+
+
+@requirement("listeners.accept.in-child")
+def test_parent_connects_to_its_child(mp):
+    """A child can listen, and tell others its address."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_receive_visitor, args=(mp, sender))
+    process.start()
+    _visit(mp, receiver.recv())
+    assert receiver.recv() == 42
+    process.join()
+
+
+@requirement("listeners.client.nobody-listens")
+def test_client_without_listener(mp, tmp_path):
+    """Client() raises OSError where nobody listens."""
+    with raises(OSError):
+        mp.connection.Client(str(tmp_path / "socket"))
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        with raises(OSError):
+            mp.connection.Client(bound.getsockname())
+
+
+@requirement("listeners.listener.address-in-use")
+def test_second_listener_at_an_address(mp, tmp_path):
+    """A listener at an address where another one listens raises OSError, and does it no harm."""
+    for address in (str(tmp_path / "socket"), ("127.0.0.1", 0)):
+        with mp.connection.Listener(address) as listener:
+            with raises(OSError):
+                mp.connection.Listener(listener.address)
+            client = mp.connection.Client(listener.address)
+            assert _talk(client, listener.accept()) == HEARD
+
+
+# Closing
+
+
+@requirement("listeners.close.refuses-accept")
+def test_closed_listener_accepts_nothing(mp):
+    """accept() of a closed listener raises."""
+    listener = mp.connection.Listener()
+    listener.close()
+    with raises(Exception):
+        listener.accept()
+
+
+@requirement("listeners.close.refusal-is-oserror")
+def test_error_of_a_closed_listener(mp):
+    """accept() of a closed listener raises OSError."""
+    listener = mp.connection.Listener()
+    listener.close()
+    with raises(OSError):
+        listener.accept()
+
+
+@requirement("listeners.close.refuses-clients")
+def test_nobody_connects_to_a_closed_listener(mp):
+    """Client() raises when the listener at the address was closed, on each family."""
+    for family in ("AF_INET", "AF_UNIX"):
+        listener = mp.connection.Listener(family=family)
+        address = listener.address
+        mp.connection.Client(address).close()
+        listener.close()
+        with raises(OSError):
+            mp.connection.Client(address)
+
+
+@requirement("listeners.close.removes-file")
+def test_file_of_a_unix_socket_goes_with_it(mp, tmp_path):
+    """close() removes the file of a Unix domain socket."""
+    path = tmp_path / "socket"
+    listener = mp.connection.Listener(str(path))
+    assert path.exists()
+    listener.close()
+    assert not path.exists()
+
+
+@requirement("listeners.close.frees-address")
+def test_address_can_be_used_again(mp, tmp_path):
+    """A new listener can take the address of one that was closed, even after it had clients."""
+    for address in (str(tmp_path / "socket"), ("127.0.0.1", 0)):
+        with mp.connection.Listener(address) as listener:
+            used = listener.address
+            client = mp.connection.Client(used)
+            listener.accept().close()
+        with mp.connection.Listener(used) as listener:
+            assert listener.address == used
+        client.close()
+
+
+@requirement("listeners.close.when-garbage-collected")
+def test_listener_is_closed_when_it_is_garbage_collected(mp):
+    """Nobody can connect to a listener that no reference is left to, on each family."""
+    for family in ("AF_INET", "AF_UNIX"):
+        listener = mp.connection.Listener(family=family)
+        address = listener.address
+        mp.connection.Client(address).close()
+        del listener
+        gc.collect()
+        with raises(OSError):
+            mp.connection.Client(address)
+
+
+@requirement("listeners.close.keeps-connections")
+def test_accepted_connections_outlive_the_listener(mp):
+    """Connections that were accepted go on when the listener is closed."""
+    listener = mp.connection.Listener()
+    client = mp.connection.Client(listener.address)
+    accepted = listener.accept()
+    listener.close()
+    assert _talk(client, accepted) == HEARD
+
+
+@requirement("listeners.close.more-than-once")
+def test_second_close_does_nothing(mp):
+    """close() of a closed listener does nothing."""
+    listener = mp.connection.Listener()
+    listener.close()
+    assert listener.close() is None
+
+
+@requirement("listeners.context-manager.enter-returns-listener")
+def test_listener_as_context_manager(mp):
+    """The target of ``with`` is the listener."""
+    listener = mp.connection.Listener()
+    with listener as entered:
+        assert entered is listener
+
+
+@requirement("listeners.context-manager.exit-closes")
+def test_end_of_the_context_closes(mp):
+    """At the end of ``with``, by an exception too, the listener is closed."""
+    for error in (None, LookupError):
+        with contextlib.ExitStack() as stack:
+            if error:
+                stack.enter_context(raises(error))
+            with mp.connection.Listener() as listener:
+                mp.connection.Client(listener.address)
+                listener.accept()
+                if error:
+                    raise error
+        with raises(Exception):
+            listener.accept()
+
+
+# What a listener tells of itself
+
+
+@requirement("listeners.address.as-given")
+def test_address_is_the_one_given(mp, tmp_path):
+    """``address`` is the path, or the pair of host and port, that the listener was made with."""
+    path = str(tmp_path / "socket")
+    with mp.connection.Listener(path) as listener:
+        assert listener.address == path
+    with mp.connection.Listener(("127.0.0.1", 0)) as listener:
+        pair = listener.address
+    with mp.connection.Listener(pair) as listener:
+        assert listener.address == pair
+        assert pair[0] == "127.0.0.1"
+
+
+@requirement("listeners.address.port-chosen")
+def test_address_has_the_port_that_was_chosen(mp):
+    """For port 0 ``address`` has the port that the operating system chose: clients connect to it."""
+    with mp.connection.Listener(("127.0.0.1", 0)) as listener:
+        assert listener.address[1] > 0
+        client = mp.connection.Client(listener.address)
+        assert _talk(client, listener.accept()) == HEARD
+
+
+@requirement("listeners.address.read-only")
+def test_address_cannot_be_set(mp):
+    """``address`` is read-only."""
+    with mp.connection.Listener() as listener, raises(AttributeError):
+        listener.address = "elsewhere"
+
+
+@requirement("listeners.last-accepted.none-at-first")
+def test_last_accepted_before_anything_was_accepted(mp):
+    """``last_accepted`` is None as long as no connection was accepted."""
+    with mp.connection.Listener() as listener:
+        assert listener.last_accepted is None
+
+
+@requirement("listeners.last-accepted.address-of-client")
+def test_last_accepted_is_the_clients_address(mp):
+    """``last_accepted`` is the address of the client's socket: of the last one that was accepted."""
+    with mp.connection.Listener(family="AF_INET") as listener:
+        for _ in range(2):
+            client = mp.connection.Client(listener.address)
+            listener.accept()
+            with _socket_of(client) as client_socket:
+                assert listener.last_accepted == client_socket.getsockname()
+
+
+@requirement("listeners.last-accepted.none-without-address")
+def test_last_accepted_of_a_client_without_address(mp):
+    """The socket of a client of a Unix domain socket has no address: ``last_accepted`` is None."""
+    with mp.connection.Listener(family="AF_UNIX") as listener:
+        _client = mp.connection.Client(listener.address)
+        listener.accept()
+        assert listener.last_accepted is None
+
+
+@requirement("listeners.last-accepted.read-only")
+def test_last_accepted_cannot_be_set(mp):
+    """``last_accepted`` is read-only."""
+    with mp.connection.Listener() as listener, raises(AttributeError):
+        listener.last_accepted = "elsewhere"
+
+
+# Families and addresses
+
+
+@requirement("listeners.listener.parameters")
+def test_parameters_of_listener(mp, tmp_path):
+    """Listener takes address, family, backlog, authkey, in this order or by these names."""
+    path = str(tmp_path / "socket")
+    by_name = {"address": path, "family": "AF_UNIX", "backlog": 1, "authkey": KEY}
+    for positional in ((), (path,), (path, "AF_UNIX"), (path, "AF_UNIX", 1), (path, "AF_UNIX", 1, KEY)):
+        named = dict(list(by_name.items())[len(positional) :])
+        with mp.connection.Listener(*positional, **named) as listener:
+            caller = CallerThread(mp, listener, "accept")
+            client = mp.connection.Client(path, authkey=KEY)
+            assert _talk(client, caller.result()) == HEARD
+
+
+@requirement("listeners.client.parameters")
+def test_parameters_of_client(mp, tmp_path):
+    """Client takes address, family, authkey, in this order or by these names."""
+    path = str(tmp_path / "socket")
+    by_name = {"address": path, "family": "AF_UNIX", "authkey": KEY}
+    with mp.connection.Listener(path, authkey=KEY) as listener:
+        for positional in ((), (path,), (path, "AF_UNIX"), (path, "AF_UNIX", KEY)):
+            named = dict(list(by_name.items())[len(positional) :])
+            caller = CallerThread(mp, listener, "accept")
+            client = mp.connection.Client(*positional, **named)
+            assert _talk(client, caller.result()) == HEARD
+
+
+@requirement("listeners.family.inet")
+def test_family_inet(mp):
+    """'AF_INET' is a TCP socket, whose address is a tuple of a string and an integer."""
+    with mp.connection.Listener(family="AF_INET") as listener:
+        host, port = listener.address
+        with socket.create_connection(listener.address):
+            accepted = listener.accept()
+    assert (type(listener), type(host), type(port)) == (mp.connection.Listener, str, int)
+    with _socket_of(accepted) as accepted_socket:
+        assert (accepted_socket.family, accepted_socket.type) == (socket.AF_INET, socket.SOCK_STREAM)
+
+
+@requirement("listeners.family.unix")
+def test_family_unix(mp, tmp_path):
+    """'AF_UNIX' is a Unix domain socket, whose address is the name of its file."""
+    path = str(tmp_path / "socket")
+    with mp.connection.Listener(path, family="AF_UNIX") as listener:
+        assert stat.S_ISSOCK(os.stat(path).st_mode)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(path)
+            accepted = listener.accept()
+    with _socket_of(accepted) as accepted_socket:
+        assert accepted_socket.family == socket.AF_UNIX
+
+
+@requirement("listeners.family.pipe-is-windows-only")
+def test_family_pipe(mp, tmp_path):
+    """'AF_PIPE' is refused where there are no Windows named pipes."""
+    with contextlib.chdir(tmp_path):
+        with raises(Exception):
+            mp.connection.Listener("name", family="AF_PIPE")
+        with raises(Exception):
+            mp.connection.Listener(family="AF_PIPE")
+
+
+@requirement("listeners.family.unknown-refused")
+def test_family_unknown(mp):
+    """A family that is no family's name is refused."""
+    with raises(Exception):
+        mp.connection.Listener(family="AF_NONSENSE")
+
+
+@requirement("listeners.family.refusal-is-valueerror")
+def test_error_of_a_family(mp):
+    """Listener and Client raise ValueError for 'AF_PIPE', where there are no Windows named pipes."""
+    with raises(ValueError):
+        mp.connection.Listener(family="AF_PIPE")
+    with raises(ValueError):
+        mp.connection.Client("nowhere", family="AF_PIPE")
+
+
+@requirement("listeners.family.inferred-from-tuple")
+def test_family_of_a_tuple(mp):
+    """Without a family, or with None, a tuple is an 'AF_INET' address."""
+    for arguments in ((), (None,)):
+        with mp.connection.Listener(("127.0.0.1", 0), *arguments) as listener:
+            client = mp.connection.Client(listener.address, *arguments)
+            accepted = listener.accept()
+        with _socket_of(client) as one, _socket_of(accepted) as other:
+            assert (one.family, other.family) == (socket.AF_INET, socket.AF_INET)
+
+
+@requirement("listeners.family.inferred-from-string")
+def test_family_of_a_string(mp, tmp_path):
+    """Without a family, or with None, a string is an 'AF_UNIX' address."""
+    path = str(tmp_path / "socket")
+    for arguments in ((), (None,)):
+        with mp.connection.Listener(path, *arguments) as listener:
+            client = mp.connection.Client(path, *arguments)
+            accepted = listener.accept()
+        with _socket_of(client) as one, _socket_of(accepted) as other:
+            assert (one.family, other.family) == (socket.AF_UNIX, socket.AF_UNIX)
+
+
+@requirement("listeners.family.inferred-from-backslashes")
+def test_family_of_a_string_with_two_backslashes(mp, tmp_path):
+    """A string that begins with two backslashes is no 'AF_UNIX' address, though it could be a path."""
+    with contextlib.chdir(tmp_path), mp.connection.Listener(family="AF_UNIX") as listener:
+        with raises(Exception):
+            mp.connection.Listener(r"\\.\pipe\PipeName")
+        os.symlink(listener.address, r"\\.\pipe\PipeName")
+        with raises(Exception):
+            mp.connection.Client(r"\\.\pipe\PipeName")
+
+
+@requirement("listeners.family.given-beats-format")
+def test_family_given_to_listener(mp, tmp_path):
+    """Listener takes the family that it is given, whatever the address looks like."""
+    with contextlib.chdir(tmp_path), mp.connection.Listener(r"\\name", family="AF_UNIX"):
+        assert stat.S_ISSOCK(os.stat(r"\\name").st_mode)
+
+
+@requirement("listeners.client.family-given-beats-format")
+def test_family_given_to_client(mp, tmp_path):
+    """Client takes the family that it is given, whatever the address looks like."""
+    with contextlib.chdir(tmp_path), mp.connection.Listener(family="AF_UNIX") as listener:
+        os.symlink(listener.address, r"\\name")
+        client = mp.connection.Client(r"\\name", family="AF_UNIX")
+        assert _talk(client, listener.accept()) == HEARD
+
+
+@requirement("listeners.address.unknown-format")
+def test_address_of_no_known_form(mp):
+    """An address that is neither a tuple nor a string is refused, by Listener and Client."""
+    with raises(Exception):
+        mp.connection.Listener(7)
+    with raises(Exception):
+        mp.connection.Client(7)
+
+
+@requirement("listeners.address.host-name")
+def test_host_by_name(mp):
+    """The host of an 'AF_INET' address may be a name, of Listener and Client."""
+    with mp.connection.Listener(("localhost", 0)) as listener:
+        client = mp.connection.Client(("localhost", listener.address[1]))
+        assert _talk(client, listener.accept()) == HEARD
+
+
+@requirement("listeners.address.all-interfaces")
+def test_every_interface(mp):
+    """A listener at '0.0.0.0' is reached at '127.0.0.1'."""
+    with mp.connection.Listener(("0.0.0.0", 0)) as listener:
+        assert listener.address[0] == "0.0.0.0"
+        client = mp.connection.Client(("127.0.0.1", listener.address[1]))
+        assert _talk(client, listener.accept()) == HEARD
+
+
+@requirement("listeners.address.default")
+def test_default_address(mp):
+    """Listeners without arguments, or with None for them, have addresses of their own."""
+    with mp.connection.Listener() as one, mp.connection.Listener(None, None) as other:
+        assert one.address != other.address
+        for listener in (one, other):
+            client = mp.connection.Client(listener.address)
+            assert _talk(client, listener.accept()) == HEARD
+
+
+@requirement("listeners.address.default-of-family")
+def test_default_address_of_a_family(mp):
+    """With a family alone a free address of that family is chosen."""
+    for family in ("AF_INET", "AF_UNIX"):
+        with mp.connection.Listener(family=family) as listener:
+            client = mp.connection.Client(listener.address)
+            with _socket_of(client) as client_socket:
+                assert client_socket.family == getattr(socket, family)
+            assert _talk(client, listener.accept()) == HEARD
+
+
+@requirement("listeners.family.default-unix")
+def test_default_family(mp):
+    """Where there are Unix domain sockets they are what a listener uses by default."""
+    with mp.connection.Listener() as listener:
+        with _socket_of(mp.connection.Client(listener.address)) as client_socket:
+            assert client_socket.family == socket.AF_UNIX
+
+
+@requirement("listeners.address.default-unix-is-private")
+def test_default_file_is_private(mp):
+    """The default file of a Unix domain socket lies in a directory that is its owner's alone."""
+    with mp.connection.Listener(family="AF_UNIX") as listener:
+        assert stat.S_ISSOCK(os.stat(listener.address).st_mode)
+        directory = os.stat(os.path.dirname(listener.address))
+    assert (directory.st_uid, stat.S_IMODE(directory.st_mode) & 0o077) == (os.getuid(), 0)
+
+
+def _room(address):
+    """How many connections a Unix domain socket holds that nobody has accepted."""
+    with contextlib.ExitStack() as clients:
+        for number in range(50):
+            client = clients.enter_context(socket.socket(socket.AF_UNIX))
+            client.setblocking(False)
+            try:
+                client.connect(address)
+            except BlockingIOError:
+                return number
+    return None
+
+
+def _room_of_plain_socket(path, backlog):
+    """The same, of a socket that listens with that backlog."""
+    with socket.socket(socket.AF_UNIX) as plain:
+        plain.bind(path)
+        plain.listen(backlog)
+        return _room(path)
+
+
+@requirement("listeners.backlog.default")
+def test_default_backlog(mp, tmp_path):
+    """A listener holds as many connections as a socket that listens with a backlog of 1."""
+    with mp.connection.Listener(family="AF_UNIX") as listener:
+        assert _room(listener.address) == _room_of_plain_socket(str(tmp_path / "plain"), 1)
+
+
+@requirement("listeners.backlog.given")
+def test_backlog_given(mp, tmp_path):
+    """A listener holds as many connections as a socket that listens with the backlog given."""
+    for backlog in (2, 7):
+        with mp.connection.Listener(family="AF_UNIX", backlog=backlog) as listener:
+            expected = _room_of_plain_socket(str(tmp_path / str(backlog)), backlog)
+            assert _room(listener.address) == expected
+
+
+# Keys
+
+
+@requirement("listeners.authkey.same")
+def test_same_key(mp):
+    """Listener and Client with the same key connect, on each family."""
+    for family in ("AF_INET", "AF_UNIX"):
+        with mp.connection.Listener(family=family, authkey=KEY) as listener:
+            caller = CallerThread(mp, listener, "accept")
+            client = mp.connection.Client(listener.address, authkey=KEY)
+            assert _talk(client, caller.result()) == HEARD
+
+
+@requirement("listeners.authkey.other-raises-at-client")
+def test_other_key_at_the_client(mp):
+    """Client() raises AuthenticationError when the listener has another key."""
+    with mp.connection.Listener(authkey=KEY) as listener:
+        caller = CallerThread(mp, listener, "accept")
+        with raises(mp.AuthenticationError):
+            mp.connection.Client(listener.address, authkey=b"another key")
+        outcome_of(caller.result)
+
+
+@requirement("listeners.authkey.other-raises-at-accept")
+def test_other_key_at_the_listener(mp):
+    """accept() raises AuthenticationError when the client has another key."""
+    with mp.connection.Listener(authkey=KEY) as listener:
+        caller = CallerThread(mp, listener, "accept")
+        outcome_of(mp.connection.Client, listener.address, authkey=b"another key")
+        with raises(mp.AuthenticationError):
+            caller.result()
+
+
+@requirement("listeners.authkey.accepts-others-after-failure")
+def test_listener_goes_on_after_a_failure(mp):
+    """After a client with another key was turned away the listener accepts one with the right key."""
+    with mp.connection.Listener(authkey=KEY) as listener:
+        caller = CallerThread(mp, listener, "accept")
+        outcome_of(mp.connection.Client, listener.address, authkey=b"another key")
+        outcome_of(caller.result)
+        caller = CallerThread(mp, listener, "accept")
+        client = mp.connection.Client(listener.address, authkey=KEY)
+        assert _talk(client, caller.result()) == HEARD
+
+
+@requirement("listeners.authkey.client-that-leaves")
+def test_client_that_closes_instead_of_answering(mp):
+    """accept() raises when the client closes its end before it has proved anything."""
+    with mp.connection.Listener(authkey=KEY) as listener:
+        mp.connection.Client(listener.address).close()
+        with raises(EOFError, OSError, mp.AuthenticationError):
+            listener.accept()
+
+
+@requirement("listeners.authkey.none")
+def test_no_key(mp):
+    """With None for the key, at both ends, accept() asks for nothing and Client() expects nothing."""
+    with mp.connection.Listener(authkey=None) as listener:
+        client = mp.connection.Client(listener.address, authkey=None)
+        accepted = listener.accept()
+        assert (client.poll(), accepted.poll()) == (False, False)
+        assert _talk(client, accepted) == HEARD
+
+
+@requirement("listeners.authkey.empty-is-a-key")
+def test_empty_key(mp):
+    """A listener whose key is the empty byte string authenticates its clients nevertheless."""
+    with mp.connection.Listener(authkey=b"") as listener:
+        client = mp.connection.Client(listener.address)
+        caller = CallerThread(mp, listener, "accept")
+        caller.until_blocked()
+        client.close()
+        outcome_of(caller.result)
+
+
+@requirement("listeners.authkey.not-bytes-refused")
+def test_key_that_is_no_byte_string(mp):
+    """Listener and Client refuse a key that is text."""
+    with raises(Exception):
+        mp.connection.Listener(authkey="secret password")
+    with mp.connection.Listener() as listener, raises(Exception):
+        mp.connection.Client(listener.address, authkey="secret password")
+
+
+@requirement("listeners.authkey.refusal-is-typeerror")
+def test_error_of_a_key_that_is_no_byte_string(mp):
+    """The error of a key that is text is a TypeError."""
+    with raises(TypeError):
+        mp.connection.Listener(authkey="secret password")
+    with mp.connection.Listener() as listener, raises(TypeError):
+        mp.connection.Client(listener.address, authkey="secret password")
+
+
+# Challenges
+
+
+def conversation(mp, key):
+    """What is said when a challenge is answered: challenge, reply and welcome."""
+    near, delivers = mp.Pipe()
+    far, answers = mp.Pipe()
+    deliverer = CallerThread(mp, mp.connection, "deliver_challenge", delivers, key)
+    answerer = CallerThread(mp, mp.connection, "answer_challenge", answers, key)
+    said = []
+    for source, target in ((near, far), (far, near), (near, far)):
+        said.append(source.recv_bytes())
+        target.send_bytes(said[-1])
+    assert (deliverer.result(), answerer.result()) == (None, None)
+    return said
+
+
+@requirement("listeners.deliver-challenge.random")
+def test_challenges_differ(mp):
+    """Each call of deliver_challenge() sends another message."""
+    challenges = []
+    for _ in range(3):
+        near, far = mp.Pipe()
+        caller = CallerThread(mp, mp.connection, "deliver_challenge", far, KEY)
+        challenges.append(near.recv_bytes())
+        near.close()
+        outcome_of(caller.result)
+    assert len(set(challenges)) == 3
+
+
+@requirement("listeners.deliver-challenge.waits-for-reply")
+def test_deliver_challenge_waits(mp):
+    """deliver_challenge() blocks until the other end has replied."""
+    near, far = mp.Pipe()
+    caller = CallerThread(mp, mp.connection, "deliver_challenge", far, KEY)
+    caller.until_blocked()
+    mp.connection.answer_challenge(near, KEY)
+    assert caller.result() is None
+
+
+@requirement("listeners.deliver-challenge.welcomes")
+def test_the_right_reply_is_welcomed(mp):
+    """After the right reply a third message is sent, the welcome, and both functions return None."""
+    assert len(conversation(mp, KEY)) == 3
+
+
+@requirement("listeners.deliver-challenge.wrong-reply")
+def test_a_wrong_reply_is_an_error(mp):
+    """deliver_challenge() raises AuthenticationError when the reply is no digest, or another key's."""
+    near, far = mp.Pipe()
+    caller = CallerThread(mp, mp.connection, "deliver_challenge", far, KEY)
+    near.recv_bytes()
+    near.send_bytes(b"no digest")
+    with raises(mp.AuthenticationError):
+        caller.result()
+    near, far = mp.Pipe()
+    caller = CallerThread(mp, mp.connection, "deliver_challenge", far, KEY)
+    outcome_of(mp.connection.answer_challenge, near, b"another key")
+    with raises(mp.AuthenticationError):
+        caller.result()
+
+
+def reply_to(mp, challenge, key):
+    """What answer_challenge() replies to a challenge."""
+    near, far = mp.Pipe()
+    caller = CallerThread(mp, mp.connection, "answer_challenge", far, key)
+    near.send_bytes(challenge)
+    reply = near.recv_bytes()
+    near.close()
+    outcome_of(caller.result)
+    return reply
+
+
+@requirement("listeners.answer-challenge.digest-of-message-and-key")
+def test_reply_is_a_digest(mp):
+    """The reply is determined by the message and the key, and another for another of either."""
+    one, other = conversation(mp, KEY)[0], conversation(mp, KEY)[0]
+    reply = reply_to(mp, one, KEY)
+    assert reply_to(mp, one, KEY) == reply
+    assert reply_to(mp, one, b"another key") != reply
+    assert reply_to(mp, other, KEY) != reply
+
+
+@requirement("listeners.answer-challenge.no-welcome")
+def test_a_reply_that_is_not_welcome_is_an_error(mp):
+    """answer_challenge() raises AuthenticationError when what follows its reply is no welcome."""
+    challenge = conversation(mp, KEY)[0]
+    near, far = mp.Pipe()
+    caller = CallerThread(mp, mp.connection, "answer_challenge", far, KEY)
+    near.send_bytes(challenge)
+    near.recv_bytes()
+    near.send_bytes(b"go away")
+    with raises(mp.AuthenticationError):
+        caller.result()
+
+
+# The examples
+
+
+def _serve_example(mp, sender):
+    with mp.connection.Listener(("localhost", 0), authkey=KEY) as listener:
+        sender.send(listener.address)
+        with listener.accept() as connection:
+            sender.send(listener.last_accepted)
+            connection.send([2.25, None, "junk", float])
+            connection.send_bytes(b"hello")
+            connection.send_bytes(array.array("i", [42, 1729]))
+
+
+@requirement("listeners.example.server-and-client")
+def test_example_of_server_and_client(mp):
+    """The client of the documentation's example receives what its server sends, in another process."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_serve_example, args=(mp, sender))
+    process.start()
+    with mp.connection.Client(receiver.recv(), authkey=KEY) as connection:
+        with _socket_of(connection) as client_socket:
+            assert receiver.recv() == client_socket.getsockname()
+        assert connection.recv() == [2.25, None, "junk", float]
+        assert connection.recv_bytes() == b"hello"
+        numbers = array.array("i", [0, 0, 0, 0, 0])
+        assert connection.recv_bytes_into(numbers) == 2 * numbers.itemsize
+        assert list(numbers) == [42, 1729, 0, 0, 0]
+    process.join()

@@ -1,0 +1,240 @@
+"""Tests of the chapter logging. The logger is a program's: each fact is found out in a program of its own."""
+
+import os
+import sys
+
+from mpspec.marks import requirement
+from mpspec.programs import call
+
+# A level that no message of a program has by chance.
+LEVEL = 17
+
+
+def _facts(mp, function):
+    """The facts of a program, which all tests of a variant share."""
+    key = (repr(mp), function)
+    if key not in _known_facts:
+        _known_facts[key] = call(function, mp, timeout=mp.timeout)
+    return _known_facts[key]
+
+
+_known_facts = {}
+
+
+def _new_logger(mp):
+    """In a new interpreter: what the logger is like at first."""
+    import io
+    import logging
+
+    heard = io.StringIO()
+    logging.getLogger().addHandler(logging.StreamHandler(heard))
+    logger = mp.get_logger()
+    facts = {
+        "is a logger": isinstance(logger, logging.Logger),
+        "level": logger.level,
+        "handlers": len(logger.handlers),
+    }
+    logger.setLevel(LEVEL)
+    logger.addHandler(logging.NullHandler())
+    facts["again"] = [mp.get_logger() is logger, logger.level, len(logger.handlers)]
+    logger.error("nothing for the root")
+    logging.getLogger().error("for the root")
+    facts["heard by the root"] = heard.getvalue()
+    return facts
+
+
+@requirement("logging.get-logger.returns-logger")
+def test_get_logger(mp):
+    """get_logger() returns a Logger."""
+    assert _facts(mp, _new_logger)["is a logger"] is True
+
+
+@requirement("logging.get-logger.same-again")
+def test_get_logger_again(mp):
+    """A second call returns the same logger, with the level and the handler that it was given."""
+    assert _facts(mp, _new_logger)["again"] == [True, LEVEL, 1]
+
+
+@requirement("logging.get-logger.level-notset")
+def test_level_at_first(mp):
+    """A new logger's level is NOTSET, which is 0."""
+    assert _facts(mp, _new_logger)["level"] == 0
+
+
+@requirement("logging.get-logger.no-handler")
+def test_handlers_at_first(mp):
+    """A new logger has no handler."""
+    assert _facts(mp, _new_logger)["handlers"] == 0
+
+
+@requirement("logging.get-logger.does-not-propagate")
+def test_root_logger_hears_nothing(mp):
+    """A handler of the root logger gets the root's messages, and not this logger's."""
+    assert _facts(mp, _new_logger)["heard by the root"] == "for the root\n"
+
+
+def _logger_to_stderr(mp):
+    """In a new interpreter: what log_to_stderr does."""
+    import io
+    import logging
+
+    sys.stderr = io.StringIO()
+    mp.get_logger().setLevel(LEVEL)
+    logger = mp.log_to_stderr()
+    facts = {
+        "same": logger is mp.get_logger(),
+        "handlers": len(logger.handlers),
+        "level without": logger.level,
+    }
+    logger.warning("%s", "doomed")
+    logger.log(LEVEL - 1, "below the level")
+    logger.info("at the end")
+    mp.current_process().name = "renamed"
+    logger.error("by another name")
+    facts["written"] = sys.stderr.getvalue().splitlines()
+    mp.log_to_stderr(None)
+    facts["level None"] = logger.level
+    mp.log_to_stderr(logging.ERROR)
+    facts["level by position"] = logger.level
+    mp.log_to_stderr(level=logging.DEBUG)
+    facts["level by name"] = logger.level
+    return facts
+
+
+@requirement("logging.log-to-stderr.returns-logger")
+def test_log_to_stderr_returns_the_logger(mp):
+    """log_to_stderr() returns what get_logger() returns."""
+    assert _facts(mp, _logger_to_stderr)["same"] is True
+
+
+@requirement("logging.log-to-stderr.adds-handler")
+def test_log_to_stderr_adds_a_handler(mp):
+    """After log_to_stderr() the logger has a handler."""
+    assert _facts(mp, _logger_to_stderr)["handlers"] == 1
+
+
+@requirement("logging.log-to-stderr.writes")
+def test_log_to_stderr_writes(mp):
+    """The text of a message appears on sys.stderr."""
+    assert "doomed" in "\n".join(_facts(mp, _logger_to_stderr)["written"])
+
+
+@requirement("logging.log-to-stderr.format")
+def test_format_of_messages(mp):
+    """A line has the level's name and the process's in brackets, then the message."""
+    written = _facts(mp, _logger_to_stderr)["written"]
+    assert written[0] == "[WARNING/MainProcess] doomed"
+    assert "[INFO/MainProcess] at the end" in written
+
+
+@requirement("logging.log-to-stderr.name-of-the-moment")
+def test_name_in_messages(mp):
+    """A process that is given another name logs by that."""
+    assert _facts(mp, _logger_to_stderr)["written"][-1] == "[ERROR/renamed] by another name"
+
+
+@requirement("logging.log-to-stderr.level")
+def test_log_to_stderr_sets_the_level(mp):
+    """A level that is passed, by position or by name, becomes the logger's."""
+    facts = _facts(mp, _logger_to_stderr)
+    assert (facts["level by position"], facts["level by name"]) == (40, 10)
+
+
+@requirement("logging.log-to-stderr.level-kept")
+def test_log_to_stderr_keeps_the_level(mp):
+    """Without a level, and with None, the logger's stays what it was."""
+    facts = _facts(mp, _logger_to_stderr)
+    assert (facts["level without"], facts["level None"]) == (LEVEL, LEVEL)
+
+
+@requirement("logging.log-to-stderr.below-level")
+def test_messages_below_the_level(mp):
+    """What is below the level is not written; what comes after it is."""
+    written = "\n".join(_facts(mp, _logger_to_stderr)["written"])
+    assert "below the level" not in written
+    assert "at the end" in written
+
+
+def _standard_error_of(program, *args):
+    """Call something while all processes' standard error is a file; gives the file's lines."""
+    import tempfile
+
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+        program(*args)
+        file.seek(0)
+        return file.read().decode().splitlines()
+
+
+def _tell_level(mp, connection):
+    connection.send(mp.get_logger().level)
+
+
+def _children_level(mp):
+    """In a new interpreter: the level of a child's logger."""
+    mp.get_logger().setLevel(LEVEL)
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_tell_level, args=(mp, sender))
+    process.start()
+    level = receiver.recv()
+    process.join()
+    return level
+
+
+@requirement("logging.child.inherits-level")
+def test_child_inherits_the_level(mp):
+    """The level that the parent has set is the one of the child's logger."""
+    assert _facts(mp, _children_level) == LEVEL
+
+
+def _speak(mp):
+    mp.get_logger().warning("from the child")
+
+
+def _start_speaker(mp):
+    mp.log_to_stderr(LEVEL)
+    process = mp.Process(target=_speak, args=(mp,), name="speaker")
+    process.start()
+    process.join()
+
+
+def _children_messages(mp):
+    """In a new interpreter: what a child writes."""
+    return _standard_error_of(_start_speaker, mp)
+
+
+@requirement("logging.child.writes")
+def test_child_writes_to_stderr(mp):
+    """A child's message is written, once, with the child's name."""
+    lines = _facts(mp, _children_messages)
+    assert lines.count("[WARNING/speaker] from the child") == 1
+
+
+@requirement("logging.package.reports-processes")
+def test_package_logs(mp):
+    """With the level INFO there are messages about a child that are not the program's own."""
+    lines = _facts(mp, _children_messages)
+    assert [line for line in lines if line.startswith("[INFO/speaker] ")] != []
+
+
+def _session(mp):
+    import logging
+
+    logger = mp.log_to_stderr()
+    logger.setLevel(logging.INFO)
+    logger.warning("doomed")
+    manager = mp.Manager()
+    manager.shutdown()
+
+
+def _example(mp):
+    """In a new interpreter: what the documentation's session writes."""
+    return _standard_error_of(_session, mp)
+
+
+@requirement("logging.example.session")
+def test_example_session(mp):
+    """The main process's warning comes first, then reports of the process SyncManager-something."""
+    first, *others = _facts(mp, _example)
+    assert first == "[WARNING/MainProcess] doomed"
+    assert [line for line in others if line.startswith("[INFO/SyncManager-")] != []

@@ -1,0 +1,203 @@
+"""Tests of the chapter miscellaneous: functions of the package that belong to no class."""
+
+import os
+import sys
+
+from mpspec.children import outcome_of, raises, run
+from mpspec.marks import requirement
+from mpspec.programs import call
+
+
+@requirement("miscellaneous.cpu-count.of-system")
+def test_cpu_count(mp):
+    """``cpu_count()`` is ``os.cpu_count()``."""
+    assert mp.cpu_count() == os.cpu_count()
+
+
+def _count_on_one_cpu(mp):
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    return [mp.cpu_count(), os.cpu_count()]
+
+
+@requirement("miscellaneous.cpu-count.not-usable-cpus")
+def test_cpu_count_with_an_affinity(mp):
+    """A program that may use one CPU counts as many as before."""
+    counted, of_system = call(_count_on_one_cpu, mp, timeout=mp.timeout)
+    assert counted == of_system == os.cpu_count()
+
+
+@requirement("miscellaneous.cpu-count.undetermined")
+def test_cpu_count_undetermined(mp, monkeypatch):
+    """NotImplementedError when the operating system does not tell."""
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    with raises(NotImplementedError):
+        mp.cpu_count()
+
+
+def _cpu_count(mp):
+    return mp.cpu_count()
+
+
+@requirement("miscellaneous.cpu-count.option")
+def test_cpu_count_overridden(mp, monkeypatch):
+    """``-X cpu_count=5``, and the variable, make it 5."""
+    assert call(_cpu_count, mp, timeout=mp.timeout, options=("-X", "cpu_count=5")) == 5
+    monkeypatch.setenv("PYTHON_CPU_COUNT", "7")
+    assert call(_cpu_count, mp, timeout=mp.timeout) == 7
+
+
+@requirement("miscellaneous.active-children.is-list")
+def test_active_children_is_a_list(mp):
+    """``active_children()`` gives a list."""
+    assert isinstance(mp.active_children(), list)
+
+
+def _has_parent(mp):
+    return mp.parent_process() is not None
+
+
+@requirement("miscellaneous.parent-process.none-in-main")
+def test_no_parent_in_the_main_process(mp):
+    """A program's own process has no parent process."""
+    assert call(_has_parent, mp, timeout=mp.timeout) is False
+
+
+def _send(connection, word):
+    connection.send(word)
+
+
+@requirement("miscellaneous.freeze-support.no-effect")
+def test_freeze_support(mp):
+    """``freeze_support()`` gives None; children start as before, and may call it too."""
+    assert mp.freeze_support() is None
+    receiver, sender = mp.Pipe(duplex=False)
+    run(mp, _send, sender, "after freeze_support")
+    assert receiver.recv() == "after freeze_support"
+    assert run(mp, mp.freeze_support).exitcode == 0
+
+
+def _start_with(mp, interpreter):
+    mp.set_executable(interpreter)
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_send, args=(sender, "from the child"))
+    process.start()
+    word = receiver.recv()
+    process.join()
+    return word
+
+
+def _marking_interpreter(folder):
+    """An interpreter that leaves a mark beside itself each time it is started."""
+    script = folder / "interpreter"
+    script.write_text(f'#!/bin/sh\ntouch "$0.was-started"\nexec "{sys.executable}" "$@"\n')
+    script.chmod(0o755)
+    return script, folder / "interpreter.was-started"
+
+
+@requirement("miscellaneous.set-executable.is-used")
+def test_set_executable(mp, tmp_path):
+    """A spawned child is started with the interpreter that was set."""
+    script, mark = _marking_interpreter(tmp_path)
+    assert call(_start_with, mp, str(script), timeout=mp.timeout) == "from the child"
+    assert mark.exists()
+
+
+@requirement("miscellaneous.set-executable.path-like")
+def test_set_executable_to_a_path(mp, tmp_path):
+    """A ``pathlib.Path`` does what its text does."""
+    script, mark = _marking_interpreter(tmp_path)
+    assert call(_start_with, mp, script, timeout=mp.timeout) == "from the child"
+    assert mark.exists()
+
+
+# A module of the standard library that nothing here needs.
+_UNLIKELY = "sndhdr_unlikely"
+
+
+def _make_module(folder):
+    """A module that counts its imports in a file."""
+    (folder / f"{_UNLIKELY}.py").write_text(
+        "import os, pathlib\n"
+        "with (pathlib.Path(__file__).parent / 'imports').open('a') as file:\n"
+        "    file.write('imported ')\n"
+    )
+
+
+def _send_loaded(connection):
+    connection.send(_UNLIKELY in sys.modules)
+
+
+def _loaded_in_children(mp, folder, names, options):
+    """Whether children find the module loaded, after preloading."""
+    sys.path.insert(0, folder)
+    mp.context.set_forkserver_preload(names, **options)
+    found = []
+    for _ in range(2):
+        receiver, sender = mp.Pipe(duplex=False)
+        process = mp.Process(target=_send_loaded, args=(sender,))
+        process.start()
+        found.append(receiver.recv())
+        process.join()
+    return found
+
+
+def _preload(mp, folder, names, **options):
+    _make_module(folder)
+    return call(_loaded_in_children, mp, str(folder), names, options, timeout=mp.timeout)
+
+
+@requirement("miscellaneous.forkserver-preload.is-inherited")
+def test_preloaded_module(mp, tmp_path, monkeypatch):
+    """A preloaded module is loaded when a child begins; one that is not preloaded is not."""
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    assert _preload(mp, tmp_path, [_UNLIKELY]) == [True, True]
+    assert _preload(mp, tmp_path, []) == [False, False]
+
+
+@requirement("miscellaneous.forkserver-preload.imported-once")
+def test_preloaded_module_is_imported_once(mp, tmp_path, monkeypatch):
+    """Two children, one import."""
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    _preload(mp, tmp_path, [_UNLIKELY])
+    assert (tmp_path / "imports").read_text() == "imported "
+
+
+@requirement("miscellaneous.forkserver-preload.missing-is-ignored")
+def test_preload_of_a_missing_module(mp, tmp_path):
+    """A name that no module has does no harm."""
+    assert _preload(mp, tmp_path, ["no_such_module_anywhere"]) == [False, False]
+
+
+@requirement("miscellaneous.forkserver-preload.other-methods")
+def test_preload_under_another_method(mp, tmp_path, monkeypatch):
+    """A spawned child does not find the module loaded."""
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    assert _preload(mp, tmp_path, [_UNLIKELY]) == [False, False]
+
+
+def _redirected_preload(mp, folder, path, on_error):
+    """What starting children comes to, with the error stream in a file."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
+    os.dup2(descriptor, 2)
+    names = ["no_such_module_anywhere"]
+    return outcome_of(_loaded_in_children, mp, folder, names, {"on_error": on_error})[0]
+
+
+@requirement("miscellaneous.forkserver-preload.on-error-fail")
+def test_preload_that_fails(mp, tmp_path):
+    """The server's traceback names the module, and no child is started."""
+    stderr = tmp_path / "stderr"
+    outcome = call(_redirected_preload, mp, str(tmp_path), str(stderr), "fail", timeout=mp.timeout)
+    assert outcome != "returned"
+    assert "no_such_module_anywhere" in stderr.read_text()
+
+
+@requirement("miscellaneous.forkserver-preload.on-error-warn")
+def test_preload_that_warns(mp, tmp_path):
+    """The server's warning names the module, and children are started."""
+    stderr = tmp_path / "stderr"
+    options = ("-W", "always::ImportWarning")
+    arguments = (mp, str(tmp_path), str(stderr), "warn")
+    assert call(_redirected_preload, *arguments, timeout=mp.timeout, options=options) == "returned"
+    assert "ImportWarning" in stderr.read_text()
+    assert "no_such_module_anywhere" in stderr.read_text()
