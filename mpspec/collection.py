@@ -60,7 +60,9 @@ class SuiteModule(pytest.Module):
         try:
             self.obj = importlib.import_module(_module_name(self.path))
         except Exception as error:
-            message = f"{self.path} can't be imported:\n{''.join(traceback.format_exception(error))}"
+            message = (
+                f"{self.path} can't be imported:\n{''.join(traceback.format_exception(error))}"
+            )
             raise self.CollectError(message) from error
         return super().collect()
 
@@ -122,11 +124,15 @@ class Collection:
     def __init__(self, suites: list[Path]) -> None:
         self._suites = [SUITE_DIR, *suites]
 
-    def pytest_collect_directory(self, path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    def pytest_collect_directory(
+        self, path: Path, parent: pytest.Collector
+    ) -> pytest.Collector | None:
         """Take the folders of the suite."""
         return SuiteDirectory.from_parent(parent, path=path) if path in self._suites else None
 
-    def pytest_pycollect_makemodule(self, module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    def pytest_pycollect_makemodule(
+        self, module_path: Path, parent: pytest.Collector
+    ) -> pytest.Module | None:
         """Take the modules of the suite when they are named one by one."""
         return SuiteModule.of(parent, module_path) if module_path.parent in self._suites else None
 

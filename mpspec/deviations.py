@@ -3,13 +3,13 @@
 A file of them looks like this; fields marked with * may be left out::
 
     [[deviation]]
-    requirement = "queues.put.*"      # an id, or a pattern of ids with * and ?
-    variant = "stdlib-fork"           # * a variant, or a pattern of variants
-    verdict = "FAIL"                  # FAIL, HANG, CRASH or LEAK
+    requirement = "queues.put.*"  # an id, or a pattern of ids with * and ?
+    variant = "stdlib-fork"  # * a variant, or a pattern of variants
+    verdict = "FAIL"  # FAIL, HANG, CRASH or LEAK
     reason = "feeder threads are lost in a forked child"
-    link = "https://..."              # * where it is discussed
-    python = ">=3.12"                 # * the versions of Python that show it
-    implementation = "cpython"        # * the implementation of Python that shows it
+    link = "https://..."  # * where it is discussed
+    python = ">=3.12"  # * the versions of Python that show it
+    implementation = "cpython"  # * the implementation of Python that shows it
 """
 
 from __future__ import annotations
@@ -92,7 +92,9 @@ def read(file: Path) -> list[Deviation]:
 
 def _deviation(file: Path, number: int, entry: Mapping[str, Any]) -> Deviation:
     def refuse(what: str) -> UsageError:
-        return UsageError(f"deviations file {file}: entry {number} ({entry.get('requirement', 'no requirement')}): {what}")
+        return UsageError(
+            f"deviations file {file}: entry {number} ({entry.get('requirement', 'no requirement')}): {what}"
+        )
 
     fields = {field.name for field in dataclasses.fields(Deviation)} - {"source", "backend"}
     if unknown := sorted(entry.keys() - fields):
@@ -109,8 +111,12 @@ def _deviation(file: Path, number: int, entry: Mapping[str, Any]) -> Deviation:
     try:
         SpecifierSet(entry.get("python", ""))
     except InvalidSpecifier as error:
-        raise refuse(f"python = {entry['python']!r} is no version specifier such as '>=3.12,<3.14'") from error
-    return Deviation(**{**entry, "verdict": Verdict(entry["verdict"]), "source": f"{file.name}, entry {number}"})
+        raise refuse(
+            f"python = {entry['python']!r} is no version specifier such as '>=3.12,<3.14'"
+        ) from error
+    return Deviation(
+        **{**entry, "verdict": Verdict(entry["verdict"]), "source": f"{file.name}, entry {number}"}
+    )
 
 
 def find(deviations: Iterable[Deviation], requirement: str, variant: str) -> Deviation | None:

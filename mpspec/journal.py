@@ -55,7 +55,11 @@ class Journal:
     def begin(self, test: str, requirement: str, variant: Variant) -> None:
         """A test begins."""
         self._note.update(
-            test=test, id=requirement, backend=variant.backend.name, start_method=variant.start_method, running=True
+            test=test,
+            id=requirement,
+            backend=variant.backend.name,
+            start_method=variant.start_method,
+            running=True,
         )
         self._write()
 
@@ -104,7 +108,9 @@ class Journal:
 
     def tell_unclaimed(self, backend: str, capabilities: Sequence[str]) -> None:
         """A backend was probed, and has what it does not claim."""
-        (self._folder / f"{self._worker} unclaimed {backend}").write_text(json.dumps(capabilities), encoding="utf-8")
+        (self._folder / f"{self._worker} unclaimed {backend}").write_text(
+            json.dumps(capabilities), encoding="utf-8"
+        )
 
     def close(self) -> None:
         """Close the files."""

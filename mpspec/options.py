@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 def add(parser: pytest.Parser) -> None:
     """Add the options, in a group of their own."""
-    group = parser.getgroup("mpspec", "conformance with the documentation of multiprocessing (mpspec)")
+    group = parser.getgroup(
+        "mpspec", "conformance with the documentation of multiprocessing (mpspec)"
+    )
     group.addoption(
         "--backend", action="append", metavar="NAME", default=[],
         help="test this implementation: a registered name, a module that offers the API, or module:attribute for a "

@@ -5,18 +5,29 @@ from __future__ import annotations
 import base64
 import json
 import pickle
+import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from mpspec.api import Api
 
 _PROGRAM = """\
 import base64, json, pickle, sys
 sys.path[:] = json.loads(sys.argv[1])
 function, args = pickle.loads(base64.b64decode(sys.argv[2]))
 print(json.dumps(function(*args)))
+"""
+
+_SCRIPT = """\
+import base64, pickle
+mp = pickle.loads(base64.b64decode("{mp}"))
+{source}
 """
 
 
@@ -39,6 +50,25 @@ def call(function: Callable[..., object], *args: object, timeout: float, options
         message = f"the program ended with status {done.returncode}; its error stream:\n{done.stderr}"
         raise ProgramError(message)
     return json.loads(done.stdout)
+
+
+def run_script(mp: Api, source: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a program that stands in a file of its own, as its main module; the name ``mp`` is the API under test.
+
+    Args:
+        source: the program; children that do not fork import it once more.
+        text: what it finds on its standard input.
+
+    Raises:
+        subprocess.TimeoutExpired: it did not end.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder, "program.py")
+        pickled = base64.b64encode(pickle.dumps(mp)).decode()
+        script.write_text(_SCRIPT.format(mp=pickled, source=source), encoding="utf-8")
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        command = [sys.executable, str(script)]
+        return subprocess.run(command, input=text, capture_output=True, text=True, timeout=mp.timeout, check=False, env=environment)  # noqa: S603 - our own program
 
 
 class ProgramError(Exception):

@@ -52,7 +52,9 @@ class Recorder:
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Remember why the run ended early, and whether it was by a rule, such as ``-x``, that the user gave."""
         self._interrupted = str(excinfo.value) or excinfo.typename
-        self._by_rule = excinfo.type is not KeyboardInterrupt and self._interrupted.startswith("stopping after")
+        self._by_rule = excinfo.type is not KeyboardInterrupt and self._interrupted.startswith(
+            "stopping after"
+        )
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
@@ -65,13 +67,22 @@ class Recorder:
         self._registry.hook.mpspec_report(report=report, settings=self._settings)
         if exitstatus == pytest.ExitCode.INTERRUPTED and self._by_rule:
             exitstatus = pytest.ExitCode.TESTS_FAILED  # as without workers
-        if exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED}:
+        if exitstatus in {
+            pytest.ExitCode.OK,
+            pytest.ExitCode.TESTS_FAILED,
+            pytest.ExitCode.NO_TESTS_COLLECTED,
+        }:
             session.exitstatus = _status(report, exitstatus)
 
     def _finished(self) -> Report:
-        unclaimed = {each.name: journal.unclaimed(self._folder, each.name) for each in self._settings.backends}
+        unclaimed = {
+            each.name: journal.unclaimed(self._folder, each.name)
+            for each in self._settings.backends
+        }
         report = finish(self._results, self._settings, self._interrupted)
-        return dataclasses.replace(report, uncollected=tuple(self._uncollected), unclaimed=unclaimed)
+        return dataclasses.replace(
+            report, uncollected=tuple(self._uncollected), unclaimed=unclaimed
+        )
 
 
 def _status(report: Report, exitstatus: int) -> int:

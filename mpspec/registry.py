@@ -44,9 +44,13 @@ class Registry(pluggy.PluginManager):
         Raises:
             UsageError: it has a function ``mpspec_...`` that is no hook, or one that takes what the hook does not give.
         """
-        if any(name.startswith("mpspec_") for name in dir(plugin)) and not self.is_registered(plugin):
+        if any(name.startswith("mpspec_") for name in dir(plugin)) and not self.is_registered(
+            plugin
+        ):
             # By a name of its own: two conftest.py files may both be called "conftest".
-            self.register(plugin, f"{getattr(plugin, '__name__', type(plugin).__name__)}-{id(plugin)}")
+            self.register(
+                plugin, f"{getattr(plugin, '__name__', type(plugin).__name__)}-{id(plugin)}"
+            )
             self._check()
 
     def register(self, plugin: object, name: str | None = None) -> str | None:
@@ -96,14 +100,18 @@ class Registry(pluggy.PluginManager):
         except UsageError as error:
             nearest = difflib.get_close_matches(name, known, n=1)
             hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-            message = f"--backend={name}: {error}. The registered backends are {', '.join(known)}.{hint}"
+            message = (
+                f"--backend={name}: {error}. The registered backends are {', '.join(known)}.{hint}"
+            )
             raise UsageError(message) from error
 
 
 def _refused(error: pluggy.PluginValidationError) -> UsageError:
     known = [name for name in vars(hookspecs) if name.startswith("mpspec_")]
     place = getattr(error.plugin, "__file__", None) or repr(error.plugin)
-    return UsageError(f"{place}: {error}; the hooks are {', '.join(known)} (see mpspec/hookspecs.py)")
+    return UsageError(
+        f"{place}: {error}; the hooks are {', '.join(known)} (see mpspec/hookspecs.py)"
+    )
 
 
 def _installed(backend: Backend) -> Backend:

@@ -116,9 +116,13 @@ def _against_deviations(result: Result, settings: Settings) -> Result:
     if entry is None:
         return result
     if result.verdict is entry.verdict:
-        return dataclasses.replace(result, verdict=Verdict.EXPECTED, message=f"{entry.reason} [{result.message}]")
+        return dataclasses.replace(
+            result, verdict=Verdict.EXPECTED, message=f"{entry.reason} [{result.message}]"
+        )
     if result.verdict is Verdict.PASS:
-        message = f"listed as {entry.verdict.value} in {entry.source}, but it passes: take the entry out"
+        message = (
+            f"listed as {entry.verdict.value} in {entry.source}, but it passes: take the entry out"
+        )
         return dataclasses.replace(result, verdict=Verdict.UNEXPECTED_PASS, message=message)
     if result.verdict.is_departure:
         message = f"listed as {entry.verdict.value} in {entry.source}; now: {result.message}"

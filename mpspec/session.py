@@ -70,7 +70,9 @@ class _Session:
         manager = config.pluginmanager
         if worker_input is not None:
             os.setpgid(0, 0)  # so that whatever it started can be found when it is gone
-            _supervise(config, Path(worker_input[INPUT]), worker_input["workerid"], replaceable=True)
+            _supervise(
+                config, Path(worker_input[INPUT]), worker_input["workerid"], replaceable=True
+            )
             return
         folder = Path(tempfile.mkdtemp(prefix="mpspec-"))
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
@@ -108,7 +110,9 @@ def _target(config: pytest.Config, suites: list[Path]) -> None:
     config.option.continue_on_collection_errors = True
     # Verdicts do not depend on how the user's project treats warnings.
     config.addinivalue_line("filterwarnings", "default")
-    config.addinivalue_line("filterwarnings", "ignore:This process .* is multi-threaded:DeprecationWarning")
+    config.addinivalue_line(
+        "filterwarnings", "ignore:This process .* is multi-threaded:DeprecationWarning"
+    )
 
 
 def _has_terminal(config: pytest.Config) -> bool:

@@ -82,7 +82,10 @@ class Settings:
             requirement.level <= self.level
             and requirement.holds_in(self.edition_for(variant.backend))
             and requirement.speaks_of(variant.start_method)
-            and (not self.patterns or any(fnmatch.fnmatchcase(requirement.id, pattern) for pattern in self.patterns))
+            and (
+                not self.patterns
+                or any(fnmatch.fnmatchcase(requirement.id, pattern) for pattern in self.patterns)
+            )
         )
 
     def deviation(self, requirement: str, variant: str) -> Deviation | None:
@@ -98,7 +101,9 @@ class Settings:
             for requirement in self.specification
             if requirement.speaks_of(method)
         ]
-        return [entry for entry in self.deviations if not any(entry.matches(*pair) for pair in pairs)]
+        return [
+            entry for entry in self.deviations if not any(entry.matches(*pair) for pair in pairs)
+        ]
 
 
 def current_edition() -> str:
@@ -186,7 +191,9 @@ def _variants(backends: Sequence[Backend], wanted: Sequence[str]) -> tuple[Varia
     return tuple(variants)
 
 
-def _deviations(registry: Registry, backends: Sequence[Backend], files: Sequence[str]) -> list[Deviation]:
+def _deviations(
+    registry: Registry, backends: Sequence[Backend], files: Sequence[str]
+) -> list[Deviation]:
     found = [entry for file in files for entry in deviations.read(Path(file))]
     for backend in backends:
         for offered in registry.hook.mpspec_deviations(backend=backend):

@@ -2,23 +2,23 @@
 
 A chapter's file looks like this; fields marked with * may be left out::
 
-    chapter = "process"                      # the file's own name
+    chapter = "process"  # the file's own name
     title = "Process objects"
-    capability = "process"                   # what a backend must claim for the whole chapter
-    page = "library/multiprocessing.html"    # below https://docs.python.org/<edition>/
+    capability = "process"  # what a backend must claim for the whole chapter
+    page = "library/multiprocessing.html"  # below https://docs.python.org/<edition>/
 
     [[requirement]]
     id = "process.exitcode.killed-by-signal"
     text = "A process ended by signal N has the exit code -N."
     anchor = "multiprocessing.Process.exitcode"
-    level = "documented"                     # * documented, implied or de-facto
-    first = "3.12"                           # * first edition it holds for
-    last = "3.13"                            # * last edition it holds for
-    capabilities = ["process.signals"]       # * besides the chapter's
-    start_methods = ["fork"]                 # * the only start methods that it speaks of
-    needs = ["process.start"]                # * ids it rests on; when they fail, it is BLOCKED
-    disagreement = "..."                     # * where CPython departs from the text: both are accepted
-    page = "library/threading.html"          # * where it is not the chapter's
+    level = "documented"  # * documented, implied or de-facto
+    first = "3.12"  # * first edition it holds for
+    last = "3.13"  # * last edition it holds for
+    capabilities = ["process.signals"]  # * besides the chapter's
+    start_methods = ["fork"]  # * the only start methods that it speaks of
+    needs = ["process.start"]  # * ids it rests on; when they fail, it is BLOCKED
+    disagreement = "..."  # * where CPython departs from the text: both are accepted
+    page = "library/threading.html"  # * where it is not the chapter's
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from mpspec.capabilities import CAPABILITIES
 from mpspec.errors import SpecificationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 EDITIONS = ("3.11", "3.12", "3.13", "3.14", "3.15")
 START_METHODS = ("fork", "spawn", "forkserver")
@@ -99,6 +99,10 @@ class Requirement:
         return f"https://docs.python.org/{shown}/{self.page}#{self.anchor}"
 
 
+_FIELDS = frozenset(field.name for field in dataclasses.fields(Requirement)) - {"chapter"}
+
+
+@functools.cache
 def edition_key(edition: str) -> tuple[int, ...]:
     """Editions compare by this: 3.9 stands before 3.11."""
     return tuple(int(part) for part in edition.split("."))
@@ -111,7 +115,9 @@ class Specification:
         self._by_id: dict[str, Requirement] = {}
         for requirement in requirements:
             if requirement.id in self._by_id:
-                message = f"requirement {requirement.id!r} is defined twice: ids are unique; rename one"
+                message = (
+                    f"requirement {requirement.id!r} is defined twice: ids are unique; rename one"
+                )
                 raise SpecificationError(message)
             self._by_id[requirement.id] = requirement
         for requirement in self:
@@ -189,7 +195,10 @@ def read_chapter(file: Path) -> list[Requirement]:
         message = f"{file}: can't be read as a specification: {error}"
         raise SpecificationError(message) from error
     header = {key: value for key, value in data.items() if key != "requirement"}
-    if header.keys() != {"chapter", "title", "capability", "page"} or header["chapter"] != file.stem:
+    if (
+        header.keys() != {"chapter", "title", "capability", "page"}
+        or header["chapter"] != file.stem
+    ):
         message = (
             f"{file}: a chapter's file has chapter = {file.stem!r} (its own name), title, capability and page, "
             f"then [[requirement]] tables; found {sorted(header)}"
@@ -204,23 +213,25 @@ def read_chapter(file: Path) -> list[Requirement]:
 
 def _requirement(file: Path, header: Mapping[str, Any], entry: Mapping[str, Any]) -> Requirement:
     def refuse(what: str) -> SpecificationError:
-        return SpecificationError(f"{file}: requirement {entry.get('id', '(without id)')!r}: {what}")
+        return SpecificationError(
+            f"{file}: requirement {entry.get('id', '(without id)')!r}: {what}"
+        )
 
-    fields = {field.name for field in dataclasses.fields(Requirement)} - {"chapter"}
-    if unknown := sorted(entry.keys() - fields):
-        raise refuse(f"unknown fields {unknown}; known are {sorted(fields)}")
+    if unknown := sorted(entry.keys() - _FIELDS):
+        raise refuse(f"unknown fields {unknown}; known are {sorted(_FIELDS)}")
     if missing := sorted({"id", "text", "anchor"} - entry.keys()):
         raise refuse(f"lacks {missing}")
-    if wrong := sorted(entry.keys() - _LISTS - {name for name, value in entry.items() if isinstance(value, str)}):
-        raise refuse(f"{wrong} must be text")
-    if wrong := sorted(name for name in entry.keys() & _LISTS if not _is_list_of_text(entry[name])):
-        raise refuse(f"{wrong} must be lists of text")
+    _check_types(entry, refuse)
     if not _ID.fullmatch(entry["id"]):
-        raise refuse("an id is lower case words, dotted by subject: process.exitcode.killed-by-signal")
+        raise refuse(
+            "an id is lower case words, dotted by subject: process.exitcode.killed-by-signal"
+        )
     capabilities = {header["capability"], *entry.get("capabilities", [])}
     if unknown := sorted(capabilities - CAPABILITIES.keys()):
         raise refuse(f"unknown capabilities {unknown}; known are {sorted(CAPABILITIES)}")
-    if unknown := sorted({entry.get("first", EDITIONS[0]), entry.get("last", EDITIONS[-1])} - {*EDITIONS}):
+    if unknown := sorted(
+        {entry.get("first", EDITIONS[0]), entry.get("last", EDITIONS[-1])} - {*EDITIONS}
+    ):
         raise refuse(f"unknown editions {unknown}; known are {list(EDITIONS)}")
     first, last = entry.get("first", EDITIONS[0]), entry.get("last", EDITIONS[-1])
     if edition_key(last) < edition_key(first):
@@ -229,8 +240,21 @@ def _requirement(file: Path, header: Mapping[str, Any], entry: Mapping[str, Any]
         raise refuse(f"unknown level {entry['level']!r}; known are {Level.labels()}")
     if unknown := sorted({*entry.get("start_methods", ())} - {*START_METHODS}):
         raise refuse(f"unknown start methods {unknown}; known are {list(START_METHODS)}")
+    return _made(header, entry)
+
+
+def _check_types(entry: Mapping[str, Any], refuse: Callable[[str], SpecificationError]) -> None:
+    if wrong := sorted(
+        entry.keys() - _LISTS - {name for name, value in entry.items() if isinstance(value, str)}
+    ):
+        raise refuse(f"{wrong} must be text")
+    if wrong := sorted(name for name in entry.keys() & _LISTS if not _is_list_of_text(entry[name])):
+        raise refuse(f"{wrong} must be lists of text")
+
+
+def _made(header: Mapping[str, Any], entry: Mapping[str, Any]) -> Requirement:
     given = dict(entry)
-    given["capabilities"] = frozenset(capabilities)
+    given["capabilities"] = frozenset({header["capability"], *entry.get("capabilities", ())})
     given["level"] = Level.from_label(entry.get("level", "documented"))
     given["start_methods"] = tuple(entry.get("start_methods", ()))
     given["needs"] = tuple(entry.get("needs", ()))

@@ -322,6 +322,11 @@ def warm_up(backend: Backend, method: str, deadline: Deadline) -> None:
             if "sharedctypes" in claims:
                 # A heap of shared memory keeps what it has taken from the system: make it large enough for any test.
                 api.Array("b", [0] * _HEAP)
+            if "pool" in claims:
+                pool = api.Pool(1)
+                pool.apply(int)
+                pool.terminate()
+                pool.join()
     except (Exception, Hang):  # noqa: BLE001, S110 - an unknown backend may fail in any way; see above
         pass
     finally:

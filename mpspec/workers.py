@@ -49,7 +49,7 @@ class Workers:
         self._again: collections.Counter[str] = collections.Counter()
 
     def pytest_sessionstart(self) -> None:
-        """Keep pytest-xdist from raising the alarm over each worker that ends: its test's verdict tells what happened."""
+        """Keep pytest-xdist from raising the alarm over each worker that ends: its test's verdict tells it."""
         for name, method in (("terminaldistreporter", "write_line"), ("dsession", "report_line")):
             plugin = self._config.pluginmanager.get_plugin(name)
             if plugin is not None:
@@ -60,7 +60,9 @@ class Workers:
             found = _ALARM.search(line)
             worker = found and (found[1] or found[2])
             note = journal.read(self._folder, worker) if worker else None
-            if note is None or not note.test:  # it never came to a test: there is no verdict that would tell
+            if (
+                note is None or not note.test
+            ):  # it never came to a test: there is no verdict that would tell
                 write(line)
             elif found and found[2] and self._config.option.verbose > 0:
                 write(f"{worker} has ended with its test, and is replaced")
@@ -80,7 +82,9 @@ class Workers:
             if hasattr(os, "pidfd_open"):
                 _when_ended(note.pid, leaks.kill_group)
 
-    def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport, sched: Scheduling) -> None:
+    def pytest_handlecrashitem(
+        self, crashitem: str, report: pytest.TestReport, sched: Scheduling
+    ) -> None:
         """Give the test that ended its worker a verdict.
 
         A worker that went on purpose has reported already; one that did not come to the test leaves it to another.
@@ -97,7 +101,10 @@ class Workers:
                 return
             sched.mark_test_pending(crashitem)
         if note is None or not (met and note.running) or note.warming:
-            report.outcome, report.when = "passed", "teardown"  # which pytest counts as no test of its own
+            report.outcome, report.when = (
+                "passed",
+                "teardown",
+            )  # which pytest counts as no test of its own
             return
         verdict = Verdict.HANG if note.dump else Verdict.CRASH
         message = "ended the process that ran the test"

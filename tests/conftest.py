@@ -26,7 +26,11 @@ class Conformance:
         self.folder = folder
         self.mark = f"{os.getpid()}-{time.monotonic_ns()}"
         self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)},
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith(_NOT_INHERITED)
+            },
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)]),
             "MPSPEC_TESTS_MARK": self.mark,
             "COLUMNS": "80",
@@ -42,9 +46,20 @@ class Conformance:
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command of its own there, ``mpspec`` with the interpreter of these tests among them."""
         if words[0] == "mpspec":
-            words = (sys.executable, "-c", "import sys; from mpspec.cli import main; sys.exit(main())", *words[1:])
+            words = (
+                sys.executable,
+                "-c",
+                "import sys; from mpspec.cli import main; sys.exit(main())",
+                *words[1:],
+            )
         return subprocess.run(
-            words, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=120, check=False
+            words,
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
@@ -91,7 +106,10 @@ class Conformance:
         found = []
         for process in psutil.process_iter():
             try:
-                if process.environ().get("MPSPEC_TESTS_MARK") == self.mark and process.status() != psutil.STATUS_ZOMBIE:
+                if (
+                    process.environ().get("MPSPEC_TESTS_MARK") == self.mark
+                    and process.status() != psutil.STATUS_ZOMBIE
+                ):
                     found.append(" ".join(process.cmdline()))
             except psutil.Error:
                 continue

@@ -4,7 +4,6 @@ Documentation: multiprocessing.managers.BaseManager.
 """
 
 # ruff: noqa: ANN401 - anything can be shared
-# ruff: noqa: PLC0415 - what not every process needs is imported where it is used
 # ruff: noqa: A002, FBT001, FBT002, PLR0913, PLR0917 - the documented signatures
 
 from __future__ import annotations

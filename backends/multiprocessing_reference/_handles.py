@@ -55,10 +55,12 @@ def recvfds(sock: socket, size: int) -> list[int]:
 def send_handle(conn: HasFileno, handle: int, destination_pid: int | None = None) -> None:  # noqa: ARG001 - for Windows
     """Send the descriptor *handle* over *conn*, a Pipe that is duplex or any Unix socket."""
     with socket(fileno=os.dup(conn.fileno())) as sock:
-        sendfds(blocking(sock), [handle])
+        blocking(sock)
+        sendfds(sock, [handle])
 
 
 def recv_handle(conn: HasFileno) -> int:
     """Return the descriptor that `send_handle` sent, owned by the caller; EOFError at the end."""
     with socket(fileno=os.dup(conn.fileno())) as sock:
-        return recvfds(blocking(sock), 1)[0]
+        blocking(sock)
+        return recvfds(sock, 1)[0]

@@ -15,7 +15,6 @@ Documentation: multiprocessing.managers.BaseProxy.
 """
 
 # ruff: noqa: ANN401 - anything can be shared
-# ruff: noqa: PLC0415 - what not every process needs is imported where it is used
 # ruff: noqa: N802 - names that programs know
 # ruff: noqa: FBT001, FBT002, PLR0913, PLR0917 - the signature that subclasses know
 # ruff: noqa: BLE001 - print() of a proxy shall work when its manager doesn't
@@ -24,6 +23,7 @@ Documentation: multiprocessing.managers.BaseProxy.
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 from functools import cache
 
@@ -79,8 +79,9 @@ class RemoteReference:
             return int(self.link.control("ticket", self.ident))
         return 0  # the server has gone; that the pickle is of no use is for its reader to find
 
-    def __del__(self) -> None:
-        self.link.drop(self.ident)
+    def __del__(self, _at_end: Callable[[], bool] = sys.is_finalizing) -> None:
+        if not _at_end():  # else the session ends by itself, and modules are empty already
+            self.link.drop(self.ident)
 
 
 class LocalReference:

@@ -9,7 +9,6 @@ Documentation: multiprocessing, section "Managers"; multiprocessing.managers.
 """
 
 # ruff: noqa: ANN401 - anything can be shared
-# ruff: noqa: PLC0415 - what not every process needs is imported where it is used
 # ruff: noqa: D102, N802 - the documented names; register() writes their docstrings
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ from .errors import ProcessError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from .shared_memory import ShareableList, SharedMemory
@@ -133,6 +132,16 @@ class SharedMemoryManager(BaseManager):
 
     Documentation: multiprocessing.managers.SharedMemoryManager.
     """
+
+    def start(
+        self, initializer: Callable[..., object] | None = None, initargs: Iterable[Any] = ()
+    ) -> None:
+        """Start a process that runs the server; see BaseManager.start."""
+        from . import resource_tracker
+
+        # A forked server would start a tracker of its own, and tell that one what it unlinks.
+        resource_tracker.ensure_running()
+        super().start(initializer, initargs)
 
     def SharedMemory(self, size: int) -> SharedMemory:
         """A new block of *size* bytes.

@@ -10,6 +10,7 @@ Documentation: multiprocessing.pool.
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -276,7 +277,9 @@ class Pool:
         if self._pid == os.getpid():  # a forked child leaves the block as well
             self.terminate()
 
-    def __del__(self) -> None:
+    def __del__(self, _at_end: Callable[[], bool] = sys.is_finalizing) -> None:
+        if _at_end():  # the workers have ended, and modules are empty already
+            return
         crew = self._crew
         if crew is None or self._pid != os.getpid():
             return

@@ -163,13 +163,16 @@ def _unlink(rtype: str, name: str) -> None:
 
 
 def _unlinker(rtype: str) -> Callable[[str], None]:
+    unlink: Callable[[str], None]
     if rtype == "semaphore":
         from _multiprocessing import sem_unlink
 
-        return sem_unlink
-    from _posixshmem import shm_unlink
+        unlink = sem_unlink
+    else:
+        from _posixshmem import shm_unlink
 
-    return shm_unlink
+        unlink = shm_unlink
+    return unlink
 
 
 def _report(text: str) -> None:

@@ -87,7 +87,9 @@ def _record(result: Result, settings: Settings) -> dict[str, Any]:
 
 def replace(path: Path, data: dict[str, Any]) -> None:
     """Put the data into the file, in one step for whoever reads it meanwhile."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8") as file:
+    with tempfile.NamedTemporaryFile(
+        "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8"
+    ) as file:
         json.dump(data, file, indent=1, ensure_ascii=False)
         file.write("\n")
     Path(file.name).chmod(0o644)
@@ -106,7 +108,10 @@ class Running:
         if self._settings.report is None:
             message = "there is no file to keep"
             raise ValueError(message)
-        replace(self._settings.report, to_data(Report((), interrupted="the run came to a sudden end"), self._settings))
+        replace(
+            self._settings.report,
+            to_data(Report((), interrupted="the run came to a sudden end"), self._settings),
+        )
         self._file = open(self._settings.report, "r+b", buffering=0)  # noqa: SIM115 - kept open for the run
         config.add_cleanup(self._file.close)
         text = self._settings.report.read_bytes()

@@ -35,7 +35,9 @@ class Progress:
 
     @property
     def _terminal(self) -> pytest.TerminalReporter | None:
-        plugin: pytest.TerminalReporter | None = self._config.pluginmanager.get_plugin("terminalreporter")
+        plugin: pytest.TerminalReporter | None = self._config.pluginmanager.get_plugin(
+            "terminalreporter"
+        )
         return plugin
 
     @property
@@ -51,7 +53,9 @@ class Progress:
         ]
         held = f"documentation {settings.edition}, level {settings.level.label}"
         lines = [*subjects, f"{held}, {len(settings.deviations)} listed deviations"]
-        return [f"{'        ' if number else 'mpspec: '}{line}" for number, line in enumerate(lines)]
+        return [
+            f"{'        ' if number else 'mpspec: '}{line}" for number, line in enumerate(lines)
+        ]
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Count what is to come (in one process)."""
@@ -101,8 +105,9 @@ class Progress:
             return
         chapter, variant = key
         done = self._total - sum(self._waiting.values())
-        # The eye looks for what is not a dot: the dots are told in a number.
-        letters = "".join(sorted(verdict.letter for verdict in verdicts if verdict is not Verdict.PASS))
+        # The eye looks for what is not a dot: the dots are told in a number. Worst first: the line may be cut.
+        others = sorted((verdict for verdict in verdicts if verdict is not Verdict.PASS), reverse=True)
+        letters = "".join(verdict.letter for verdict in others)
         passed = sum(verdict is Verdict.PASS for verdict in verdicts)
         percent = f"[{done * 100 // max(self._total, 1):3d}%]"
         text = f"{variant:<20} {chapter:<16} {passed:>4} of {len(verdicts):<4} {letters}"
@@ -117,9 +122,13 @@ class Progress:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the summary, when there is something to sum up."""
         if self._report is not None:
-            from mpspec.reports import terminal  # and with it rich, which workers and other runs do without
+            from mpspec.reports import (
+                terminal,
+            )  # and with it rich, which workers and other runs do without
 
-            terminal.summarize(terminalreporter, self._report, self._settings, self._config.option.deviations or ())
+            terminal.summarize(
+                terminalreporter, self._report, self._settings, self._config.option.deviations or ()
+            )
 
 
 def _methods(settings: Settings) -> dict[Backend, list[str]]:

@@ -38,7 +38,9 @@ _MOST_LINES = 6
 _INDENT = 10
 
 
-def summarize(terminal: pytest.TerminalReporter, report: Report, settings: Settings, lists: Sequence[str]) -> None:
+def summarize(
+    terminal: pytest.TerminalReporter, report: Report, settings: Settings, lists: Sequence[str]
+) -> None:
     """Print the table, the roots, and the sentence that says what it all comes to.
 
     Args:
@@ -59,7 +61,9 @@ def summarize(terminal: pytest.TerminalReporter, report: Report, settings: Setti
     )
     terminal.section("conformance")
     for text in report.uncollected:
-        console.print(f"[{_FAILURE_STYLE}]could not be collected:[/] {escape(text)}\n", soft_wrap=True)
+        console.print(
+            f"[{_FAILURE_STYLE}]could not be collected:[/] {escape(text)}\n", soft_wrap=True
+        )
     for backend in settings.backends:
         _print_table(console, backend, report, settings)
     _print_unclaimed(console, report)
@@ -92,12 +96,18 @@ def _print_table(console: Console, backend: Backend, report: Report, settings: S
     table.add_column(f"{backend.name} {backend.version}", style="bold", no_wrap=True)
     for method in methods:
         table.add_column(method, justify="left", no_wrap=False)
-    cells: dict[tuple[str, str], collections.Counter[Verdict]] = collections.defaultdict(collections.Counter)
+    cells: dict[tuple[str, str], collections.Counter[Verdict]] = collections.defaultdict(
+        collections.Counter
+    )
     for result in results:
         chapter = settings.specification[result.id].chapter
         for row in (chapter, "total"):
             cells[row, result.start_method][result.verdict] += 1
-    chapters = [name for name in settings.specification.chapters if any((name, method) in cells for method in methods)]
+    chapters = [
+        name
+        for name in settings.specification.chapters
+        if any((name, method) in cells for method in methods)
+    ]
     for row in chapters:
         table.add_row(row, *(_cell(cells[row, method]) for method in methods))
     table.add_section()
@@ -106,14 +116,18 @@ def _print_table(console: Console, backend: Backend, report: Report, settings: S
     occurring = sorted({result.verdict for result in results})
     for verdict in occurring:
         if verdict is not Verdict.PASS:
-            console.print(f"  {_styled(verdict, verdict.letter)} {verdict.value}: {verdict.meaning}")
+            console.print(
+                f"  {_styled(verdict, verdict.letter)} {verdict.value}: {verdict.meaning}"
+            )
     console.print()
 
 
 def _cell(counts: collections.Counter[Verdict]) -> str:
     passed = counts[Verdict.PASS]
     others = [
-        _styled(verdict, f"{counts[verdict]}{verdict.letter}") for verdict in Verdict if verdict is not Verdict.PASS and counts[verdict]
+        _styled(verdict, f"{counts[verdict]}{verdict.letter}")
+        for verdict in Verdict
+        if verdict is not Verdict.PASS and counts[verdict]
     ]
     return " ".join([_styled(Verdict.PASS, str(passed)), *others])
 
@@ -125,24 +139,32 @@ def _styled(verdict: Verdict, text: str) -> str:
 def _print_unclaimed(console: Console, report: Report) -> None:
     for name, capabilities in report.unclaimed.items():
         if capabilities:
-            console.print(f"{escape(name)} has, but does not claim, so that it was not tested: {', '.join(capabilities)}\n")
+            console.print(
+                f"{escape(name)} has, but does not claim, so that it was not tested: {', '.join(capabilities)}\n"
+            )
 
 
-def _print_roots(console: Console, report: Report, settings: Settings, lists: Sequence[str]) -> None:
+def _print_roots(
+    console: Console, report: Report, settings: Settings, lists: Sequence[str]
+) -> None:
     grouped: dict[tuple[str, Verdict], list[Result]] = {}
     for root in report.roots:
         grouped.setdefault((root.id, root.verdict), []).append(root)
     for (identifier, verdict), results in list(grouped.items())[:_MOST_ROOTS]:
         requirement = settings.specification[identifier]
         variants = ", ".join(result.variant for result in results)
-        console.print(f"{_styled(verdict, verdict.value)} [bold]{identifier}[/] on {escape(variants)}")
+        console.print(
+            f"{_styled(verdict, verdict.value)} [bold]{identifier}[/] on {escape(variants)}"
+        )
         _field(console, "required", requirement.text)
         _field(console, "got", _shortened(results[0].message))
         _field(console, "stated", requirement.url(settings.edition), wrapped=False)
         _field(console, "again", _command(results[0], settings, lists), wrapped=False)
         console.print()
     if len(grouped) > _MOST_ROOTS:
-        console.print(f"... and {len(grouped) - _MOST_ROOTS} more; --conformance-report=FILE.json holds them all\n")
+        console.print(
+            f"... and {len(grouped) - _MOST_ROOTS} more; --conformance-report=FILE.json holds them all\n"
+        )
 
 
 def _field(console: Console, name: str, text: str, *, wrapped: bool = True) -> None:
@@ -150,7 +172,11 @@ def _field(console: Console, name: str, text: str, *, wrapped: bool = True) -> N
     lines = text.splitlines() or [""]
     if wrapped:
         width = max(console.width - _INDENT - 1, _INDENT)
-        lines = [part for line in lines for part in textwrap.wrap(line, width, break_on_hyphens=False) or [""]]
+        lines = [
+            part
+            for line in lines
+            for part in textwrap.wrap(line, width, break_on_hyphens=False) or [""]
+        ]
     for number, line in enumerate(lines):
         label = "" if number else name
         console.print(f"[dim]{label:>{_INDENT}}[/] {escape(line)}", soft_wrap=True)
@@ -182,21 +208,36 @@ def _command(result: Result, settings: Settings, lists: Sequence[str]) -> str:
 
 def _print_stale(console: Console, report: Report) -> None:
     for entry in report.stale:
-        console.print(f"[{_FAILURE_STYLE}]deviation matches nothing:[/] {escape(str(entry))}; take it out, or mend its pattern")
+        console.print(
+            f"[{_FAILURE_STYLE}]deviation matches nothing:[/] {escape(str(entry))}; take it out, or mend its pattern"
+        )
 
 
 def _print_sentence(console: Console, report: Report, settings: Settings) -> None:
     counts = collections.Counter(result.verdict for result in report.results)
-    told = ", ".join(f"{counts[verdict]} {verdict.value}" for verdict in Verdict if counts[verdict]) or "nothing ran"
+    told = (
+        ", ".join(f"{counts[verdict]} {verdict.value}" for verdict in Verdict if counts[verdict])
+        or "nothing ran"
+    )
     names = " and ".join(backend.name for backend in settings.backends)
     if report.interrupted:
-        why = "interrupted" if report.interrupted == KeyboardInterrupt.__name__ else report.interrupted
+        why = (
+            "interrupted"
+            if report.interrupted == KeyboardInterrupt.__name__
+            else report.interrupted
+        )
         console.print(f"[{_FAILURE_STYLE}]{escape(why)}:[/] {told}")
     elif report.uncollected:
         console.print(f"[{_FAILURE_STYLE}]not all of the suite could be collected:[/] {told}")
     elif not report.ran:
-        console.print(f"[{_FAILURE_STYLE}]nothing ran[/]: no requirement was selected that {escape(names)} offers ({told})")
+        console.print(
+            f"[{_FAILURE_STYLE}]nothing ran[/]: no requirement was selected that {escape(names)} offers ({told})"
+        )
     elif report.conforms:
-        console.print(f"[bold green]{escape(names)} conforms[/] to edition {settings.edition}: {told}")
+        console.print(
+            f"[bold green]{escape(names)} conforms[/] to edition {settings.edition}: {told}"
+        )
     else:
-        console.print(f"[{_FAILURE_STYLE}]{escape(names)} does not conform[/] to edition {settings.edition}: {told}")
+        console.print(
+            f"[{_FAILURE_STYLE}]{escape(names)} does not conform[/] to edition {settings.edition}: {told}"
+        )

@@ -28,13 +28,15 @@ def test_client_turns_an_impostor_away(mp):
 
 @requirement("authentication.listener-demands-proof")
 def test_listener_turns_an_impostor_away(mp):
-    """accept() raises AuthenticationError for a client that sends whatever it likes."""
+    """accept() raises AuthenticationError for a client that sends nonsense, or a challenge and a welcome."""
+    challenge, _reply, welcome = conversation(mp, b"another key")
     with mp.connection.Listener(authkey=KEY) as listener:
-        impostor = mp.connection.Client(listener.address)
-        caller = CallerThread(mp, listener, "accept")
-        impostor.send_bytes(b"let me in")
-        with raises(mp.AuthenticationError):
-            caller.result()
+        for messages in ([b"let me in"], [challenge, welcome]):
+            impostor = mp.connection.Client(listener.address)
+            for message in messages:
+                impostor.send_bytes(message)
+            with raises(mp.AuthenticationError):
+                listener.accept()
 
 
 @requirement("authentication.key-not-sent")

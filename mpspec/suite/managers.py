@@ -1758,7 +1758,7 @@ def test_a_container_takes_its_proxies_along(mp, workshop):
     box = workshop.list([workshop.Tracked("in a list")])
     assert workshop.Census().has("in a list")
     del box
-    _until_deleted(mp.timeout / 5, workshop, "in a list")
+    _until_deleted(mp.timeout / 20, workshop, "in a list")
 
 
 def _hold(connection, tracked):
@@ -1784,4 +1784,4 @@ def test_a_proxy_in_another_process_keeps_the_referent(mp, workshop):
     process.join()
     del process  # which may keep its arguments
     gc.collect()
-    _until_deleted(mp.timeout / 5, workshop, "kept by a child")
+    _until_deleted(mp.timeout / 20, workshop, "kept by a child")

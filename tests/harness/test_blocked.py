@@ -25,7 +25,12 @@ MODULE = """
     """
 RAISES = "raise OSError('no more processes')"
 DIES = "os._exit(9)"
-SELECTION = ["--backend=lame", "--requirement=process.start", "--requirement=process.exitcode.*", "--requirement=process.name.*"]
+SELECTION = [
+    "--backend=lame",
+    "--requirement=process.start",
+    "--requirement=process.exitcode.*",
+    "--requirement=process.name.*",
+]
 
 
 def run(conformance: Conformance, start: str, workers: int) -> tuple[dict[str, Any], str]:
@@ -41,7 +46,9 @@ def runs(shared: Conformance) -> dict[int, tuple[dict[str, Any], str]]:
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2])
-def test_what_rests_on_the_root_is_blocked(runs: dict[int, tuple[dict[str, Any], str]], workers: int) -> None:
+def test_what_rests_on_the_root_is_blocked(
+    runs: dict[int, tuple[dict[str, Any], str]], workers: int
+) -> None:
     report, output = runs[workers]
     known = specification.load([specification.SPEC_DIR])
     for record in report["results"]:
@@ -51,7 +58,9 @@ def test_what_rests_on_the_root_is_blocked(runs: dict[int, tuple[dict[str, Any],
         assert record["verdict"] == expected, (record, output)
     blocked = [record for record in report["results"] if record["verdict"] == "BLOCKED"]
     assert len(blocked) > 5
-    assert {record["message"] for record in blocked} == {"rests on process.start, which came to FAIL"}
+    assert {record["message"] for record in blocked} == {
+        "rests on process.start, which came to FAIL"
+    }
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2])
@@ -64,7 +73,8 @@ def test_roots_alone_are_named(runs: dict[int, tuple[dict[str, Any], str]], work
 
 def test_workers_change_no_verdict(runs: dict[int, tuple[dict[str, Any], str]]) -> None:
     told = [
-        [(record["id"], record["verdict"], record["message"]) for record in report["results"]] for report, _ in runs.values()
+        [(record["id"], record["verdict"], record["message"]) for record in report["results"]]
+        for report, _ in runs.values()
     ]
     assert told[0] == told[1] == told[2]
 
@@ -76,4 +86,6 @@ def test_root_that_ends_the_interpreter(conformance: Conformance, workers: int) 
     known = specification.load([specification.SPEC_DIR])
     assert found.pop("process.start") == "CRASH", output
     for identifier, verdict in found.items():
-        assert verdict == ("BLOCKED" if "process.start" in known.prerequisites(identifier) else "PASS"), output
+        assert verdict == (
+            "BLOCKED" if "process.start" in known.prerequisites(identifier) else "PASS"
+        ), output

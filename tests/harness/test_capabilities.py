@@ -1,4 +1,4 @@
-"""What a backend claims it must have; what it has and does not claim is reported; what it does not claim is not asked."""
+"""What a backend claims it must have; what it does not claim is not asked of it, but reported where it is there."""
 
 from __future__ import annotations
 
@@ -41,22 +41,32 @@ def test_claims_are_probed(conformance: Conformance, workers: int) -> None:
     conformance.write("conftest.py", CONFTEST)
     conformance.write("claimed.py", MODULE)
     status, report, output = conformance.report(
-        "--backend=claimant", "--requirement=process.pid.*", "--requirement=queues.simple*", f"-n{workers}"
+        "--backend=claimant",
+        "--requirement=process.pid.*",
+        "--requirement=queues.simple*",
+        f"-n{workers}",
     )
     assert status == 1, output
     messages = {(record["verdict"], record["message"]) for record in report["results"]}
-    assert any(verdict == "FAIL" and "no attribute 'SimpleQueue'" in message for verdict, message in messages), output
+    assert any(
+        verdict == "FAIL" and "no attribute 'SimpleQueue'" in message
+        for verdict, message in messages
+    ), output
     assert ("NOT-OFFERED", "the backend does not claim process.pid") in messages
     (backend,) = report["run"]["backends"]
     assert "synchronization" in backend["unclaimed"]
     assert not {"pool", "queues", "queues.simple", "process"} & set(backend["unclaimed"])
-    assert "claimant has, but does not claim, so that it was not tested: " in " ".join(output.split())
+    assert "claimant has, but does not claim, so that it was not tested: " in " ".join(
+        output.split()
+    )
 
 
 def test_missing_contexts_are_the_backends_fault(conformance: Conformance) -> None:
     conformance.write("conftest.py", CONFTEST.replace("contexts=Contexts.NONE,", ""))
     conformance.write("claimed.py", MODULE.rstrip() + ", get_context\n")
-    _, report, output = conformance.report("--backend=claimant", "--requirement=process.start", "-n0")
+    _, report, output = conformance.report(
+        "--backend=claimant", "--requirement=process.start", "-n0"
+    )
     assert [record["verdict"] for record in report["results"]] == ["FAIL"], output
     assert "claimed has no contexts: no get_context" in report["results"][0]["message"]
 
@@ -64,7 +74,7 @@ def test_missing_contexts_are_the_backends_fault(conformance: Conformance) -> No
 @pytest.mark.parametrize(
     ("claim", "module", "told"),
     [
-        ("session=lambda: 1 / 0", "", "the backend's session can't be entered: ZeroDivisionError"),
+        ("session=lambda: 1 / 0,", "", "the backend's session can't be entered: ZeroDivisionError"),
         ("", "raise RuntimeError('out of order')", "RuntimeError: out of order"),
         ("", "no module", "SyntaxError"),
     ],
@@ -73,28 +83,42 @@ def test_missing_contexts_are_the_backends_fault(conformance: Conformance) -> No
 def test_backend_that_can_not_be_used_fails_its_tests(
     conformance: Conformance, claim: str, module: str, told: str
 ) -> None:
-    conformance.write("conftest.py", CONFTEST.replace("contexts=Contexts.NONE,", f"contexts=Contexts.NONE, {claim}"))
+    conformance.write(
+        "conftest.py",
+        CONFTEST.replace("contexts=Contexts.NONE,", f"contexts=Contexts.NONE, {claim}"),
+    )
     conformance.write("claimed.py", module or MODULE)
-    status, report, output = conformance.report("--backend=claimant", "--requirement=process.start", "-n0")
+    status, report, output = conformance.report(
+        "--backend=claimant", "--requirement=process.start", "-n0"
+    )
     assert status == 1, output
     assert [record["verdict"] for record in report["results"]] == ["FAIL"], output
     assert told in report["results"][0]["message"]
 
 
 def test_nothing_is_said_of_a_backend_that_claims_what_it_has(conformance: Conformance) -> None:
-    _, report, output = conformance.report("--backend=stdlib", "--start-method=fork", "--requirement=process.start", "-n0")
+    _, report, output = conformance.report(
+        "--backend=stdlib", "--start-method=fork", "--requirement=process.start", "-n0"
+    )
     assert report["run"]["backends"][0]["unclaimed"] == []
     assert "does not claim" not in output
 
 
 def test_unknown_claim() -> None:
-    with pytest.raises(UsageError, match=r"'mine' claims unknown capabilities \['pol'\]; known are"):
+    with pytest.raises(
+        UsageError, match=r"'mine' claims unknown capabilities \['pol'\]; known are"
+    ):
         Backend(name="mine", module="mine", capabilities=frozenset({"pol"}))
 
 
 def test_threads_can_not_claim_what_needs_processes() -> None:
     with pytest.raises(UsageError, match=r"runs on threads and can't claim \['process.signals'\]"):
-        Backend(name="mine", module="mine", backing=Backing.THREAD, capabilities=frozenset({"process.signals"}))
+        Backend(
+            name="mine",
+            module="mine",
+            backing=Backing.THREAD,
+            capabilities=frozenset({"process.signals"}),
+        )
 
 
 def test_backend_without_a_start_method() -> None:
@@ -104,7 +128,11 @@ def test_backend_without_a_start_method() -> None:
 
 def test_threads_claim_by_probe_nothing_that_needs_processes() -> None:
     backend = Backend(
-        name="mine", module="multiprocessing.dummy", backing=Backing.THREAD, contexts=Contexts.NONE, start_methods=("thread",)
+        name="mine",
+        module="multiprocessing.dummy",
+        backing=Backing.THREAD,
+        contexts=Contexts.NONE,
+        start_methods=("thread",),
     )
     claims = backend.claims()
     assert "process" in claims

@@ -14,14 +14,19 @@ from mpspec import specification
 from mpspec.cli import main
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mpspec.specification import Requirement
     from tests.conftest import Conformance
+
+    Told = Callable[..., tuple[int, str, str]]
 
 KNOWN = specification.load([specification.SPEC_DIR])
 COMMANDS = ["run", "list", "explain"]
 
 
 @pytest.fixture
-def told(capsys: pytest.CaptureFixture[str]):  # noqa: ANN201 - a function
+def told(capsys: pytest.CaptureFixture[str]) -> Told:
     def call(*words: str) -> tuple[int, str, str]:
         status = main(words)
         output = capsys.readouterr()
@@ -30,20 +35,30 @@ def told(capsys: pytest.CaptureFixture[str]):  # noqa: ANN201 - a function
     return call
 
 
-def test_list_prints_one_requirement_a_line(told) -> None:  # noqa: ANN001
+def test_list_prints_one_requirement_a_line(told: Told) -> None:
     status, output, _ = told("list")
     assert status == 0
     assert [line.split("  ")[0] for line in output.splitlines()] == [each.id for each in KNOWN]
 
 
-def test_list_as_data(told) -> None:  # noqa: ANN001
+def test_list_as_data(told: Told) -> None:
     status, output, _ = told("list", "--json")
     assert status == 0
     listed = json.loads(output)
     assert [each["id"] for each in listed] == [each.id for each in KNOWN]
-    assert set(listed[0]) == set(
-        "id chapter text level first last start_methods capabilities needs disagreement url".split()
-    )
+    assert set(listed[0]) == {
+        "id",
+        "chapter",
+        "text",
+        "level",
+        "first",
+        "last",
+        "start_methods",
+        "capabilities",
+        "needs",
+        "disagreement",
+        "url",
+    }
 
 
 @pytest.mark.parametrize(
@@ -53,27 +68,34 @@ def test_list_as_data(told) -> None:  # noqa: ANN001
         (["--chapter=pipes"], lambda each: each.chapter == "pipes"),
         (["--edition=3.12"], lambda each: each.holds_in("3.12")),
         (["--level=documented"], lambda each: each.level.label == "documented"),
-        (["*.close.*", "--chapter=process"], lambda each: each.id.startswith("process.") and ".close." in each.id),
+        (
+            ["*.close.*", "--chapter=process"],
+            lambda each: each.id.startswith("process.") and ".close." in each.id,
+        ),
     ],
     ids=["pattern", "chapter", "edition", "level", "both"],
 )
-def test_list_selects(told, words, expected) -> None:  # noqa: ANN001
+def test_list_selects(
+    told: Told, words: list[str], expected: Callable[[Requirement], bool]
+) -> None:
     status, output, _ = told("list", *words)
     assert status == 0
-    assert [line.split("  ")[0] for line in output.splitlines()] == [each.id for each in KNOWN if expected(each)]
+    assert [line.split("  ")[0] for line in output.splitlines()] == [
+        each.id for each in KNOWN if expected(each)
+    ]
 
 
-def test_list_of_nothing(told) -> None:  # noqa: ANN001
+def test_list_of_nothing(told: Told) -> None:
     assert told("list", "nothing.*")[0] == 1
 
 
-def test_unknown_chapter(told) -> None:  # noqa: ANN001
+def test_unknown_chapter(told: Told) -> None:
     status, _, error = told("list", "--chapter=proces")
     assert status == 2
     assert error.startswith("mpspec: --chapter=proces: the chapters are process, ")
 
 
-def test_explain(told) -> None:  # noqa: ANN001
+def test_explain(told: Told) -> None:
     status, output, _ = told("explain", "process.pid.of-child")
     assert status == 0
     assert output.startswith("process.pid.of-child\n")
@@ -81,10 +103,13 @@ def test_explain(told) -> None:  # noqa: ANN001
     assert "pytest --backend=NAME --requirement=process.pid.of-child" in output
 
 
-def test_explain_gives_the_nearest(told) -> None:  # noqa: ANN001
+def test_explain_gives_the_nearest(told: Told) -> None:
     status, _, error = told("explain", "process.pid.of-chidl")
     assert status == 2
-    assert "no requirement has the id 'process.pid.of-chidl'. The nearest are: process.pid.of-child" in error
+    assert (
+        "no requirement has the id 'process.pid.of-chidl'. The nearest are: process.pid.of-child"
+        in error
+    )
     assert error.strip().endswith("mpspec list")
 
 
@@ -130,10 +155,10 @@ def test_unusable_words(capsys: pytest.CaptureFixture[str], words: list[str]) ->
     ids=lambda value: " ".join(value) if isinstance(value, list) else str(value),
 )
 def test_run_is_pytest(conformance: Conformance, words: list[str], status: int) -> None:
-    done = conformance.command("mpspec", "run", *words, "--requirement=process.is-alive.before-start", "-n0", "-q")
+    done = conformance.command(
+        "mpspec", "run", *words, "--requirement=process.is-alive.before-start", "-n0", "-q"
+    )
     assert done.returncode == status, done.stdout + done.stderr
-
-
 
 
 @pytest.mark.parametrize("words", [["list"], ["list", "--json"]], ids=" ".join)
@@ -155,5 +180,7 @@ def test_closed_pipe(conformance: Conformance, words: list[str]) -> None:
 
 
 def test_commands_that_do_not_run_tests_do_without_pytest(conformance: Conformance) -> None:
-    program = "import sys; from mpspec.cli import main; main(['list']); sys.exit('pytest' in sys.modules)"
+    program = (
+        "import sys; from mpspec.cli import main; main(['list']); sys.exit('pytest' in sys.modules)"
+    )
     assert conformance.command(sys.executable, "-c", program).returncode == 0

@@ -26,7 +26,9 @@ def entry(**fields: str) -> str:
     return "\n[[deviation]]\n" + "".join(f"{name} = {value!r}\n" for name, value in given.items())
 
 
-def outcome(conformance: Conformance, text: str, backend: str = "fail", *options: str) -> tuple[int, str, str]:
+def outcome(
+    conformance: Conformance, text: str, backend: str = "fail", *options: str
+) -> tuple[int, str, str]:
     file = conformance.write("known.toml", text)
     status, report, output = conformance.report(
         f"--backend=tests.misbehaving:{backend}",
@@ -42,7 +44,9 @@ def outcome(conformance: Conformance, text: str, backend: str = "fail", *options
 
 @pytest.mark.parametrize("workers", ["-n0", "-n1"])
 @pytest.mark.parametrize(("backend", "verdict"), [("fail", "FAIL"), ("leave_descriptor", "LEAK")])
-def test_listed_failure_is_expected(conformance: Conformance, backend: str, verdict: str, workers: str) -> None:
+def test_listed_failure_is_expected(
+    conformance: Conformance, backend: str, verdict: str, workers: str
+) -> None:
     status, found, output = outcome(conformance, entry(verdict=verdict), backend, workers)
     assert (status, found) == (0, "EXPECTED"), output
     assert "1 xfailed" in output
@@ -150,7 +154,12 @@ def test_listed_failure_blocks_nothing(conformance: Conformance) -> None:
             pass
         """,
     )
-    selection = [f"--requirement={root}", "--requirement=more.rests", "--backend=tests.misbehaving:fail", "-n0"]
+    selection = [
+        f"--requirement={root}",
+        "--requirement=more.rests",
+        "--backend=tests.misbehaving:fail",
+        "-n0",
+    ]
     _, blocked, _ = conformance.report(*selection)
     assert verdicts(blocked) == {root: "FAIL", "more.rests": "BLOCKED"}
     file = conformance.write("known.toml", entry(requirement=root))
@@ -169,7 +178,10 @@ def test_listed_failure_blocks_nothing(conformance: Conformance) -> None:
         (entry(reason=" "), "the reason is empty: say why the failure is expected"),
         (entry(python="3.12 and later"), "is no version specifier such as"),
         ("[[deviation]]\nrequirement = 'a.b'\nverdict = 'FAIL'", "lacks ['reason']"),
-        ("[[deviation]]\nrequirement = 'a.b'\nverdict = 'FAIL'\nreason = 1", "['reason'] must be text"),
+        (
+            "[[deviation]]\nrequirement = 'a.b'\nverdict = 'FAIL'\nreason = 1",
+            "['reason'] must be text",
+        ),
     ],
 )
 def test_bad_file_names_file_entry_and_fault(tmp_path: Path, text: str, told: str) -> None:

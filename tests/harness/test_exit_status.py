@@ -21,8 +21,12 @@ ENDED = """
 
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize(("backend", "expected"), [("behave", 0), ("fail", 1)])
-def test_conforms_or_not(conformance: Conformance, backend: str, expected: int, workers: int) -> None:
-    status, output = conformance.run(f"--backend=tests.misbehaving:{backend}", START, MEETS, f"-n{workers}")
+def test_conforms_or_not(
+    conformance: Conformance, backend: str, expected: int, workers: int
+) -> None:
+    status, output = conformance.run(
+        f"--backend=tests.misbehaving:{backend}", START, MEETS, f"-n{workers}"
+    )
     assert status == expected, output
 
 
@@ -69,7 +73,10 @@ def test_module_that_cannot_be_collected(conformance: Conformance, workers: int)
 
 def test_test_of_an_unknown_requirement(conformance: Conformance) -> None:
     suite_that_cannot_be_collected(conformance)
-    conformance.write("mine/broken.py", "from mpspec.marks import requirement\n@requirement('a.b')\ndef test_it(mp): ...\n")
+    conformance.write(
+        "mine/broken.py",
+        "from mpspec.marks import requirement\n@requirement('a.b')\ndef test_it(mp): ...\n",
+    )
     status, output = conformance.run(BEHAVES, START, "-n0")
     assert status == 1, output
     assert "tests 'a.b', which no specification file defines" in output

@@ -55,9 +55,13 @@ def test_misdeed_gets_its_verdict(conformance: Conformance, misdeed: str, worker
     assert not [path for path in Path("/dev/shm").iterdir() if conformance.mark in path.name]
 
 
-@pytest.mark.parametrize("misdeed", ["hang", "fail", "leave_child", "leave_thread", "leave_descriptor", "leave_segment"])
+@pytest.mark.parametrize(
+    "misdeed", ["hang", "fail", "leave_child", "leave_thread", "leave_descriptor", "leave_segment"]
+)
 def test_in_one_process_too(conformance: Conformance, misdeed: str) -> None:
-    _, report, output = conformance.report(f"--backend=tests.misbehaving:{misdeed}", QUICKLY, "-n0", *SELECTION)
+    _, report, output = conformance.report(
+        f"--backend=tests.misbehaving:{misdeed}", QUICKLY, "-n0", *SELECTION
+    )
     found = verdicts(report)
     assert found.pop(MEETS) == EXPECTED[misdeed], output
     assert set(found.values()) == {"PASS"}
@@ -73,13 +77,20 @@ def test_crash_in_one_process_leaves_a_report(conformance: Conformance, misdeed:
 
 
 def test_hang_tells_where(conformance: Conformance) -> None:
-    _, output = conformance.run("--backend=tests.misbehaving:hang", QUICKLY, "--tb=short", *SELECTION)
+    _, output = conformance.run(
+        "--backend=tests.misbehaving:hang", QUICKLY, "--tb=short", *SELECTION
+    )
     assert "all threads when the deadline was over" in output
     assert "in _hang" in output
 
 
 def test_interrupt_ends_a_run_at_once(conformance: Conformance) -> None:
-    process = conformance.start("--backend=tests.misbehaving:hang", "-n2", f"--requirement={MEETS}", "--requirement=process.start")
+    process = conformance.start(
+        "--backend=tests.misbehaving:hang",
+        "-n2",
+        f"--requirement={MEETS}",
+        "--requirement=process.start",
+    )
     assert process.stdout is not None
     for line in process.stdout:
         if "2 workers [2 items]" in line:

@@ -13,7 +13,11 @@ from mpspec.settings import current_edition
 from tests.conftest import verdicts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.conftest import Conformance
+
+    Refused = Callable[..., str]
 
 BEHAVES = "--backend=tests.misbehaving:behave"
 ONE = "--requirement=process.pid.none-before-start"
@@ -26,7 +30,7 @@ MODULES = {
 
 
 @pytest.fixture
-def refused(conformance: Conformance):  # noqa: ANN201 - a function
+def refused(conformance: Conformance) -> Refused:
     def run(*arguments: str) -> str:
         status, output = conformance.run(*arguments)
         assert status == 2, output
@@ -38,14 +42,16 @@ def refused(conformance: Conformance):  # noqa: ANN201 - a function
     return run
 
 
-def test_unknown_backend_lists_the_known_and_the_nearest(refused) -> None:  # noqa: ANN001
+def test_unknown_backend_lists_the_known_and_the_nearest(refused: Refused) -> None:
     output = refused("--backend=stdlbi")
     assert "--backend=stdlbi: there is no module stdlbi." in output
     assert all(name in output for name in Registry.with_entry_points().backends())
     assert "Did you mean 'stdlib'?" in output
 
 
-def test_backend_that_is_not_installed_says_what_to_install(conformance: Conformance, refused) -> None:  # noqa: ANN001
+def test_backend_that_is_not_installed_says_what_to_install(
+    conformance: Conformance, refused: Refused
+) -> None:
     conformance.write(
         "conftest.py",
         """
@@ -73,7 +79,9 @@ def test_backend_that_is_not_installed_says_what_to_install(conformance: Conform
         (":", "names no module"),
     ],
 )
-def test_backend_that_is_none(conformance: Conformance, refused, name: str, told: str) -> None:  # noqa: ANN001
+def test_backend_that_is_none(
+    conformance: Conformance, refused: Refused, name: str, told: str
+) -> None:
     for module, text in MODULES.items():
         conformance.write(f"{module}.py", text)
     output = refused(f"--backend={name}")
@@ -90,14 +98,20 @@ def test_backend_that_is_none(conformance: Conformance, refused, name: str, told
         ("--patience=soon", "give a number above 0, such as 3"),
         ("--patience=0", "give a number above 0, such as 3"),
         ("--patience=inf", "give a number above 0, such as 3"),
-        ("--requirement=process.strat", "no requirement has that id, or matches that pattern; see: mpspec list"),
-        ("--requirement=nothing.*", "no requirement has that id, or matches that pattern; see: mpspec list"),
+        (
+            "--requirement=process.strat",
+            "no requirement has that id, or matches that pattern; see: mpspec list",
+        ),
+        (
+            "--requirement=nothing.*",
+            "no requirement has that id, or matches that pattern; see: mpspec list",
+        ),
         ("--conformance-report=missing/report.json", "give a file in a folder that exists"),
         ("--conformance-report=.", "give a file in a folder that exists"),
         ("--deviations=missing.toml", "No such file or directory"),
     ],
 )
-def test_bad_value(refused, option: str, told: str) -> None:  # noqa: ANN001
+def test_bad_value(refused: Refused, option: str, told: str) -> None:
     output = refused(BEHAVES, option)
     name, _, value = option.partition("=")
     assert name.strip("-").split("-")[-1] in output
@@ -105,8 +119,12 @@ def test_bad_value(refused, option: str, told: str) -> None:  # noqa: ANN001
     assert told in output
 
 
-def test_backends_with_one_name_are_not_mixed_up(conformance: Conformance, refused) -> None:  # noqa: ANN001
-    conformance.write("twin.py", "from tests.misbehaving import behave, _backend\nother = _backend('behave')\n")
+def test_backends_with_one_name_are_not_mixed_up(
+    conformance: Conformance, refused: Refused
+) -> None:
+    conformance.write(
+        "twin.py", "from tests.misbehaving import behave, _backend\nother = _backend('behave')\n"
+    )
     output = refused(BEHAVES, "--backend=twin:other")
     assert "both are called 'behave'; test them one by one" in output
 
@@ -116,7 +134,11 @@ def test_each_backend_named_is_tested_once(conformance: Conformance) -> None:
         BEHAVES, "--backend=stdlib", "--backend=stdlib", "--start-method=fork", ONE, "-n0"
     )
     assert [record["variant"] for record in report["results"]] == ["behave-fork", "stdlib-fork"]
-    assert report["run"]["edition"] == current_edition() == f"{sys.version_info[0]}.{sys.version_info[1]}"
+    assert (
+        report["run"]["edition"]
+        == current_edition()
+        == f"{sys.version_info[0]}.{sys.version_info[1]}"
+    )
     assert re.search(r"behave and stdlib conforms? to edition", output)
 
 
@@ -131,7 +153,9 @@ def test_levels_take_in_those_before_them(conformance: Conformance) -> None:
 
 
 def test_edition_selects(conformance: Conformance) -> None:
-    _, old, _ = conformance.report("--backend=stdlib", "--start-method=fork", "--edition=3.11", ONE, "-n0")
+    _, old, _ = conformance.report(
+        "--backend=stdlib", "--start-method=fork", "--edition=3.11", ONE, "-n0"
+    )
     assert old["run"]["edition"] == "3.11"
     assert verdicts(old) == {ONE.partition("=")[2]: "PASS"}
 

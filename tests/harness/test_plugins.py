@@ -100,7 +100,10 @@ def theirs(conformance: Conformance) -> Conformance:
 @pytest.mark.parametrize("workers", [0, 2])
 def test_third_party_adds_to_the_run(theirs: Conformance, workers: int) -> None:
     status, report, output = theirs.report(
-        "--backend=theirs", "--requirement=greetings.*", "--requirement=process.start", f"-n{workers}"
+        "--backend=theirs",
+        "--requirement=greetings.*",
+        "--requirement=process.start",
+        f"-n{workers}",
     )
     assert status == 0, output
     found = {(record["id"], record["variant"]): record["verdict"] for record in report["results"]}
@@ -121,13 +124,17 @@ def test_third_party_adds_to_the_run(theirs: Conformance, workers: int) -> None:
 
 
 def test_their_suite_alone(theirs: Conformance) -> None:
-    status, report, output = theirs.report("--backend=theirs", "theirs/suite/greetings.py", "-n0", "-k", "by-child")
+    status, report, output = theirs.report(
+        "--backend=theirs", "theirs/suite/greetings.py", "-n0", "-k", "by-child"
+    )
     assert status == 0, output
     assert set(verdicts(report)) == {"greetings.by-child"}
 
 
 def test_their_suite_against_other_backends(theirs: Conformance) -> None:
-    status, report, output = theirs.report("--backend=dummy", "--requirement=greetings.by-child", "-n0")
+    status, report, output = theirs.report(
+        "--backend=dummy", "--requirement=greetings.by-child", "-n0"
+    )
     assert status == 0, output
     assert verdicts(report) == {"greetings.by-child": "PASS"}
 
@@ -147,7 +154,10 @@ def test_conftest_replaces_a_backend_of_that_name(conformance: Conformance) -> N
 
 
 def test_module_named_on_the_command_line(conformance: Conformance) -> None:
-    conformance.write("mine.py", "from multiprocessing import *\nfrom multiprocessing import connection, process\n")
+    conformance.write(
+        "mine.py",
+        "from multiprocessing import *\nfrom multiprocessing import connection, process\n",
+    )
     status, report, output = conformance.report("--backend=mine", "--requirement=process.start")
     assert status == 0, output
     assert report["run"]["variants"] == ["mine-fork", "mine-spawn", "mine-forkserver"]
@@ -164,7 +174,9 @@ def test_plugins_named_with_p_have_hooks_too(conformance: Conformance) -> None:
             return [Backend(name="plugged", module="multiprocessing", start_methods=("fork",))]
         """,
     )
-    status, output = conformance.run("-p", "plugged", "--backend=plugged", "--requirement=process.start", "-n1")
+    status, output = conformance.run(
+        "-p", "plugged", "--backend=plugged", "--requirement=process.start", "-n1"
+    )
     assert status == 0, output
 
 
@@ -176,7 +188,9 @@ def test_plugins_named_with_p_have_hooks_too(conformance: Conformance) -> None:
     ],
     ids=["name", "argument"],
 )
-def test_unknown_hook_is_an_error_that_names_it(conformance: Conformance, text: str, told: str) -> None:
+def test_unknown_hook_is_an_error_that_names_it(
+    conformance: Conformance, text: str, told: str
+) -> None:
     conformance.write("conftest.py", text)
     status, output = conformance.run("--backend=stdlib", "--requirement=process.start")
     assert status == 2, output
@@ -203,7 +217,14 @@ def test_two_conftest_files(conformance: Conformance) -> None:
             """,
         )
     conformance.write("inner/pytest.ini", "[pytest]\n")
-    status, output = conformance.run("--backend=stdlib", "--requirement=process.start", "-n0", "--confcutdir=.", "--rootdir=.", "--pyargs", "mpspec.suite.process", "inner")  # fmt: skip
+    options = [
+        "--backend=stdlib",
+        "--requirement=process.start",
+        "-n0",
+        "--confcutdir=.",
+        "--rootdir=.",
+    ]
+    status, output = conformance.run(*options, "--pyargs", "mpspec.suite.process", "inner")
     assert (conformance.folder / "told.txt").exists(), output
     assert set((conformance.folder / "told.txt").read_text().split()) == {".", "inner"}
     assert status == 0, output

@@ -16,7 +16,18 @@ from tests.conftest import verdicts
 if TYPE_CHECKING:
     from tests.conftest import Conformance
 
-FIELDS = set("id chapter level backend start_method variant verdict test duration message".split())
+FIELDS = {
+    "id",
+    "chapter",
+    "level",
+    "backend",
+    "start_method",
+    "variant",
+    "verdict",
+    "test",
+    "duration",
+    "message",
+}
 IDS = ["process.start", "process.pid.none-before-start", "process.is-alive.before-start"]
 SELECTION = [f"--requirement={each}" for each in IDS]
 
@@ -30,7 +41,9 @@ def valid(report: dict[str, Any]) -> dict[str, Any]:
 def reports(shared: Conformance) -> dict[int, dict[str, Any]]:
     """The reports of runs that differ in the number of workers alone."""
     backends = ["--backend=tests.misbehaving:fail", "--backend=dummy", "--backend=stdlib"]
-    return {workers: shared.report(*backends, *SELECTION, f"-n{workers}")[1] for workers in (0, 1, 2)}
+    return {
+        workers: shared.report(*backends, *SELECTION, f"-n{workers}")[1] for workers in (0, 1, 2)
+    }
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2])
@@ -49,21 +62,37 @@ def test_report_is_valid(reports: dict[int, dict[str, Any]], workers: int) -> No
 
 def test_one_record_per_requirement_and_variant(reports: dict[int, dict[str, Any]]) -> None:
     variants = reports[0]["run"]["variants"]
-    assert variants == ["fail-fork", "dummy-thread", "stdlib-fork", "stdlib-spawn", "stdlib-forkserver"]
+    assert variants == [
+        "fail-fork",
+        "dummy-thread",
+        "stdlib-fork",
+        "stdlib-spawn",
+        "stdlib-forkserver",
+    ]
     found = [(record["id"], record["variant"]) for record in reports[0]["results"]]
     assert sorted(found) == sorted((each, variant) for each in IDS for variant in variants)
 
 
 def test_workers_change_nothing(reports: dict[int, dict[str, Any]]) -> None:
     def told(report: dict[str, Any]) -> list[tuple[str, str, str, str]]:
-        return [(each["id"], each["variant"], each["verdict"], each["message"]) for each in report["results"]]
+        return [
+            (each["id"], each["variant"], each["verdict"], each["message"])
+            for each in report["results"]
+        ]
 
     assert told(reports[0]) == told(reports[1]) == told(reports[2])
     assert {verdict for _, _, verdict, _ in told(reports[0])} == {"PASS", "FAIL", "NOT-OFFERED"}
 
 
 def test_two_tests_of_one_requirement_make_one_record(conformance: Conformance) -> None:
-    _, report, output = conformance.report("--backend=stdlib", "--start-method=fork", "--level=de-facto", "-n2", "--requirement=process.*")  # fmt: skip
+    options = [
+        "--backend=stdlib",
+        "--start-method=fork",
+        "--level=de-facto",
+        "-n2",
+        "--requirement=process.*",
+    ]
+    _, report, output = conformance.report(*options)
     ids = [record["id"] for record in valid(report)["results"]]
     assert len(ids) == len(set(ids)), output
 
@@ -71,7 +100,11 @@ def test_two_tests_of_one_requirement_make_one_record(conformance: Conformance) 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_stopped_at_the_first_failure(conformance: Conformance, workers: int) -> None:
     status, report, output = conformance.report(
-        "--backend=tests.misbehaving:fail", "--requirement=process.is-alive.*", *SELECTION, f"-n{workers}", "-x"
+        "--backend=tests.misbehaving:fail",
+        "--requirement=process.is-alive.*",
+        *SELECTION,
+        f"-n{workers}",
+        "-x",
     )
     assert status == 1, output
     assert valid(report)["run"]["interrupted"].startswith("stopping after ")
@@ -84,7 +117,10 @@ def test_stopped_at_the_first_failure(conformance: Conformance, workers: int) ->
 def test_interrupted(conformance: Conformance, workers: int) -> None:
     file = conformance.folder / "report.json"
     process = conformance.start(
-        "--backend=tests.misbehaving:hang", f"-n{workers}", *SELECTION, f"--conformance-report={file}"
+        "--backend=tests.misbehaving:hang",
+        f"-n{workers}",
+        *SELECTION,
+        f"--conformance-report={file}",
     )
     conformance.wait_for("hanging")
     process.send_signal(signal.SIGINT)
@@ -99,7 +135,9 @@ def test_interrupted(conformance: Conformance, workers: int) -> None:
 
 def test_report_replaces_an_older_one(conformance: Conformance) -> None:
     file = conformance.write("report.json", "the run before")
-    status, output = conformance.run("--backend=stdlib", "--level=none", f"--conformance-report={file}")
+    status, output = conformance.run(
+        "--backend=stdlib", "--level=none", f"--conformance-report={file}"
+    )
     assert status == 2, output
     assert file.read_text(encoding="utf-8") == "the run before"
     _, report, _ = conformance.report("--backend=stdlib", "--start-method=fork", *SELECTION, "-n0")

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 BEHAVES = "--backend=tests.misbehaving:behave"
 FAILS = "--backend=tests.misbehaving:fail"
-NONE, OF_CHILD, ALIVE = "process.pid.none-before-start", "process.pid.of-child", "process.is-alive.before-start"
+NONE, OF_CHILD, ALIVE = (
+    "process.pid.none-before-start",
+    "process.pid.of-child",
+    "process.is-alive.before-start",
+)
 THREE = [f"--requirement={each}" for each in (NONE, OF_CHILD, ALIVE)]
 
 
@@ -124,10 +128,14 @@ PROJECTS = {
 @pytest.fixture(params=PROJECTS)
 def project(request: pytest.FixtureRequest, conformance: Conformance) -> Conformance:
     conformance.write("pytest.ini", PROJECTS[request.param])
-    conformance.write("conftest.py", "import pytest\n\n@pytest.fixture\ndef mp():\n    return 'theirs'\n")
+    conformance.write(
+        "conftest.py", "import pytest\n\n@pytest.fixture\ndef mp():\n    return 'theirs'\n"
+    )
     name = "check" if request.param == "renamed" else "test"
     folder = "checks" if request.param == "renamed" else "."
-    conformance.write(f"{folder}/{name}_own.py", f"def {name}_own(mp):\n    assert mp == 'theirs'\n")
+    conformance.write(
+        f"{folder}/{name}_own.py", f"def {name}_own(mp):\n    assert mp == 'theirs'\n"
+    )
     return conformance
 
 
@@ -149,7 +157,9 @@ def test_suite_runs_in_a_project_that_has_its_own_settings(project: Conformance)
     assert {record["verdict"] for record in report["results"]} == {"PASS"}
 
 
-def test_nothing_of_mpspec_but_its_options_is_loaded_without_a_backend(conformance: Conformance) -> None:
+def test_nothing_of_mpspec_but_its_options_is_loaded_without_a_backend(
+    conformance: Conformance,
+) -> None:
     conformance.write(
         "test_own.py",
         """

@@ -24,7 +24,9 @@ GOOD = {"id": '"some.fact"', "text": '"It is."', "anchor": '"it"'}
 
 def requirement(**fields: str) -> str:
     given = {**GOOD, **fields}
-    return "[[requirement]]\n" + "".join(f"{name} = {value}\n" for name, value in given.items() if value)
+    return "[[requirement]]\n" + "".join(
+        f"{name} = {value}\n" for name, value in given.items() if value
+    )
 
 
 def write(folder: Path, *entries: str, header: str = HEADER) -> Path:
@@ -79,7 +81,10 @@ def test_fault_names_file_id_and_field(tmp_path: Path, fields: dict[str, str], t
     [
         ("chapter = ", "can't be read as a specification"),
         (HEADER.replace("some", "other", 1), "chapter = 'some' (its own name)"),
-        (HEADER.replace('page = "some.html"\n', ""), "chapter = 'some' (its own name), title, capability and page"),
+        (
+            HEADER.replace('page = "some.html"\n', ""),
+            "chapter = 'some' (its own name), title, capability and page",
+        ),
         (HEADER + "pages = 1\n", "found ['capability', 'chapter', 'page', 'pages', 'title']"),
         (HEADER + "requirement = 1\n", "requirement must be [[requirement]] tables"),
     ],
@@ -103,19 +108,28 @@ def test_id_defined_twice(tmp_path: Path) -> None:
 
 
 def test_unknown_need(tmp_path: Path) -> None:
-    with pytest.raises(SpecificationError, match=r"'some\.fact' needs 'some\.other', which does not exist"):
+    with pytest.raises(
+        SpecificationError, match=r"'some\.fact' needs 'some\.other', which does not exist"
+    ):
         load([write(tmp_path, requirement(needs='["some.other"]'))])
 
 
 def test_circle(tmp_path: Path) -> None:
-    file = write(tmp_path, requirement(needs='["some.two"]'), requirement(id='"some.two"', needs='["some.fact"]'))
+    file = write(
+        tmp_path,
+        requirement(needs='["some.two"]'),
+        requirement(id='"some.two"', needs='["some.fact"]'),
+    )
     with pytest.raises(SpecificationError, match="rests on itself: break the circle"):
         load([file])
 
 
 def test_fault_in_a_third_partys_file_is_a_usage_error(conformance: Conformance) -> None:
     file = write(conformance.folder, requirement(level='"sure"'))
-    conformance.write("conftest.py", f"def mpspec_requirements():\n    return [__import__('pathlib').Path({str(file)!r})]\n")
+    conformance.write(
+        "conftest.py",
+        f"def mpspec_requirements():\n    return [__import__('pathlib').Path({str(file)!r})]\n",
+    )
     status, output = conformance.run("--backend=stdlib")
     assert status == 2
     assert output.startswith(f"ERROR: {file}: requirement 'some.fact': unknown level 'sure'")

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from tests.conftest import Conformance
 
 ALIVE = "process.is-alive.before-start"
-SELECTION = [f"--requirement={each}" for each in (ALIVE, "process.pid.none-before-start", "process.exitcode.*")]
+SELECTION = [
+    f"--requirement={each}"
+    for each in (ALIVE, "process.pid.none-before-start", "process.exitcode.*")
+]
 FAILS = "--backend=tests.misbehaving:fail"
 ESCAPE = re.compile(r"\x1b\[[0-9;]*[mK]")
 
@@ -36,7 +39,11 @@ def outputs(shared: Conformance) -> dict[str, str]:
 def test_lines_are_no_longer_than_the_terminal(outputs: dict[str, str], name: str) -> None:
     lines = ESCAPE.sub("", outputs[name]).splitlines()
     lines = [line for line in lines if not line.startswith(("rootdir: ", "plugins: "))]
-    long = [line for line in lines if len(line) > 80 and not re.match(r" +(stated https:|again pytest) ?", line)]
+    long = [
+        line
+        for line in lines
+        if len(line) > 80 and not re.match(r" +(stated https:|again pytest) ?", line)
+    ]
     assert long == []
 
 
@@ -52,18 +59,30 @@ def test_colour_changes_nothing_else(outputs: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("name", ["no colour", "workers"])
 def test_progress_shows_variant_and_chapter(outputs: dict[str, str], name: str) -> None:
-    count = len(re.findall(r"^fail-fork +process +\d+ of \d+ +[-FE]* +\[100%\]$", outputs[name], re.MULTILINE))
+    count = len(
+        re.findall(
+            r"^fail-fork +process +\d+ of \d+ +[-FE]* +\[100%\]$", outputs[name], re.MULTILINE
+        )
+    )
     assert count == 1, outputs[name]
 
 
 def test_header_says_what_is_held_to_what(outputs: dict[str, str]) -> None:
     assert re.search(r"^mpspec: fail 3\.\S+ \(fork\)$", outputs["several"], re.MULTILINE)
-    assert re.search(r"^        stdlib 3\.\S+ \(fork/spawn/forkserver\)$", outputs["several"], re.MULTILINE)
-    assert re.search(r"^        documentation 3\.\d+, level implied, \d+ listed deviations$", outputs["several"], re.MULTILINE)
+    assert re.search(
+        r"^        stdlib 3\.\S+ \(fork/spawn/forkserver\)$", outputs["several"], re.MULTILINE
+    )
+    assert re.search(
+        r"^        documentation 3\.\d+, level implied, \d+ listed deviations$",
+        outputs["several"],
+        re.MULTILINE,
+    )
 
 
 def test_table_counts_by_chapter_and_start_method(outputs: dict[str, str]) -> None:
-    assert re.search(r"^stdlib 3\.\S+ +fork +spawn +forkserver *$", outputs["several"], re.MULTILINE)
+    assert re.search(
+        r"^stdlib 3\.\S+ +fork +spawn +forkserver *$", outputs["several"], re.MULTILINE
+    )
     assert re.search(r"^process +\d+ \d+- 1F *$", outputs["no colour"], re.MULTILINE)
     assert re.search(r"^total +\d+ \d+- 1F *$", outputs["no colour"], re.MULTILINE)
     assert "  F FAIL: departs from the requirement" in outputs["no colour"]
@@ -75,7 +94,9 @@ def test_root_shows_all_that_one_needs(outputs: dict[str, str]) -> None:
     assert f"FAIL {ALIVE} on fail-fork\n" in output
     assert f"  required {requirement.text}" in output
     assert "       got NotImplementedError: a backend that fails" in output
-    assert re.search(rf"^    stated {re.escape('https://docs.python.org/3.')}\d+/\S+#\S+$", output, re.MULTILINE)
+    assert re.search(
+        rf"^    stated {re.escape('https://docs.python.org/3.')}\d+/\S+#\S+$", output, re.MULTILINE
+    )
 
 
 def test_last_line_counts_as_pytest_does(outputs: dict[str, str]) -> None:
@@ -107,9 +128,12 @@ def again(output: str) -> list[str]:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else value,
 )
-def test_printed_command_runs_that_one_again(conformance: Conformance, options: list[str], expected: str) -> None:
+def test_printed_command_runs_that_one_again(
+    conformance: Conformance, options: list[str], expected: str
+) -> None:
     conformance.write(
-        "a list.toml", f"[[deviation]]\nrequirement = '{ALIVE}'\nverdict = 'FAIL'\nreason = 'it was so once'\n"
+        "a list.toml",
+        f"[[deviation]]\nrequirement = '{ALIVE}'\nverdict = 'FAIL'\nreason = 'it was so once'\n",
     )
     _, output = conformance.run(*SELECTION, *(options if "-n1" in options else [*options, "-n0"]))
     status, report, second = conformance.report(*again(output))

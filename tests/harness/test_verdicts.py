@@ -13,18 +13,25 @@ from mpspec.verdicts import DEPARTURES, Verdict
 
 
 def result(verdict: Verdict, duration: float = 1.0) -> Result:
-    return Result(id="a.b", backend="x", start_method="fork", verdict=verdict, test=f"t-{verdict.value}", duration=duration)
+    return Result(
+        id="a.b",
+        backend="x",
+        start_method="fork",
+        verdict=verdict,
+        test=f"t-{verdict.value}",
+        duration=duration,
+    )
 
 
 def test_order_is_that_of_their_definition() -> None:
-    assert sorted(reversed(Verdict)) == list(Verdict)
+    assert sorted([*Verdict][::-1]) == [*Verdict]
     assert max(Verdict) is Verdict.ERROR
     assert min(Verdict) is Verdict.PASS
 
 
 def test_a_verdict_compares_to_verdicts_alone() -> None:
     with pytest.raises(TypeError):
-        assert Verdict.PASS < "FAIL"
+        assert Verdict.PASS < "FAIL"  # noqa: S105 - a verdict, not a password
 
 
 def test_letters_differ_and_meanings_are_given() -> None:
@@ -42,7 +49,9 @@ def test_what_fails_a_run() -> None:
 
 def test_schema_knows_every_verdict() -> None:
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
-    assert schema["properties"]["results"]["items"]["properties"]["verdict"]["enum"] == [each.value for each in Verdict]
+    assert schema["properties"]["results"]["items"]["properties"]["verdict"]["enum"] == [
+        each.value for each in Verdict
+    ]
 
 
 @pytest.mark.parametrize(("one", "other"), [*itertools.permutations(Verdict, 2)])
@@ -54,4 +63,6 @@ def test_two_tests_of_a_requirement_come_to_the_worse(one: Verdict, other: Verdi
 
 
 def test_a_result_survives_transport() -> None:
-    assert Result.from_data(json.loads(json.dumps(result(Verdict.HANG).to_data()))) == result(Verdict.HANG)
+    assert Result.from_data(json.loads(json.dumps(result(Verdict.HANG).to_data()))) == result(
+        Verdict.HANG
+    )

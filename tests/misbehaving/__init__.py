@@ -115,7 +115,9 @@ def _module(name: str) -> types.ModuleType:
             return bool(super().is_alive())
 
     module = types.ModuleType(f"{__name__}.{name}")
-    module.__dict__.update({each: getattr(fork, each) for each in dir(fork) if not each.startswith("_")})
+    module.__dict__.update(
+        {each: getattr(fork, each) for each in dir(fork) if not each.startswith("_")}
+    )
     module.__dict__["Process"] = Process
     sys.modules[module.__name__] = module
     return module

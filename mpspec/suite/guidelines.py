@@ -1,0 +1,301 @@
+"""Tests of the chapter guidelines."""
+
+import io
+import os
+import sys
+
+from mpspec.children import Unpicklable, ask, raises
+from mpspec.marks import requirement
+from mpspec.programs import run_script
+
+# Far more than a pipe buffers.
+LARGE = 8_000_000
+
+
+# Proxies
+
+
+@requirement("guidelines.proxies.unpicklable-argument")
+def test_arguments_of_proxies_are_pickled(mp, manager):
+    """A method of a proxy that is called with what can't be pickled raises, and changes nothing."""
+    shared = manager.list([1])
+    with raises(Exception):
+        shared.append(Unpicklable())
+    shared.append(2)
+    assert shared[:] == [1, 2]
+
+
+# Zombies
+
+
+def _ended_zombie(mp):
+    """A process that has ended, and was not joined."""
+    process = mp.Process(target=int)
+    process.start()
+    mp.connection.wait([process.sentinel])
+    return process
+
+
+def _wait_for_zombie(pid):
+    """Wait until the child has ended, without taking it from the system."""
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+
+def _assert_reaped(pid):
+    with raises(ChildProcessError):
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+
+@requirement("guidelines.zombies.until-joined")
+def test_ended_process_is_a_zombie_until_joined(mp):
+    """The system knows a child that has ended until ``join()``, and not after it."""
+    process = _ended_zombie(mp)
+    _wait_for_zombie(process.pid)
+    os.kill(process.pid, 0)
+    process.join()
+    _assert_reaped(process.pid)
+
+
+@requirement("guidelines.zombies.joined-by-next-start")
+def test_start_joins_those_that_have_ended(mp):
+    """Starting another process joins a child that has ended."""
+    process = _ended_zombie(mp)
+    _wait_for_zombie(process.pid)
+    another = mp.Process(target=int)
+    another.start()
+    _assert_reaped(process.pid)
+    another.join()
+
+
+@requirement("guidelines.zombies.joined-by-is-alive")
+def test_is_alive_joins(mp):
+    """``is_alive()`` of a child that has ended joins it."""
+    process = _ended_zombie(mp)
+    _wait_for_zombie(process.pid)
+    assert process.is_alive() is False
+    _assert_reaped(process.pid)
+
+
+# Resources
+
+
+def _put_large(queue):
+    queue.put("X" * LARGE)
+
+
+@requirement("guidelines.queues.unread-items-keep-child")
+def test_child_stays_until_its_items_are_got(mp):
+    """A child whose large item is not got does not end; when it is got, the child can be joined."""
+    queue = mp.Queue()
+    process = mp.Process(target=_put_large, args=(queue,))
+    process.start()
+    while queue.empty():
+        process.join(0.01)
+    process.join(0.05)
+    assert process.exitcode is None
+    assert queue.get() == "X" * LARGE
+    process.join()
+    assert process.exitcode == 0
+
+
+_resource = None
+
+
+def _try_global():
+    return _resource.acquire(block=False)
+
+
+@requirement("guidelines.resources.global-under-fork")
+def test_forked_child_uses_a_global_lock(mp):
+    """A forked child finds the lock of its parent's global variable, held or free."""
+    global _resource
+    _resource = mp.Lock()
+    free = ask(mp, _try_global)
+    _resource.release()
+    _resource.acquire()
+    held = ask(mp, _try_global)
+    _resource = None
+    assert (free, held) == (True, False)
+
+
+def _use_lock(lock, connection):
+    connection.recv()
+    with lock:
+        connection.send("held")
+
+
+@requirement("guidelines.resources.lock-outlives-parents-reference")
+def test_lock_outlives_the_parents_reference(mp):
+    """A child uses the lock that it was passed after its parent has dropped it."""
+    ours, theirs = mp.Pipe()
+    process = mp.Process(target=_use_lock, args=(mp.Lock(), theirs))
+    process.start()
+    theirs.close()
+    ours.send("go")
+    answer = ours.recv()
+    process.join()
+    assert answer == "held"
+
+
+# Standard input
+
+
+def _output(mp, source, text=""):
+    done = run_script(mp, source, text)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+READER = """
+import sys
+
+def read(connection):
+    connection.send(sys.stdin.read())
+
+if __name__ == "__main__":
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=read, args=(sender,))
+    process.start()
+    print([receiver.recv(), sys.stdin.read()])
+    process.join()
+"""
+
+
+@requirement("guidelines.stdin.child-reads-nothing")
+def test_child_has_no_standard_input(mp):
+    """A child reads nothing from its standard input; its parent reads it all."""
+    assert _output(mp, READER, "for the parent") == ["['', 'for the parent']"]
+
+
+NESTED_READERS = """
+import sys
+
+def read_and_start(depth):
+    print(depth, repr(sys.stdin.read()), flush=True)
+    if depth:
+        process = mp.Process(target=read_and_start, args=(depth - 1,))
+        process.start()
+        process.join()
+        sys.exit(process.exitcode)
+
+if __name__ == "__main__":
+    process = mp.Process(target=read_and_start, args=(2,))
+    process.start()
+    process.join()
+    print(process.exitcode)
+"""
+
+
+@requirement("guidelines.stdin.of-grandchild")
+def test_standard_input_of_grandchildren(mp):
+    """A child, its child and that one's child read nothing, without an error."""
+    assert _output(mp, NESTED_READERS, "text") == ["2 ''", "1 ''", "0 ''", "0"]
+
+
+@requirement("guidelines.stdin.replaced")
+def test_children_start_when_stdin_is_replaced(mp):
+    """A child starts and ends well while ``sys.stdin`` is an object without a descriptor."""
+    before, sys.stdin = sys.stdin, io.StringIO("text")
+    try:
+        process = mp.Process(target=int)
+        process.start()
+        process.join()
+        assert (process.exitcode, sys.stdin.read()) == (0, "text")
+    finally:
+        sys.stdin = before
+
+
+# What spawn and forkserver ask for
+
+
+@requirement("guidelines.spawn.unpicklable-subclass")
+def test_instance_of_a_subclass_must_be_picklable(mp):
+    """``start()`` raises when the process object has an attribute that can't be pickled."""
+
+    class Worker(mp.Process):
+        def __init__(self):
+            super().__init__()
+            self.unpicklable = Unpicklable()
+
+    with raises(Exception):
+        Worker().start()
+
+
+GLOBALS = """
+CONSTANT = [1, 2]
+variable = "imported"
+
+def tell():
+    print(variable, CONSTANT)
+
+if __name__ == "__main__":
+    variable = "changed"
+    process = mp.Process(target=tell)
+    process.start()
+    process.join()
+"""
+
+
+@requirement("guidelines.spawn.global-variables")
+def test_changed_global_variables_are_not_seen(mp):
+    """A child has the value of the import, not the one that the program gave later."""
+    (line,) = _output(mp, GLOBALS)
+    assert line.split()[0] == "imported"
+
+
+@requirement("guidelines.module-constants")
+def test_constants_of_a_module_are_seen(mp):
+    """A child has the constant that the main module defines."""
+    (line,) = _output(mp, GLOBALS)
+    assert line.split(maxsplit=1)[1] == "[1, 2]"
+
+
+UNGUARDED = """
+def greet():
+    print("hello")
+
+process = mp.Process(target=greet)
+process.start()
+process.join()
+print(process.exitcode)
+"""
+
+
+@requirement("guidelines.main-module.unguarded")
+def test_unguarded_main_module_fails(mp):
+    """The child of an unguarded program ends by RuntimeError, and greets nobody."""
+    done = run_script(mp, UNGUARDED)
+    assert "RuntimeError" in done.stderr
+    assert done.stdout.split() == ["1"]
+
+
+UNGUARDED_MANAGER = """
+manager = mp.Manager()
+print(manager.list([1]))
+"""
+
+
+@requirement("guidelines.main-module.unguarded-manager")
+def test_unguarded_manager_fails(mp):
+    """A program that creates a manager without the guard ends by an error, RuntimeError in the child."""
+    done = run_script(mp, UNGUARDED_MANAGER)
+    assert "RuntimeError" in done.stderr
+    assert (done.returncode == 0, done.stdout) == (False, "")
+
+
+GUARDED = """
+def greet():
+    print("hello")
+
+if __name__ == "__main__":
+    mp.freeze_support()
+    mp.set_start_method(mp.start_method)
+    process = mp.package.Process(target=greet)
+    process.start()
+"""
+
+
+@requirement("guidelines.main-module.guarded")
+def test_guarded_main_module_runs(mp):
+    """The guarded program prints the greeting, once."""
+    assert _output(mp, GUARDED) == ["hello"]

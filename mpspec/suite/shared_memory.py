@@ -1,0 +1,1343 @@
+"""Tests of the chapter shared_memory."""
+
+import array
+import ctypes
+import os
+import pickle
+import secrets
+import struct
+
+from mpspec.children import ask, raises, run
+from mpspec.marks import requirement
+
+INT64_MAX = 2**63 - 1
+# What text and bytes in a list must be shorter than.
+LIMIT = 10_000_000
+
+
+def _new(mp, size=16, **keywords):
+    return mp.shared_memory.SharedMemory(create=True, size=size, **keywords)
+
+
+def _attached(mp, name, **keywords):
+    return mp.shared_memory.SharedMemory(name, **keywords)
+
+
+def _list(mp, sequence):
+    return mp.shared_memory.ShareableList(sequence)
+
+
+def _free(block, *others):
+    """Close all, and unlink the first."""
+    for each in (block, *others):
+        each.close()
+    block.unlink()
+
+
+def _free_lists(made, *others):
+    _free(made.shm, *(other.shm for other in others))
+
+
+def _novel_name():
+    return f"mpspec_{secrets.token_hex(4)}"
+
+
+def _exists(mp, name):
+    """Whether there is a block of that name; asking leaves it as it is."""
+    try:
+        block = _attached(mp, name)
+    except FileNotFoundError:
+        return False
+    block.close()
+    return True
+
+
+# New blocks
+
+
+@requirement("shared-memory.create.new-block")
+def test_create_makes_a_block_of_memory(mp):
+    """``SharedMemory(create=True, size=n)`` makes memory that is written and read through ``buf``."""
+    block = mp.shared_memory.SharedMemory(create=True, size=4)
+    block.buf[:4] = b"word"
+    assert bytes(block.buf[:4]) == b"word"
+    _free(block)
+
+
+@requirement("shared-memory.create.name-generated")
+def test_block_without_a_name_gets_a_novel_one(mp):
+    """Blocks created without a name, or with ``name=None``, get a name each."""
+    first, second = _new(mp), _new(mp, name=None)
+    assert [type(first.name), type(second.name)] == [str, str]
+    assert "" != first.name != second.name != ""
+    _free(first)
+    _free(second)
+
+
+@requirement("shared-memory.create.name-given")
+def test_block_has_the_name_that_it_was_given(mp):
+    """A block created with a name has that name, and is attached by it."""
+    name = _novel_name()
+    block = _new(mp, name=name)
+    block.buf[0] = 17
+    other = _attached(mp, name)
+    assert (block.name, other.name, other.buf[0]) == (name, name, 17)
+    _free(block, other)
+
+
+@requirement("shared-memory.create.name-taken")
+def test_a_name_is_not_given_twice(mp):
+    """Creating a block under a name that exists raises, and leaves the existing block alone."""
+    block = _new(mp)
+    block.buf[0] = 17
+    with raises(Exception):
+        _new(mp, name=block.name)
+    other = _attached(mp, block.name)
+    assert other.buf[0] == 17
+    _free(block, other)
+
+
+@requirement("shared-memory.create.name-taken-is-fileexistserror")
+def test_a_taken_name_is_a_fileexistserror(mp):
+    """Creating a block under a name that exists raises FileExistsError."""
+    block = _new(mp)
+    with raises(FileExistsError):
+        _new(mp, name=block.name)
+    _free(block)
+
+
+@requirement("shared-memory.create.size")
+def test_block_has_the_size_that_was_requested(mp):
+    """A block is as large as requested, or larger; so is its memory."""
+    for size in (1, 10, 4096, 100_000):
+        block = _new(mp, size)
+        assert size <= block.size <= len(block.buf)
+        _free(block)
+
+
+@requirement("shared-memory.create.zeroed")
+def test_new_block_is_zeroed(mp):
+    """The bytes of a new block are zero."""
+    block = _new(mp, 5000)
+    assert bytes(block.buf[:5000]) == bytes(5000)
+    _free(block)
+
+
+@requirement("shared-memory.create.size-positive")
+def test_block_needs_a_positive_size(mp):
+    """Without a size, or with one of zero or less, ``create=True`` raises ValueError."""
+    for arguments in ({}, {"size": 0}, {"size": -1}):
+        with raises(ValueError):
+            mp.shared_memory.SharedMemory(create=True, **arguments)
+
+
+@requirement("shared-memory.constructor.positional-order")
+def test_arguments_by_position(mp):
+    """By position the arguments are name, create and size."""
+    name = _novel_name()
+    block = mp.shared_memory.SharedMemory(name, True, 33)
+    assert (block.name, block.size >= 33) == (name, True)
+    other = mp.shared_memory.SharedMemory(name, False)
+    _free(block, other)
+
+
+@requirement("shared-memory.constructor.attaches-by-default")
+def test_existing_block_is_attached(mp):
+    """Without ``create``, and with ``create=False``, the block of that name is attached."""
+    block = _new(mp)
+    block.buf[:5] = b"howdy"
+    others = [
+        mp.shared_memory.SharedMemory(block.name),
+        mp.shared_memory.SharedMemory(name=block.name),
+        mp.shared_memory.SharedMemory(name=block.name, create=False),
+    ]
+    assert [bytes(other.buf[:5]) for other in others] == [b"howdy"] * 3
+    _free(block, *others)
+
+
+# Attaching
+
+
+@requirement("shared-memory.attach.no-copy")
+def test_attached_instances_share_the_memory(mp):
+    """What one instance writes all others of the same block read, in both directions."""
+    block = _new(mp)
+    other = _attached(mp, block.name)
+    block.buf[0] = 1
+    other.buf[1] = 2
+    assert [*block.buf[:2]] == [*other.buf[:2]] == [1, 2]
+    _free(block, other)
+
+
+@requirement("shared-memory.attach.missing")
+def test_attaching_a_missing_block_is_refused(mp):
+    """Attaching a name that no block has raises, and creates none."""
+    name = _novel_name()
+    with raises(Exception):
+        mp.shared_memory.SharedMemory(name, size=16)
+    block = _new(mp, name=name)
+    _free(block)
+
+
+@requirement("shared-memory.attach.missing-is-filenotfounderror")
+def test_a_missing_block_is_a_filenotfounderror(mp):
+    """Attaching a name that no block has raises FileNotFoundError."""
+    with raises(FileNotFoundError):
+        mp.shared_memory.SharedMemory(_novel_name())
+
+
+@requirement("shared-memory.attach.needs-name")
+def test_attaching_needs_a_name(mp):
+    """Without a name and without ``create`` the constructor raises ValueError."""
+    with raises(ValueError):
+        mp.shared_memory.SharedMemory()
+    with raises(ValueError):
+        mp.shared_memory.SharedMemory(size=16)
+
+
+@requirement("shared-memory.attach.size-ignored")
+def test_size_is_ignored_when_attaching(mp):
+    """An attached block has its own size, whatever the argument says."""
+    block = _new(mp, 5000)
+    block.buf[4999] = 17
+    others = [_attached(mp, block.name, size=size) for size in (0, 1, 100_000)]
+    assert [other.size for other in others] == [_size_of(mp, block.name)] * 3
+    assert [other.buf[4999] for other in others] == [17] * 3
+    _free(block, *others)
+
+
+def _size_of(mp, name):
+    block = _attached(mp, name)
+    block.close()
+    return block.size
+
+
+@requirement("shared-memory.attach.size")
+def test_attached_instance_knows_the_size(mp):
+    """The size of an attached instance is that of the block."""
+    block = _new(mp, 5000)
+    other = _attached(mp, block.name)
+    assert 5000 <= other.size == len(other.buf)
+    _free(block, other)
+
+
+def _read(mp, name, length):
+    block = _attached(mp, name)
+    data = bytes(block.buf[:length])
+    block.close()
+    return data
+
+
+def _write(mp, name, data):
+    block = _attached(mp, name)
+    block.buf[: len(data)] = data
+    block.close()
+
+
+@requirement("shared-memory.attach.child-reads")
+def test_child_reads_what_its_parent_wrote(mp):
+    """A child attaches a block by its name, and reads what its parent wrote."""
+    block = _new(mp)
+    block.buf[:5] = b"howdy"
+    assert ask(mp, _read, mp, block.name, 5) == b"howdy"
+    _free(block)
+
+
+@requirement("shared-memory.attach.child-writes")
+def test_parent_reads_what_a_child_wrote(mp):
+    """What a child writes to a block that it attached by its name, its parent reads."""
+    block = _new(mp)
+    run(mp, _write, mp, block.name, b"howdy")
+    assert bytes(block.buf[:5]) == b"howdy"
+    _free(block)
+
+
+def _answer_in_memory(mp, name, connection):
+    block = _attached(mp, name)
+    while connection.recv():
+        block.buf[1] = block.buf[0] + 1
+        connection.send("done")
+    block.close()
+
+
+@requirement("shared-memory.attach.while-child-runs")
+def test_changes_are_seen_while_both_run(mp):
+    """Parent and child see what the other writes to the block that both keep attached."""
+    block = _new(mp)
+    connection, other_end = mp.Pipe()
+    process = mp.Process(target=_answer_in_memory, args=(mp, block.name, other_end))
+    process.start()
+    answers = []
+    for number in (10, 20):
+        block.buf[0] = number
+        connection.send(True)
+        connection.recv()
+        answers.append(block.buf[1])
+    connection.send(False)
+    process.join()
+    assert answers == [11, 21]
+    _free(block)
+
+
+def _create(mp, name):
+    block = _new(mp, name=name)
+    block.buf[:5] = b"howdy"
+    block.close()
+
+
+@requirement("shared-memory.block.outlives-creator")
+def test_block_outlives_the_process_that_created_it(mp):
+    """A block that a child created has its content when the child has ended."""
+    # The program uses shared memory already: its account of blocks is kept here, not in the child.
+    _free(_new(mp))
+    name = _novel_name()
+    run(mp, _create, mp, name)
+    block = _attached(mp, name)
+    assert bytes(block.buf[:5]) == b"howdy"
+    _free(block)
+
+
+# Tracking
+
+
+@requirement("shared-memory.track.keyword-only")
+def test_track_is_not_given_by_position(mp):
+    """A fourth positional argument is refused, with TypeError."""
+    block = _new(mp, track=True)
+    with raises(TypeError):
+        mp.shared_memory.SharedMemory(block.name, False, 16, True)
+    _free(block)
+
+
+@requirement("shared-memory.track.accepted")
+def test_blocks_work_with_and_without_tracking(mp):
+    """With ``track=True`` and ``track=False`` blocks are created, attached, closed and unlinked."""
+    for track in (True, False):
+        block = _new(mp, track=track)
+        other = _attached(mp, block.name, track=track)
+        block.buf[0] = 17
+        assert other.buf[0] == 17
+        _free(block, other)
+        assert not _exists(mp, block.name)
+
+
+def _leave_behind(mp, name, keywords):
+    block = mp.shared_memory.SharedMemory(name, create=True, size=16, **keywords)
+    block.close()
+
+
+def _only_attach(mp, name, keywords):
+    block = mp.shared_memory.SharedMemory(name, **keywords)
+    found = block.buf[0]
+    block.close()
+    return found
+
+
+@requirement("shared-memory.track.true-destroys")
+def test_tracker_destroys_what_a_program_left(mp):
+    """Blocks that a program did not unlink vanish after its end, with ``track=True`` and without."""
+    from mpspec.observing import wait_until
+    from mpspec.programs import call
+
+    for keywords in ({}, {"track": True}):
+        name = _novel_name()
+        call(_leave_behind, mp, name, keywords, timeout=mp.timeout)
+        wait_until(lambda name=name: not _there(mp, name), mp.timeout, "destroyed")
+
+
+def _there(mp, name):
+    """Whether there is a block of that name; asking does not register it."""
+    try:
+        block = mp.shared_memory.SharedMemory(name, track=False)
+    except FileNotFoundError:
+        return False
+    block.close()
+    return True
+
+
+@requirement("shared-memory.track.false-leaves")
+def test_untracked_block_stays(mp):
+    """A block that a program created with ``track=False`` is there when the program has ended."""
+    from mpspec.programs import call
+
+    name = _novel_name()
+    call(_leave_behind, mp, name, {"track": False}, timeout=mp.timeout)
+    block = mp.shared_memory.SharedMemory(name, track=False)
+    _free(block)
+
+
+@requirement("shared-memory.track.child-leaves")
+def test_block_stays_when_a_child_that_attached_it_ends(mp):
+    """A child that attached a block and ended has not taken it away."""
+    block = _new(mp)
+    block.buf[0] = 17
+    assert ask(mp, _only_attach, mp, block.name, {}) == 17
+    other = _attached(mp, block.name)
+    assert other.buf[0] == 17
+    _free(block, other)
+
+
+@requirement("shared-memory.track.other-program-destroys")
+def test_other_program_takes_the_block_away(mp):
+    """When another program that attached a block with tracking has ended, the block is destroyed."""
+    from mpspec.observing import wait_until
+    from mpspec.programs import call
+
+    block = mp.shared_memory.SharedMemory(create=True, size=16, track=False)
+    call(_only_attach, mp, block.name, {}, timeout=mp.timeout)
+    wait_until(lambda: not _there(mp, block.name), mp.timeout, "destroyed")
+    block.close()
+
+
+@requirement("shared-memory.track.other-program-leaves")
+def test_other_program_leaves_the_block(mp):
+    """Another program that attached a block with ``track=False`` leaves it where it is."""
+    from mpspec.programs import call
+
+    block = _new(mp)
+    block.buf[0] = 17
+    assert call(_only_attach, mp, block.name, {"track": False}, timeout=mp.timeout) == 17
+    other = _attached(mp, block.name)
+    assert other.buf[0] == 17
+    _free(block, other)
+
+
+# close
+
+
+@requirement("shared-memory.close.ends-access")
+def test_closed_instance_gives_no_access(mp):
+    """After ``close()`` the memory can't be read or written through the instance."""
+    block = _new(mp)
+    block.close()
+    with raises(Exception):
+        block.buf[0]
+    with raises(Exception):
+        block.buf[0] = 1
+    block.unlink()
+
+
+@requirement("shared-memory.close.releases-buffer")
+def test_close_releases_the_memoryview(mp):
+    """The memoryview that ``buf`` gave is released by ``close()``."""
+    block = _new(mp)
+    view = block.buf
+    block.close()
+    with raises(ValueError):
+        view[0]
+    block.unlink()
+
+
+@requirement("shared-memory.close.block-stays")
+def test_close_leaves_the_block(mp):
+    """A block that was closed can be attached again, with its content."""
+    block = _new(mp)
+    block.buf[0] = 17
+    block.close()
+    other = _attached(mp, block.name)
+    assert other.buf[0] == 17
+    _free(other)
+
+
+@requirement("shared-memory.close.others-stay-open")
+def test_close_speaks_for_one_instance(mp):
+    """Instances that others closed the block through go on reading and writing."""
+    block = _new(mp)
+    second, third = _attached(mp, block.name), _attached(mp, block.name)
+    second.close()
+    third.buf[0] = 17
+    block.close()
+    third.buf[1] = third.buf[0] + 1
+    assert [*third.buf[:2]] == [17, 18]
+    _free(third)
+
+
+@requirement("shared-memory.close.in-child")
+def test_close_in_a_child_leaves_the_parent_its_access(mp):
+    """After a child closed the block its parent goes on, and so does another child."""
+    block = _new(mp)
+    run(mp, _write, mp, block.name, b"a")
+    block.buf[1] = ord("b")
+    assert ask(mp, _read, mp, block.name, 2) == b"ab"
+    _free(block)
+
+
+@requirement("shared-memory.close.name-and-size-stay")
+def test_name_and_size_outlast_close(mp):
+    """A closed instance has its name and size."""
+    block = _new(mp)
+    before = (block.name, block.size)
+    block.close()
+    assert (block.name, block.size) == before
+    block.unlink()
+
+
+@requirement("shared-memory.close.returns-none")
+def test_close_and_unlink_return_none(mp):
+    """``close()`` and ``unlink()`` give None."""
+    block = _new(mp)
+    assert [block.close(), block.unlink()] == [None, None]
+
+
+@requirement("shared-memory.close.more-than-once")
+def test_close_may_be_called_again(mp):
+    """``close()`` of a closed instance does nothing."""
+    block = _new(mp)
+    block.close()
+    assert block.close() is None
+    block.unlink()
+
+
+@requirement("shared-memory.close.buffer-in-use")
+def test_close_refuses_while_the_memory_is_in_use(mp):
+    """``close()`` raises BufferError while a slice of ``buf`` exists; the slice stays good."""
+    block = _new(mp)
+    with block.buf[:4] as part:
+        part[:] = b"word"
+        with raises(BufferError):
+            block.close()
+        assert bytes(part) == b"word"
+    _free(block)
+
+
+# unlink
+
+
+@requirement("shared-memory.unlink.destroys")
+def test_unlinked_block_is_gone(mp):
+    """After ``unlink()`` the name can't be attached."""
+    block = _new(mp)
+    block.unlink()
+    with raises(Exception):
+        _attached(mp, block.name)
+    block.close()
+
+
+@requirement("shared-memory.unlink.after-close")
+def test_unlink_after_close(mp):
+    """``unlink()`` of a closed instance destroys the block."""
+    block = _new(mp)
+    block.close()
+    block.unlink()
+    assert not _exists(mp, block.name)
+
+
+@requirement("shared-memory.unlink.before-close")
+def test_unlink_before_close(mp):
+    """``close()`` after ``unlink()`` succeeds, and ends the access."""
+    block = _new(mp)
+    block.unlink()
+    block.close()
+    with raises(Exception):
+        block.buf[0]
+    assert not _exists(mp, block.name)
+
+
+@requirement("shared-memory.unlink.by-any-instance")
+def test_unlink_through_an_attached_instance(mp):
+    """An instance that has attached the block unlinks it as well as its creator."""
+    block = _new(mp)
+    other = _attached(mp, block.name)
+    block.close()
+    other.unlink()
+    assert not _exists(mp, block.name)
+    other.close()
+
+
+def _unlink(mp, name):
+    block = _attached(mp, name)
+    block.close()
+    block.unlink()
+
+
+@requirement("shared-memory.unlink.by-another-process")
+def test_unlink_in_a_child(mp):
+    """A block that a child unlinked is gone for its parent, too."""
+    block = _new(mp)
+    assert ask(mp, _unlink, mp, block.name) is None
+    assert not _exists(mp, block.name)
+    block.close()
+
+
+@requirement("shared-memory.unlink.again-is-filenotfounderror")
+def test_unlink_again_is_refused(mp):
+    """A second ``unlink()`` raises FileNotFoundError."""
+    block = _new(mp)
+    block.close()
+    block.unlink()
+    with raises(FileNotFoundError):
+        block.unlink()
+
+
+@requirement("shared-memory.unlink.frees-name")
+def test_name_of_an_unlinked_block_is_free(mp):
+    """Another block can be created under the name of one that was unlinked."""
+    name = _novel_name()
+    block = _new(mp, name=name)
+    block.buf[0] = 17
+    _free(block)
+    block = _new(mp, name=name)
+    block.buf[0] = 18
+    other = _attached(mp, name)
+    assert other.buf[0] == 18
+    _free(block, other)
+
+
+@requirement("shared-memory.unlink.open-instances-keep-access")
+def test_open_instances_outlast_unlink(mp):
+    """Instances that are open when the block is unlinked read and write the same memory."""
+    block = _new(mp)
+    other = _attached(mp, block.name)
+    block.unlink()
+    block.buf[0] = 17
+    assert other.buf[0] == 17
+    block.close()
+    other.close()
+
+
+# buf, name, size
+
+
+@requirement("shared-memory.buf.memoryview")
+def test_buf_is_a_memoryview_of_bytes(mp):
+    """``buf`` is a memoryview whose items are bytes."""
+    block = _new(mp)
+    assert type(block.buf) is memoryview
+    assert (block.buf.itemsize, block.buf.ndim, block.buf.readonly) == (1, 1, False)
+    _free(block)
+
+
+@requirement("shared-memory.buf.whole-block")
+def test_buf_reaches_over_the_whole_block(mp):
+    """``buf`` has as many bytes as the block, down to the last."""
+    block = _new(mp, 5000)
+    assert len(block.buf) == block.size
+    block.buf[block.size - 1] = 17
+    assert block.buf[-1] == 17
+    with raises(IndexError):
+        block.buf[block.size]
+    _free(block)
+
+
+@requirement("shared-memory.buf.slices-and-bytes")
+def test_bytes_and_slices_are_assigned(mp):
+    """Slices and single bytes of ``buf`` are assigned to, and copied out of it."""
+    block = _new(mp, 10)
+    buffer = block.buf
+    buffer[:4] = bytearray([22, 33, 44, 55])
+    buffer[4] = 100
+    assert [*block.buf[:5]] == [22, 33, 44, 55, 100]
+    assert block.buf[1:3].tobytes() == bytes([33, 44])
+    del buffer
+    _free(block)
+
+
+@requirement("shared-memory.buf.array-over-it")
+def test_arrays_are_laid_over_the_memory(mp):
+    """Two arrays of integers over the same block have the same items."""
+    block = _new(mp, 48)
+    other = _attached(mp, block.name)
+    numbers = (ctypes.c_int64 * 6).from_buffer(block.buf)
+    numbers[:] = [1, 1, 2, 3, 5, 8]
+    same = (ctypes.c_int64 * 6).from_buffer(other.buf)
+    assert same[:] == [1, 1, 2, 3, 5, 8]
+    same[-1] = 888
+    assert numbers[:] == [1, 1, 2, 3, 5, 888]
+    del numbers, same
+    _free(block, other)
+
+
+def _assert_read_only(subject, attribute):
+    before = getattr(subject, attribute)
+    with raises(AttributeError):
+        setattr(subject, attribute, before)
+    assert getattr(subject, attribute) == before
+
+
+@requirement("shared-memory.buf.read-only")
+def test_buf_is_not_set(mp):
+    """Setting ``buf`` raises AttributeError."""
+    block = _new(mp)
+    _assert_read_only(block, "buf")
+    _free(block)
+
+
+@requirement("shared-memory.name.read-only")
+def test_name_is_not_set(mp):
+    """Setting ``name`` raises AttributeError, and leaves the name."""
+    block = _new(mp)
+    _assert_read_only(block, "name")
+    _free(block)
+
+
+@requirement("shared-memory.size.read-only")
+def test_size_is_not_set(mp):
+    """Setting ``size`` raises AttributeError, and leaves the size."""
+    block = _new(mp)
+    _assert_read_only(block, "size")
+    _free(block)
+
+
+# Pickling, and passing on
+
+
+@requirement("shared-memory.pickle.same-block")
+def test_unpickled_instance_is_attached_to_the_same_block(mp):
+    """A pickled and unpickled instance has the name, and shares the memory."""
+    block = _new(mp)
+    block.buf[0] = 17
+    other = pickle.loads(pickle.dumps(block))
+    other.buf[1] = 18
+    assert other.name == block.name
+    assert [*other.buf[:2]] == [*block.buf[:2]] == [17, 18]
+    _free(block, other)
+
+
+def _write_into(block, data):
+    block.buf[: len(data)] = data
+    block.close()
+
+
+@requirement("shared-memory.argument.child-writes")
+def test_instance_is_passed_to_a_child(mp):
+    """What a child writes to the instance that it was passed is seen by its parent."""
+    block = _new(mp)
+    run(mp, _write_into, block, b"howdy")
+    assert bytes(block.buf[:5]) == b"howdy"
+    _free(block)
+
+
+@requirement("shared-memory.example.low-level")
+def test_example_of_low_level_use(mp):
+    """Ten bytes are shared by two instances, one of which fills an array from them."""
+    first = mp.shared_memory.SharedMemory(create=True, size=10)
+    view = first.buf
+    view[:4] = bytes([22, 33, 44, 55])
+    view[4] = 100
+    second = mp.shared_memory.SharedMemory(first.name)
+    copied = array.array("b", second.buf[:5])
+    second.buf[:5] = b"howdy"
+    assert copied.tolist() == [22, 33, 44, 55, 100]
+    assert bytes(first.buf[:5]) == b"howdy"
+    second.close()
+    first.close()
+    first.unlink()
+
+
+# SharedMemoryManager
+
+
+def _manager(mp):
+    return mp.managers.SharedMemoryManager(ctx=mp.context)
+
+
+@requirement("shared-memory.manager.base-manager")
+def test_manager_is_a_base_manager(mp):
+    """SharedMemoryManager derives from BaseManager."""
+    assert issubclass(mp.managers.SharedMemoryManager, mp.managers.BaseManager)
+
+
+@requirement("shared-memory.manager.start-starts-a-process")
+def test_start_starts_a_process(mp):
+    """``start()`` of a manager starts one process."""
+    manager = _manager(mp)
+    before = {process.pid for process in mp.active_children()}
+    manager.start()
+    started = {process.pid for process in mp.active_children()} - before
+    manager.shutdown()
+    assert len(started) == 1
+
+
+@requirement("shared-memory.manager.shared-memory.block")
+def test_manager_creates_blocks(mp):
+    """``SharedMemory(size)`` of a manager gives a new block, which others attach by its name."""
+    with _manager(mp) as manager:
+        for block in (manager.SharedMemory(128), manager.SharedMemory(size=128)):
+            assert isinstance(block, mp.shared_memory.SharedMemory)
+            assert block.size >= 128
+            other = _attached(mp, block.name)
+            other.buf[127] = 17
+            assert block.buf[127] == 17
+            other.close()
+            block.close()
+
+
+@requirement("shared-memory.manager.shareable-list.items")
+def test_manager_creates_lists(mp):
+    """``ShareableList(sequence)`` of a manager gives a new list of the sequence's values."""
+    with _manager(mp) as manager:
+        made = [
+            manager.ShareableList(range(4)),
+            manager.ShareableList("alpha"),
+            manager.ShareableList(sequence=[1.5, None]),
+        ]
+        assert {type(each) for each in made} == {mp.shared_memory.ShareableList}
+        assert [*map(list, made)] == [[0, 1, 2, 3], [*"alpha"], [1.5, None]]
+        for each in made:
+            each.shm.close()
+
+
+@requirement("shared-memory.manager.shutdown-unlinks")
+def test_shutdown_unlinks_all_blocks(mp):
+    """After ``shutdown()`` no block that the manager created is there."""
+    manager = _manager(mp)
+    manager.start()
+    blocks = [
+        manager.ShareableList(range(4)).shm,
+        manager.SharedMemory(size=128),
+        manager.ShareableList("alpha").shm,
+    ]
+    names = [block.name for block in blocks]
+    assert [_exists(mp, name) for name in names] == [True] * 3
+    manager.shutdown()
+    assert [_exists(mp, name) for name in names] == [False] * 3
+    for block in blocks:
+        block.close()
+
+
+@requirement("shared-memory.manager.shutdown-stops-the-process")
+def test_shutdown_stops_the_process(mp):
+    """After ``shutdown()`` the process that ``start()`` had started is gone."""
+    manager = _manager(mp)
+    before = {process.pid for process in mp.active_children()}
+    manager.start()
+    (pid,) = {process.pid for process in mp.active_children()} - before
+    manager.shutdown()
+    with raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+@requirement("shared-memory.manager.shutdown-leaves-other-blocks")
+def test_shutdown_leaves_blocks_of_others(mp):
+    """A block that was not created through the manager is there after ``shutdown()``."""
+    manager = _manager(mp)
+    manager.start()
+    block = _new(mp)
+    manager.SharedMemory(16).close()
+    manager.shutdown()
+    assert _exists(mp, block.name)
+    _free(block)
+
+
+@requirement("shared-memory.manager.context-enter")
+def test_with_starts_the_manager(mp):
+    """``with manager as name`` binds the manager itself, which has been started."""
+    manager = _manager(mp)
+    with manager as entered:
+        assert entered is manager
+        block = entered.SharedMemory(16)
+        block.close()
+
+
+@requirement("shared-memory.manager.context-exit-unlinks")
+def test_with_unlinks_all_blocks(mp):
+    """When a with block has ended, by an exception too, the manager's blocks are gone."""
+    names = []
+    with raises(LookupError), _manager(mp) as manager:
+        for block in (manager.SharedMemory(16), manager.ShareableList(range(3)).shm):
+            names.append(block.name)
+            block.close()
+        assert [_exists(mp, name) for name in names] == [True, True]
+        raise LookupError
+    assert [_exists(mp, name) for name in names] == [False, False]
+
+
+def _create_through(mp, address, authkey):
+    manager = mp.managers.SharedMemoryManager(address=address, authkey=authkey)
+    manager.connect()
+    block = manager.SharedMemory(16)
+    block.buf[:5] = b"howdy"
+    block.close()
+    return block.name
+
+
+@requirement("shared-memory.manager.connect")
+def test_another_process_connects_to_the_manager(mp):
+    """A block that a child created through its parent's manager lives until the shutdown."""
+    manager = mp.managers.SharedMemoryManager(authkey=b"secret", ctx=mp.context)
+    manager.start()
+    name = ask(mp, _create_through, mp, manager.address, b"secret")
+    found = _read(mp, name, 5)
+    manager.shutdown()
+    assert (found, _exists(mp, name)) == (b"howdy", False)
+
+
+def _store_squares(numbers, start, stop):
+    for position in range(start, stop):
+        numbers[position] = numbers[position] ** 2
+    numbers.shm.close()
+
+
+@requirement("shared-memory.manager.example.partial-results")
+def test_example_of_partial_results(mp):
+    """Two children store results in the halves of a manager's list; their parent sums them up."""
+    with _manager(mp) as manager:
+        numbers = manager.ShareableList(range(20))
+        processes = [
+            mp.Process(target=_store_squares, args=(numbers, start, start + 10))
+            for start in (0, 10)
+        ]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+        assert sum(numbers) == sum(number**2 for number in range(20))
+        numbers.shm.close()
+
+
+# ShareableList: what it holds
+
+SAMPLES = ["howdy", b"HoWdY", -273.154, 100, None, True, 42]
+
+
+@requirement("shared-memory.list.types")
+def test_values_keep_type_and_value(mp):
+    """Each of the six types comes out as it went in."""
+    made = _list(mp, [*SAMPLES, False, 0, 0.0, "", b""])
+    read = [made[position] for position in range(12)]
+    assert read == [*SAMPLES, False, 0, 0.0, "", b""]
+    assert [type(value) for value in read] == [
+        *(str, bytes, float, int, type(None), bool, int),
+        *(bool, int, float, str, bytes),
+    ]
+    _free_lists(made)
+
+
+@requirement("shared-memory.list.int-range")
+def test_integers_of_64_bits(mp):
+    """The least and the greatest integer of 64 bits are stored, at first and by assignment."""
+    made = _list(mp, [INT64_MAX, -INT64_MAX - 1, 0])
+    made[2] = -INT64_MAX - 1
+    assert list(made) == [INT64_MAX, -INT64_MAX - 1, -INT64_MAX - 1]
+    _free_lists(made)
+
+
+@requirement("shared-memory.list.int-too-large")
+def test_larger_integers_are_refused(mp):
+    """An integer of more than 64 bits is refused when the list is made, and by assignment."""
+    for value in (INT64_MAX + 1, -INT64_MAX - 2):
+        made = _list(mp, [17])
+        with raises(Exception):
+            made[0] = value
+        _free_lists(made)
+    name = _novel_name()
+    with raises(Exception):
+        mp.shared_memory.ShareableList([INT64_MAX + 1], name=name)
+    if _exists(mp, name):  # which the documentation leaves open
+        _unlink(mp, name)
+
+
+@requirement("shared-memory.list.text-of-any-alphabet")
+def test_text_of_any_alphabet(mp):
+    """Text of any characters comes out as it went in."""
+    values = ["grüße", "ая", "日本", "🎈", "x" * 40 + "é"]
+    made = _list(mp, values)
+    assert list(made) == values
+    _free_lists(made)
+
+
+@requirement("shared-memory.list.text-of-many-bytes")
+def test_text_of_many_bytes(mp):
+    """Text whose characters take several bytes each comes out whole."""
+    values = ["日本語の文字列", "🎈" * 9]
+    made = _list(mp, values)
+    assert list(made) == values
+    _free_lists(made)
+
+
+@requirement("shared-memory.list.large-items")
+def test_large_items(mp):
+    """Text and bytes of several MB come out whole."""
+    values = [1, "x" * (LIMIT // 2), b"y" * (LIMIT - 1000), 2]
+    made = _list(mp, values)
+    assert list(made) == values
+    _free_lists(made)
+
+
+@requirement("shared-memory.list.largest-items")
+def test_largest_items(mp):
+    """Text and bytes of one byte less than the limit come out whole."""
+    values = ["x" * (LIMIT - 1), b"y" * (LIMIT - 1)]
+    made = _list(mp, values)
+    assert list(made) == values
+    _free_lists(made)
+
+
+@requirement("shared-memory.list.other-types-refused")
+def test_other_types_are_refused(mp):
+    """A value of another type is refused when the list is made, and by assignment."""
+    name = _novel_name()
+    for value in ([1], {}, 1j, object()):
+        with raises(Exception):
+            mp.shared_memory.ShareableList([value], name=name)
+        if _exists(mp, name):  # which the documentation leaves open
+            _unlink(mp, name)
+    made = _list(mp, [17])
+    with raises(Exception):
+        made[0] = [1]
+    assert made[0] == 17
+    _free_lists(made)
+
+
+@requirement("shared-memory.list.in-shared-memory")
+def test_shm_is_where_the_values_are(mp):
+    """``shm`` is a SharedMemory; its bytes are the list's: another list is made by copying them."""
+    first, second = _list(mp, ["abcdef", 1]), _list(mp, ["uvwxyz", 2])
+    assert isinstance(first.shm, mp.shared_memory.SharedMemory)
+    assert b"abcdef" in bytes(first.shm.buf)
+    first.shm.buf[:] = second.shm.buf[:]
+    assert list(first) == ["uvwxyz", 2]
+    _free_lists(first)
+    _free_lists(second)
+
+
+@requirement("shared-memory.list.fixed-length")
+def test_length_is_fixed(mp):
+    """A list has no method that changes its length, and its items can't be deleted."""
+    made = _list(mp, [1, 2])
+    methods = ("append", "insert", "extend", "pop", "remove", "clear")
+    assert [name for name in methods if hasattr(made, name)] == []
+    with raises(Exception):
+        del made[0]
+    assert list(made) == [1, 2]
+    _free_lists(made)
+
+
+@requirement("shared-memory.list.no-slices")
+def test_slicing_is_refused(mp):
+    """Reading a slice raises."""
+    made = _list(mp, [1, 2, 3])
+    with raises(Exception):
+        made[:2]
+    _free_lists(made)
+
+
+# ShareableList: construction
+
+
+@requirement("shared-memory.list.sequence")
+def test_sequence_fills_the_list(mp):
+    """A list has the values of the range, list, tuple or text that it was made of."""
+    for values in (range(5), [3, 1, 2], (None, "x"), "alpha"):
+        made = mp.shared_memory.ShareableList(values)
+        assert list(made) == list(values)
+        _free_lists(made)
+    made = mp.shared_memory.ShareableList(sequence=[1])
+    assert list(made) == [1]
+    _free_lists(made)
+
+
+@requirement("shared-memory.list.independent")
+def test_lists_are_independent(mp):
+    """Two lists of the same sequence have a block each, and leave the sequence alone."""
+    values = [1, 2]
+    first, second = _list(mp, values), _list(mp, values)
+    first[0] = 17
+    assert (list(first), list(second), values) == ([17, 2], [1, 2], [1, 2])
+    assert first.shm.name != second.shm.name
+    _free_lists(first)
+    _free_lists(second)
+
+
+@requirement("shared-memory.list.empty")
+def test_empty_list(mp):
+    """A list of no items has the length 0, attached as well."""
+    made = _list(mp, [])
+    other = mp.shared_memory.ShareableList(name=made.shm.name)
+    assert (len(made), list(made), len(other)) == (0, [], 0)
+    _free_lists(made, other)
+
+
+@requirement("shared-memory.list.name-given")
+def test_list_is_made_under_a_name(mp):
+    """With a sequence and a name the new list's block has that name."""
+    name = _novel_name()
+    made = mp.shared_memory.ShareableList([1, 2], name=name)
+    assert (list(made), made.shm.name) == ([1, 2], name)
+    assert _exists(mp, name)
+    _free_lists(made)
+
+
+@requirement("shared-memory.list.name-keyword-only")
+def test_name_is_not_given_by_position(mp):
+    """A second positional argument is refused, with TypeError."""
+    with raises(TypeError):
+        mp.shared_memory.ShareableList([1, 2], _novel_name())
+
+
+@requirement("shared-memory.list.attach")
+def test_list_is_attached_by_its_name(mp):
+    """With a name, and no sequence or None, the existing list is attached."""
+    made = _list(mp, SAMPLES)
+    others = [
+        mp.shared_memory.ShareableList(name=made.shm.name),
+        mp.shared_memory.ShareableList(None, name=made.shm.name),
+        mp.shared_memory.ShareableList(sequence=None, name=made.shm.name),
+    ]
+    assert [list(other) for other in others] == [SAMPLES] * 3
+    assert {other.shm.name for other in others} == {made.shm.name}
+    _free_lists(made, *others)
+
+
+@requirement("shared-memory.list.attach-no-copy")
+def test_attached_lists_share_their_items(mp):
+    """Changes through one of two attached lists are seen through the other, types included."""
+    first = _list(mp, range(5))
+    second = mp.shared_memory.ShareableList(name=first.shm.name)
+    second[-1] = -999
+    first[0] = "text"
+    first[1] = 1.5
+    assert list(first) == list(second) == ["text", 1.5, 2, 3, -999]
+    _free_lists(first, second)
+
+
+@requirement("shared-memory.list.attach-missing")
+def test_attaching_a_missing_list_is_refused(mp):
+    """Attaching a list by a name that no block has raises FileNotFoundError."""
+    with raises(FileNotFoundError):
+        mp.shared_memory.ShareableList(name=_novel_name())
+
+
+def _reverse(mp, name):
+    numbers = mp.shared_memory.ShareableList(name=name)
+    values = list(numbers)
+    for position, value in enumerate(reversed(values)):
+        numbers[position] = value
+    numbers.shm.close()
+    return values
+
+
+@requirement("shared-memory.list.attach-in-child")
+def test_child_attaches_a_list(mp):
+    """A child that attaches a list by its name reads the values, and changes them."""
+    made = _list(mp, range(5))
+    assert ask(mp, _reverse, mp, made.shm.name) == [0, 1, 2, 3, 4]
+    assert list(made) == [4, 3, 2, 1, 0]
+    _free_lists(made)
+
+
+def _replace(items, value):
+    for position in range(len(items)):
+        items[position] = value
+    items.shm.close()
+
+
+@requirement("shared-memory.list.argument")
+def test_list_is_passed_to_a_child(mp):
+    """What a child does to the list that it was passed is seen by its parent."""
+    made = _list(mp, ["text", 1, None])
+    run(mp, _replace, made, 17)
+    assert list(made) == [17, 17, 17]
+    _free_lists(made)
+
+
+# ShareableList: items
+
+
+@requirement("shared-memory.list.trailing-nul")
+def test_last_nuls_are_kept_or_stripped(mp):
+    """Text and bytes with NULs at the end come out with or without them."""
+    made = _list(mp, ["?\0", b"\3\2\1\0\0\0", "\0", b"in\0side\0"])
+    assert [value.rstrip("\0") for value in (made[0], made[2])] == ["?", ""]
+    assert [value.rstrip(b"\0") for value in (made[1], made[3])] == [b"\3\2\1", b"in\0side"]
+    assert [len(value) <= most for value, most in zip(made, (2, 6, 1, 8))] == [True] * 4
+    _free_lists(made)
+
+
+@requirement("shared-memory.list.padded-nul")
+def test_padded_nuls_are_kept(mp):
+    """NULs before another byte are kept."""
+    made = _list(mp, ["?\0\7", b"\3\2\1\0\0\0\7", "\0x"])
+    assert list(made) == ["?\0\7", b"\3\2\1\0\0\0\7", "\0x"]
+    assert (made[0][:-1], made[1][:-1]) == ("?\0", b"\3\2\1\0\0\0")
+    _free_lists(made)
+
+
+@requirement("shared-memory.list.set-item")
+def test_items_are_assigned(mp):
+    """Assigned values are read back, and the neighbours keep theirs."""
+    made = _list(mp, [1, 2.5, None, True])
+    for position, value in ((1, -78.5), (0, None), (2, 7), (3, -1.5), (1, False)):
+        before = list(made)
+        made[position] = value
+        before[position] = value
+        assert list(map(repr, made)) == list(map(repr, before))
+    _free_lists(made)
+
+
+@requirement("shared-memory.list.set-other-type")
+def test_items_change_their_type(mp):
+    """A short text takes the place of a number, bytes that of text, a number that of bytes."""
+    made = _list(mp, [1, -273.154, 3])
+    for value in ("dry ice", b"dry", 4.5, "ice", None, 17):
+        made[1] = value
+        assert (made[1], type(made[1])) == (value, type(value))
+    assert (made[0], made[2]) == (1, 3)
+    _free_lists(made)
+
+
+@requirement("shared-memory.list.set-too-large")
+def test_too_large_values_are_refused(mp):
+    """Text and bytes that exceed the item's storage raise ValueError, and change nothing."""
+    made = _list(mp, [1.5, "dry ice", b"ice", 4])
+    for position in range(4):
+        with raises(ValueError):
+            made[position] = "larger than previously allocated storage space"
+        with raises(ValueError):
+            made[position] = b"larger than previously allocated storage space"
+    assert list(made) == [1.5, "dry ice", b"ice", 4]
+    _free_lists(made)
+
+
+@requirement("shared-memory.list.set-up-to-storage")
+def test_storage_keeps_its_size(mp):
+    """After a shorter text an item still takes one as long as the first."""
+    made = _list(mp, ["first text of all", b"first bytes of all"])
+    made[0], made[1] = "", 5
+    made[0], made[1] = "other text of all", b"other bytes of all"
+    assert list(made) == ["other text of all", b"other bytes of all"]
+    _free_lists(made)
+
+
+@requirement("shared-memory.list.negative-index")
+def test_negative_indices(mp):
+    """Negative indices count from the end."""
+    made = _list(mp, ["a", 2, 3.5, None, b"e"])
+    assert [made[-5], made[-4], made[-3], made[-1]] == ["a", 2, 3.5, b"e"]
+    made[-1] = 17
+    made[-5] = None
+    assert list(made) == [None, 2, 3.5, None, 17]
+    _free_lists(made)
+
+
+@requirement("shared-memory.list.index-out-of-range")
+def test_indices_outside_the_list(mp):
+    """An index outside the list raises IndexError, to read and to assign."""
+    made = _list(mp, [1, 2])
+    with raises(IndexError):
+        made[2]
+    with raises(IndexError):
+        made[2] = 1
+    assert list(made) == [1, 2]
+    _free_lists(made)
+
+
+@requirement("shared-memory.list.iteration")
+def test_iteration(mp):
+    """A list is iterated over in order, any number of times."""
+    made = _list(mp, [3, 1, 2])
+    assert [list(made), [*made], sum(made)] == [[3, 1, 2], [3, 1, 2], 6]
+    assert (1 in made, 4 in made) == (True, False)
+    _free_lists(made)
+
+
+@requirement("shared-memory.list.len")
+def test_length(mp):
+    """``len()`` is the number of items."""
+    for count in (1, 7, 100):
+        made = _list(mp, range(count))
+        other = mp.shared_memory.ShareableList(name=made.shm.name)
+        assert (len(made), len(other)) == (count, count)
+        _free_lists(made, other)
+
+
+@requirement("shared-memory.list.count")
+def test_count(mp):
+    """``count()`` gives how many items equal a value."""
+    made = _list(mp, [b"HoWdY", 7, "x", 7, 7.0, None])
+    counts = [made.count(value) for value in (b"HoWdY", b"howdy", "HoWdY", 7, None, "x", 8)]
+    assert counts == [1, 0, 0, 3, 1, 1, 0]
+    _free_lists(made)
+
+
+@requirement("shared-memory.list.index")
+def test_index(mp):
+    """``index()`` gives the first position of a value."""
+    made = _list(mp, [5, "x", 42, "x", 42])
+    assert [made.index(value) for value in (5, "x", 42)] == [0, 1, 2]
+    _free_lists(made)
+
+
+@requirement("shared-memory.list.index-missing")
+def test_index_of_a_missing_value(mp):
+    """``index()`` of a value that no item equals raises ValueError."""
+    made = _list(mp, [5, "x"])
+    for value in (6, "y", b"x", None):
+        with raises(ValueError):
+            made.index(value)
+    _free_lists(made)
+
+
+@requirement("shared-memory.list.format")
+def test_format_describes_the_values(mp):
+    """``format`` is a struct format that has a field of the right kind for every value."""
+    for value, field in ((17, "q"), (1.5, "d"), ("text", "s"), (b"bytes", "s"), (True, "?")):
+        made = _list(mp, [value])
+        assert field in made.format
+        assert len(struct.unpack(made.format, bytes(struct.calcsize(made.format)))) == 1
+        _free_lists(made)
+    made = _list(mp, ["text", 17, 2.5])
+    assert "".join(filter(str.isalpha, made.format)) == "sqd"
+    _free_lists(made)
+
+
+@requirement("shared-memory.list.format-follows")
+def test_format_follows_the_values(mp):
+    """``format`` changes when an item gets a value of another type."""
+    made = _list(mp, [17, 17])
+    before = made.format
+    made[0] = 2.5
+    assert "".join(filter(str.isalpha, made.format)) == "dq"
+    made[0] = 18
+    assert made.format == before
+    _free_lists(made)
+
+
+@requirement("shared-memory.list.format-read-only")
+def test_format_is_not_set(mp):
+    """Setting ``format`` raises AttributeError, and leaves it."""
+    made = _list(mp, [17])
+    _assert_read_only(made, "format")
+    _free_lists(made)
+
+
+@requirement("shared-memory.list.repr")
+def test_representation(mp):
+    """The representation shows the values and the name."""
+    made = _list(mp, [0, "x", None])
+    assert repr(made) == f"ShareableList([0, 'x', None], name={made.shm.name!r})"
+    _free_lists(made)
+
+
+@requirement("shared-memory.list.pickle")
+def test_unpickled_list_is_the_same_list(mp):
+    """A pickled and unpickled list has the same items; changes of either are seen in both."""
+    made = _list(mp, range(10))
+    other = pickle.loads(pickle.dumps(made))
+    assert list(other) == list(range(10))
+    made[0], other[1] = -1, -2
+    assert list(made) == list(other) == [-1, -2, *range(2, 10)]
+    assert other.shm.name == made.shm.name
+    _free_lists(made, other)
+
+
+@requirement("shared-memory.list.pickle-by-name")
+def test_pickled_list_is_found_by_its_name(mp):
+    """Unpickling a list whose block is gone raises."""
+    made = _list(mp, range(10))
+    data = pickle.dumps(made)
+    _free_lists(made)
+    with raises(Exception):
+        pickle.loads(data)
+
+
+@requirement("shared-memory.list.close-ends-access")
+def test_closed_list_gives_no_access(mp):
+    """After ``shm.close()`` items can't be read or assigned."""
+    made = _list(mp, [1, 2])
+    made.shm.close()
+    with raises(Exception):
+        made[0]
+    with raises(Exception):
+        made[0] = 1
+    made.shm.unlink()
