@@ -60,8 +60,8 @@ if __name__ == "__main__":
     tell("main")
     process = mp.Process(target=greet, args=("bob",))
     process.start()
-    print("started", process.pid, flush=True)
     process.join()
+    print("started", process.pid)
 """
 
 
@@ -124,8 +124,11 @@ def greet(lock, number):
 
 if __name__ == "__main__":
     lock = mp.Lock()
-    for number in range(4):
-        mp.Process(target=greet, args=(lock, number)).start()
+    processes = [mp.Process(target=greet, args=(lock, number)) for number in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
 """
 
 
