@@ -8,5 +8,7 @@ import pytest
 def pytest_configure(config: pytest.Config) -> None:
     """Say what is missing, rather than let every test fail for the lack of it."""
     if not config.pluginmanager.hasplugin("mpspec"):
-        message = "mpspec is not installed in this environment; run: python -m pip install -e '.[test]'"
+        message = (
+            "mpspec is not installed in this environment; run: python -m pip install -e '.[test]'"
+        )
         raise pytest.UsageError(message)

@@ -12,20 +12,69 @@ from typing import Any
 
 # Names that depend on the start method: taken from the context.
 CONTEXT_NAMES = frozenset(
-    "Array Barrier BoundedSemaphore Condition Event JoinableQueue Lock Manager Pipe Pool Process Queue RLock "
-    "RawArray RawValue Semaphore SimpleQueue Value".split()
+    [
+        "Array",
+        "Barrier",
+        "BoundedSemaphore",
+        "Condition",
+        "Event",
+        "JoinableQueue",
+        "Lock",
+        "Manager",
+        "Pipe",
+        "Pool",
+        "Process",
+        "Queue",
+        "RLock",
+        "RawArray",
+        "RawValue",
+        "Semaphore",
+        "SimpleQueue",
+        "Value",
+    ]
 )
 # Names that are the package's own.
 PACKAGE_NAMES = frozenset(
-    "AuthenticationError BufferTooShort ProcessError TimeoutError active_children allow_connection_pickling cpu_count "
-    "current_process freeze_support get_all_start_methods get_context get_logger get_start_method log_to_stderr "
-    "parent_process set_executable set_forkserver_preload set_start_method".split()
+    [
+        "AuthenticationError",
+        "BufferTooShort",
+        "ProcessError",
+        "TimeoutError",
+        "active_children",
+        "allow_connection_pickling",
+        "cpu_count",
+        "current_process",
+        "freeze_support",
+        "get_all_start_methods",
+        "get_context",
+        "get_logger",
+        "get_start_method",
+        "log_to_stderr",
+        "parent_process",
+        "set_executable",
+        "set_forkserver_preload",
+        "set_start_method",
+    ]
 )
 SUBMODULES = frozenset(
-    "connection dummy managers pool queues reduction shared_memory sharedctypes synchronize".split()
+    [
+        "connection",
+        "dummy",
+        "managers",
+        "pool",
+        "queues",
+        "reduction",
+        "shared_memory",
+        "sharedctypes",
+        "synchronize",
+    ]
 )
 # Classes that the documentation borrows: from queue, and from threading.
-BORROWED = {"Empty": "queue:Empty", "Full": "queue:Full", "BrokenBarrierError": "threading:BrokenBarrierError"}
+BORROWED = {
+    "Empty": "queue:Empty",
+    "Full": "queue:Full",
+    "BrokenBarrierError": "threading:BrokenBarrierError",
+}
 
 
 @dataclasses.dataclass(frozen=True)

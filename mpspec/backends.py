@@ -10,7 +10,6 @@ import importlib.metadata
 import importlib.util
 import platform
 import traceback
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpspec.api import Api, Binding
@@ -20,6 +19,7 @@ from mpspec.specification import START_METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
     from types import ModuleType
 
 
@@ -135,7 +135,11 @@ class Backend:
         """The capabilities that it claims."""
         if self.capabilities is not None:
             return self.capabilities
-        offered = frozenset(name for name, capability in CAPABILITIES.items() if all(map(self.has, capability.names)))
+        offered = frozenset(
+            name
+            for name, capability in CAPABILITIES.items()
+            if all(map(self.has, capability.names))
+        )
         return offered - NEEDS_PROCESSES if self.backing is Backing.THREAD else offered
 
     def unclaimed(self) -> list[str]:

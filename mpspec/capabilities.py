@@ -56,4 +56,6 @@ CAPABILITIES = {
 }  # fmt: skip
 
 # What can't be done to activities that are threads of the test's own process.
-NEEDS_PROCESSES = frozenset({"process.isolation", "process.exit", "process.signals", "process.pid", "process.daemon"})
+NEEDS_PROCESSES = frozenset(
+    {"process.isolation", "process.exit", "process.signals", "process.pid", "process.daemon"}
+)

@@ -59,7 +59,9 @@ class ChildError(Exception):
         self.name = name
 
 
-def outcome_of(function: Callable[..., object], *args: object, **kwargs: object) -> tuple[str, object]:
+def outcome_of(
+    function: Callable[..., object], *args: object, **kwargs: object
+) -> tuple[str, object]:
     """What a call comes to, as something that any connection carries."""
     try:
         return "returned", function(*args, **kwargs)
@@ -86,7 +88,9 @@ class Caller:
         assert caller.result() is True
     """
 
-    def __init__(self, mp: Api, subject: object, method: str, *args: object, **kwargs: object) -> None:
+    def __init__(
+        self, mp: Api, subject: object, method: str, *args: object, **kwargs: object
+    ) -> None:
         self._timeout = mp.timeout
         self._receiver, sender = mp.Pipe(duplex=False)
         self.process = mp.Process(target=_call, args=(sender, subject, method, args, kwargs))
@@ -95,7 +99,7 @@ class Caller:
 
     def until_blocked(self) -> None:
         """Wait until the call sleeps; AssertionError when it returns instead."""
-        from mpspec.observing import wait_until_asleep  # noqa: PLC0415 - children need no psutil
+        from mpspec.observing import wait_until_asleep
 
         wait_until_asleep(self.pid, self._thread, self._timeout)
         assert not self._receiver.poll(), f"the call did not block: {self._receiver.recv()}"
@@ -113,7 +117,13 @@ class Caller:
         return value_of(outcome)
 
 
-def _call(sender: Any, subject: object, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:  # noqa: ANN401 - the backend's
+def _call(
+    sender: Any,  # noqa: ANN401 - the backend's
+    subject: object,
+    method: str,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> None:
     sender.send((os.getpid(), threading.get_native_id()))
     sender.send(outcome_of(getattr(subject, method), *args, **kwargs))
 
@@ -129,7 +139,9 @@ class CallerThread:
         assert caller.result() == "message"
     """
 
-    def __init__(self, mp: Api, subject: object, method: str, *args: object, **kwargs: object) -> None:
+    def __init__(
+        self, mp: Api, subject: object, method: str, *args: object, **kwargs: object
+    ) -> None:
         self._timeout = mp.timeout
         self._calls = threading.Event()
         self._value: object = None
@@ -140,21 +152,26 @@ class CallerThread:
         self._thread.start()
         self._calls.wait()
 
-    def _call(self, subject: object, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def _call(
+        self, subject: object, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
         self._calls.set()
         try:
             self._value = getattr(subject, method)(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001 - whatever it is, result() raises it
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told to the one who asked
             self._error = error
 
     def until_blocked(self) -> None:
         """Wait until the call sleeps; AssertionError when it returns instead."""
-        from mpspec.observing import Timeout, wait_until_asleep  # noqa: PLC0415 - children need no psutil
+        from mpspec.observing import Timeout, wait_until_asleep
 
         deadline = time.monotonic() + self._timeout
-        while self._thread.is_alive():  # a call that returns is found out soon, not when the time is up
+        # A call that returns is found out soon, not when the time is up.
+        while self._thread.is_alive():
             try:
-                wait_until_asleep(os.getpid(), self._thread.native_id, min(self._timeout, _GLANCE))
+                wait_until_asleep(
+                    os.getpid(), self._thread.native_id or 0, min(self._timeout, _GLANCE)
+                )
                 break
             except Timeout:
                 if time.monotonic() > deadline:
@@ -188,7 +205,7 @@ class Unpicklable:
 
 def raises(*types: type[BaseException], match: str | None = None) -> Any:  # noqa: ANN401 - pytest's context manager
     """As ``pytest.raises``, which modules of the suite can't import: their children would have to as well."""
-    import pytest  # noqa: PLC0415 - see above
+    import pytest
 
     return pytest.raises(types, match=match)
 

@@ -58,35 +58,68 @@ def _parser() -> argparse.ArgumentParser:
                        "mpspec run --backend=stdlib --start-method=spawn")  # fmt: skip
     command.set_defaults(function=lambda _: run([]))
 
-    command = _command(commands, "list", "print one requirement a line, its id first", "mpspec list --chapter=queues --json")
-    command.add_argument("pattern", nargs="?", default="*", help="only ids that match this pattern (* and ?)")
+    command = _command(
+        commands,
+        "list",
+        "print one requirement a line, its id first",
+        "mpspec list --chapter=queues --json",
+    )
+    command.add_argument(
+        "pattern", nargs="?", default="*", help="only ids that match this pattern (* and ?)"
+    )
     command.add_argument("--chapter", help="only this chapter")
-    command.add_argument("--edition", choices=EDITIONS, help="only what this edition of the documentation states")
-    command.add_argument("--level", choices=Level.labels(), default=Level.labels()[-1], help="only this level and those before it")
+    command.add_argument(
+        "--edition", choices=EDITIONS, help="only what this edition of the documentation states"
+    )
+    command.add_argument(
+        "--level",
+        choices=Level.labels(),
+        default=Level.labels()[-1],
+        help="only this level and those before it",
+    )
     command.add_argument("--json", action="store_true", help="print them as data")
     command.set_defaults(function=list_requirements)
 
-    command = _command(commands, "explain", "tell all about one requirement", "mpspec explain process.exitcode.killed-by-signal")
+    command = _command(
+        commands,
+        "explain",
+        "tell all about one requirement",
+        "mpspec explain process.exitcode.killed-by-signal",
+    )
     command.add_argument("id", help="the requirement's id")
     command.set_defaults(function=explain)
 
     command = _command(commands, "coverage", "hold a ledger against the documentation of its edition",
                        "mpspec coverage --docs=/usr/share/doc/python3.11/html")  # fmt: skip
-    command.add_argument("--docs", required=True, type=Path, metavar="DIR", help="the HTML documentation: the folder that holds library/")
-    command.add_argument("--changed", action="store_true", help="list what the edition before did not state")
-    command.add_argument("--adopt", action="store_true", help="add to the ledger what the ledgers of other editions account for")
+    command.add_argument(
+        "--docs",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="the HTML documentation: the folder that holds library/",
+    )
+    command.add_argument(
+        "--changed", action="store_true", help="list what the edition before did not state"
+    )
+    command.add_argument(
+        "--adopt",
+        action="store_true",
+        help="add to the ledger what the ledgers of other editions account for",
+    )
     command.set_defaults(function=coverage)
     return parser
 
 
 def _command(commands: Any, name: str, text: str, example: str) -> argparse.ArgumentParser:  # noqa: ANN401 - argparse's own type is private
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=f"example: {example}")
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=f"example: {example}"
+    )
     return parser
 
 
 def run(words: Sequence[str]) -> int:
     """Run pytest with these words; without a backend, the standard library's implementation is tested."""
-    import pytest  # noqa: PLC0415 - slow, and the other commands do without
+    import pytest
 
     given = [word for word in words if word.startswith("--backend")]
     words = [*words] if given else ["--backend=stdlib", *words]
@@ -102,17 +135,26 @@ def run(words: Sequence[str]) -> int:
 def _launch_prefix(words: Sequence[str]) -> tuple[str, ...]:
     names = [word.partition("=")[2] for word in words if word.startswith("--backend=")]
     backends = Registry.with_entry_points().backends()
-    return next((backends[name].launch_prefix for name in names if name in backends and backends[name].launch_prefix), ())
+    return next(
+        (
+            backends[name].launch_prefix
+            for name in names
+            if name in backends and backends[name].launch_prefix
+        ),
+        (),
+    )
 
 
 def list_requirements(options: argparse.Namespace) -> int:
     """Print requirements."""
-    import fnmatch  # noqa: PLC0415 - this command alone needs it
+    import fnmatch
 
     level = Level.from_label(options.level)
     specification = Registry.with_entry_points().specification()
     if options.chapter and options.chapter not in specification.chapters:
-        message = f"--chapter={options.chapter}: the chapters are {', '.join(specification.chapters)}"
+        message = (
+            f"--chapter={options.chapter}: the chapters are {', '.join(specification.chapters)}"
+        )
         raise UsageError(message)
     selected = [
         requirement
@@ -123,7 +165,11 @@ def list_requirements(options: argparse.Namespace) -> int:
         and requirement.level <= level
     ]
     if options.json:
-        print(json.dumps([_data(requirement) for requirement in selected], indent=1, ensure_ascii=False))
+        print(
+            json.dumps(
+                [_data(requirement) for requirement in selected], indent=1, ensure_ascii=False
+            )
+        )
         return 0
     for requirement in selected:
         print(f"{requirement.id}  {requirement.text}")
@@ -135,7 +181,9 @@ def explain(options: argparse.Namespace) -> int:
     specification = Registry.with_entry_points().specification()
     requirement = specification.get(options.id)
     if requirement is None:
-        nearest = difflib.get_close_matches(options.id, [each.id for each in specification], n=3, cutoff=0.5)
+        nearest = difflib.get_close_matches(
+            options.id, [each.id for each in specification], n=3, cutoff=0.5
+        )
         hint = f" The nearest are: {', '.join(nearest)}." if nearest else ""
         message = f"no requirement has the id {options.id!r}.{hint} All of them: mpspec list"
         raise UsageError(message)
@@ -144,7 +192,9 @@ def explain(options: argparse.Namespace) -> int:
     for name, value in _facts(requirement):
         if value:
             print(f"  {name:<14} {value}")
-    print(f"  {'to test it':<14} pytest --backend=NAME --requirement={requirement.id} --level={requirement.level.label}")
+    print(
+        f"  {'to test it':<14} pytest --backend=NAME --requirement={requirement.id} --level={requirement.level.label}"
+    )
     return 0
 
 
@@ -159,11 +209,15 @@ def coverage(options: argparse.Namespace) -> int:
     account = ledger.read(docs.edition)
     found = ledger.compare(account, docs)
     for statement in found.unaccounted:
-        print(f"unaccounted  {statement.fingerprint}  {ledger.place_of(statement)}  {statement.kind}: {statement.text}")
+        print(
+            f"unaccounted  {statement.fingerprint}  {ledger.place_of(statement)}  {statement.kind}: {statement.text}"
+        )
     for entry in found.gone:
         print(f"gone         {entry.fingerprint}  {entry.place}  {entry.account}")
     for statement in found.changed if options.changed else ():
-        print(f"new          {statement.fingerprint}  {ledger.place_of(statement)}  {statement.kind}: {statement.text}")
+        print(
+            f"new          {statement.fingerprint}  {ledger.place_of(statement)}  {statement.kind}: {statement.text}"
+        )
     wrong = ledger.faults(account, Registry.with_entry_points().specification())
     print(*wrong, sep="\n", end="\n" if wrong else "")
     print(

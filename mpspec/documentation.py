@@ -11,13 +11,13 @@ import dataclasses
 import hashlib
 import re
 import unicodedata
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpspec.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from bs4 import Tag
 
@@ -103,7 +103,7 @@ def _edition(soup: Tag, path: Path) -> str:
 
 def _cut(body: Tag, page: str) -> Iterator[Statement]:
     anchor = ""
-    for element in body.find_all(True):
+    for element in body.find_all(name=True):
         anchor = _anchor(element) or anchor
         kind = _kind(element)
         if kind is None:
@@ -118,7 +118,11 @@ def _cut(body: Tag, page: str) -> Iterator[Statement]:
 
 def _anchor(element: Tag) -> str:
     identifier = element.get("id")
-    return identifier if isinstance(identifier, str) and element.name in {"section", "dt", "span"} else ""
+    return (
+        identifier
+        if isinstance(identifier, str) and element.name in {"section", "dt", "span"}
+        else ""
+    )
 
 
 def _kind(element: Tag) -> str | None:

@@ -49,7 +49,7 @@ def pool(mp: Api) -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def workshop(mp: Api) -> Iterator[Any]:
     """A manager of types that the chapter managers registers."""
-    from mpspec.suite.managers import workshop_manager  # noqa: PLC0415 - pytest rewrites it when it is collected
+    from mpspec.suite.managers import workshop_manager
 
     manager = workshop_manager(mp)(ctx=mp.context)
     manager.start()
@@ -61,7 +61,7 @@ def workshop(mp: Api) -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def queue_server(mp: Api) -> Iterator[Any]:
     """The address of a server of one queue, which runs in a child, for managers that connect."""
-    from mpspec.suite.managers import serve_queue  # noqa: PLC0415 - see above
+    from mpspec.suite.managers import serve_queue
 
     receiver, sender = mp.Pipe(duplex=False)
     process = mp.Process(target=serve_queue, args=(mp, sender))

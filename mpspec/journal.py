@@ -10,11 +10,11 @@ import contextlib
 import dataclasses
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from mpspec.results import Result
     from mpspec.settings import Variant

@@ -15,7 +15,7 @@ import signal
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import psutil
 
@@ -186,8 +186,8 @@ def children(pid: int) -> list[int]:
     found: list[int] = []
     tasks = Path(f"/proc/{pid}/task")
     try:
-        for task in os.listdir(tasks):  # noqa: PTH208 - a hot path
-            with open(f"{tasks}/{task}/children", "rb") as file:  # noqa: PTH123 - a hot path
+        for task in os.listdir(tasks):
+            with open(f"{tasks}/{task}/children", "rb") as file:
                 found.extend(map(int, file.read().split()))
     except (FileNotFoundError, ProcessLookupError):
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -207,16 +207,18 @@ def descendants(pid: int) -> list[int]:
 def _descriptors() -> frozenset[tuple[int, str]]:
     found: list[tuple[int, str]] = []
     if _OWN_DESCRIPTORS.exists():
-        for name in os.listdir(_OWN_DESCRIPTORS):  # noqa: PTH208 - a hot path
+        for name in os.listdir(_OWN_DESCRIPTORS):
             with contextlib.suppress(FileNotFoundError):
                 found.append((int(name), os.readlink(f"/proc/self/fd/{name}")))
     # Not the standard streams, which pytest redirects; nor the listing's own descriptor, which is gone by now.
-    return frozenset(entry for entry in found if entry[0] > _STANDARD_ERROR and not entry[1].endswith("/fd"))
+    return frozenset(
+        entry for entry in found if entry[0] > _STANDARD_ERROR and not entry[1].endswith("/fd")
+    )
 
 
 def _segments() -> frozenset[str]:
     try:
-        return frozenset(os.listdir(_SHM))  # noqa: PTH208 - a hot path
+        return frozenset(os.listdir(_SHM))
     except FileNotFoundError:
         return frozenset()
 
@@ -229,8 +231,8 @@ def tell_names(tell: Callable[[str], None]) -> None:
     functions are called as before. Children that are not forked are not seen.
     """
     try:
-        import _multiprocessing  # noqa: PLC0415 - not on every platform
-        import _posixshmem  # noqa: PLC0415 - not on every platform
+        import _multiprocessing
+        import _posixshmem
     except ImportError:
         return
     original = _posixshmem.shm_open
@@ -248,10 +250,17 @@ def tell_names(tell: Callable[[str], None]) -> None:
         __slots__ = ()
         __qualname__ = "SemLock"  # what an error message of the interpreter calls it
 
-        def __new__(cls, kind: int, value: int, maxvalue: int, name: str, unlink: bool) -> SemLock:  # noqa: FBT001, PLR0913 - the interpreter's signature
+        def __new__(
+            cls,
+            kind: int,
+            value: int,
+            maxvalue: int,
+            name: str,
+            unlink: bool,  # noqa: FBT001 - the interpreter's signature
+        ) -> Self:
             if not unlink:
                 tell(f"sem.{name.lstrip('/')}")
-            made: SemLock = super().__new__(cls, kind, value, maxvalue, name, unlink)
+            made: Self = super().__new__(cls, kind, value, maxvalue, name, unlink)
             return made
 
     _posixshmem.shm_open = shm_open

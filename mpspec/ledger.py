@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpspec.errors import SpecificationError
@@ -23,6 +22,7 @@ from mpspec.specification import EDITIONS, SPEC_DIR, edition_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from mpspec.documentation import Documentation, Statement
     from mpspec.specification import Specification
@@ -116,7 +116,9 @@ def read(edition: str) -> Ledger:
     except tomllib.TOMLDecodeError as error:
         message = f"{path}: {error}"
         raise SpecificationError(message) from error
-    entries = [Entry(place, key, value) for place, lines in data.items() for key, value in lines.items()]
+    entries = [
+        Entry(place, key, value) for place, lines in data.items() for key, value in lines.items()
+    ]
     return Ledger(edition, tuple(entries))
 
 
@@ -125,9 +127,15 @@ def write(edition: str, entries: Iterable[Entry]) -> None:
     places: dict[str, dict[str, str]] = {}
     for entry in entries:
         places.setdefault(entry.place, {})[entry.fingerprint] = entry.account
-    lines: list[str] = [f"# The account of every statement of the documentation of Python {edition}; see mpspec/ledger.py."]
+    lines: list[str] = [
+        f"# The account of every statement of the documentation of Python {edition}; see mpspec/ledger.py."
+    ]
     for place, accounts in places.items():
-        lines += ["", f'["{place}"]', *(f'{key} = "{account}"' for key, account in accounts.items())]
+        lines += [
+            "",
+            f'["{place}"]',
+            *(f'{key} = "{account}"' for key, account in accounts.items()),
+        ]
     path_of(edition).parent.mkdir(exist_ok=True)
     path_of(edition).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -140,10 +148,16 @@ def place_of(statement: Statement) -> str:
 def compare(ledger: Ledger, documentation: Documentation) -> Comparison:
     """Hold a ledger against the documentation, and against the edition before."""
     known = ledger.by_key
-    stated = {(place_of(statement), statement.fingerprint) for statement in documentation.statements}
+    stated = {
+        (place_of(statement), statement.fingerprint) for statement in documentation.statements
+    }
     accounts = [known[key] for key in stated if key in known]
     return Comparison(
-        unaccounted=tuple(each for each in documentation.statements if (place_of(each), each.fingerprint) not in known),
+        unaccounted=tuple(
+            each
+            for each in documentation.statements
+            if (place_of(each), each.fingerprint) not in known
+        ),
         gone=tuple(entry for key, entry in known.items() if key not in stated),
         changed=tuple(_changed(documentation)),
         covered=sum(bool(entry.ids) for entry in accounts),
@@ -161,7 +175,9 @@ def _changed(documentation: Documentation) -> list[Statement]:
     if not before:
         return []
     known = read(before[-1]).by_fingerprint
-    return [statement for statement in documentation.statements if statement.fingerprint not in known]
+    return [
+        statement for statement in documentation.statements if statement.fingerprint not in known
+    ]
 
 
 def adopt(documentation: Documentation, ledgers: Iterable[Ledger]) -> list[Entry]:
@@ -187,7 +203,9 @@ def faults(ledger: Ledger, specification: Specification) -> list[str]:
         for identifier in entry.ids:
             requirement = specification.get(identifier)
             if requirement is None:
-                found.append(f"{ledger.edition}: {entry.place} {entry.fingerprint}: there is no requirement {identifier!r}")
+                found.append(
+                    f"{ledger.edition}: {entry.place} {entry.fingerprint}: there is no requirement {identifier!r}"
+                )
             else:
                 cited.add(identifier)
     found += [

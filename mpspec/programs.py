@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-import pickle
 import os
+import pickle
 import subprocess
 import sys
 import tempfile
@@ -31,11 +31,14 @@ mp = pickle.loads(base64.b64decode("{mp}"))
 """
 
 
-def call(function: Callable[..., object], *args: object, timeout: float, options: tuple[str, ...] = ()) -> Any:  # noqa: ANN401 - whatever JSON gives
+def call(
+    function: Callable[..., object], *args: object, timeout: float, options: tuple[str, ...] = ()
+) -> Any:  # noqa: ANN401 - whatever JSON gives
     """Call a function of an importable module in a new interpreter; gives what it returned, by way of JSON.
 
     Args:
         function: called with ``args``, which are pickled.
+        *args: its arguments.
         timeout: seconds until the program is killed.
         options: options of the interpreter.
 
@@ -45,9 +48,18 @@ def call(function: Callable[..., object], *args: object, timeout: float, options
     """
     data = base64.b64encode(pickle.dumps((function, args))).decode()
     command = [sys.executable, *options, "-c", _PROGRAM, json.dumps(sys.path), data]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL)  # noqa: S603 - our own program
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
     if done.returncode:
-        message = f"the program ended with status {done.returncode}; its error stream:\n{done.stderr}"
+        message = (
+            f"the program ended with status {done.returncode}; its error stream:\n{done.stderr}"
+        )
         raise ProgramError(message)
     return json.loads(done.stdout)
 
@@ -56,6 +68,7 @@ def run_script(mp: Api, source: str, text: str = "") -> subprocess.CompletedProc
     """Run a program that stands in a file of its own, as its main module; the name ``mp`` is the API under test.
 
     Args:
+        mp: the API under test.
         source: the program; children that do not fork import it once more.
         text: what it finds on its standard input.
 
@@ -68,7 +81,15 @@ def run_script(mp: Api, source: str, text: str = "") -> subprocess.CompletedProc
         script.write_text(_SCRIPT.format(mp=pickled, source=source), encoding="utf-8")
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         command = [sys.executable, str(script)]
-        return subprocess.run(command, input=text, capture_output=True, text=True, timeout=mp.timeout, check=False, env=environment)  # noqa: S603 - our own program
+        return subprocess.run(
+            command,
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=mp.timeout,
+            check=False,
+            env=environment,
+        )
 
 
 class ProgramError(Exception):

@@ -28,7 +28,8 @@ class Registry(pluggy.PluginManager):
             return None
         options = super().parse_hookimpl_opts(plugin, name)
         if options is None and callable(getattr(plugin, name)):
-            return {"wrapper": False, "hookwrapper": False, "optionalhook": False, "tryfirst": False, "trylast": False, "specname": None}  # fmt: skip
+            flags = ("wrapper", "hookwrapper", "optionalhook", "tryfirst", "trylast")
+            return {**dict.fromkeys(flags, False), "specname": None}
         return options
 
     @classmethod

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from types import FrameType
 
-    from mpspec.journal import Journal
     from mpspec.backends import Backend
+    from mpspec.journal import Journal
     from mpspec.settings import Settings
 
 _SETTLE = 1.0
@@ -41,7 +41,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 result_attribute = "mpspec_result"
 
 
-class Hang(BaseException):  # noqa: N818 - a verdict
+class Hang(BaseException):
     """The deadline of a test is over. No ``except Exception`` of a test or a backend may swallow it."""
 
 
@@ -179,7 +179,9 @@ class Supervisor:
             raise Leak(message)
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any]
+    ) -> Generator[None, object, object]:
         """Hold fixtures to the deadline of the test, and know what those that outlive it hold."""
         with self._deadline.phase():
             result = yield
@@ -218,7 +220,9 @@ class Supervisor:
             progress.message = _message(call.excinfo)
             progress.details = report.longreprtext
             if verdict is Verdict.HANG:
-                report.sections.append(("all threads when the deadline was over", self._deadline.dump))
+                report.sections.append(
+                    ("all threads when the deadline was over", self._deadline.dump)
+                )
                 progress.details += self._deadline.dump
 
     def _result(self, item: pytest.Item) -> Result:
@@ -246,7 +250,9 @@ class Supervisor:
             report.wasxfail = entry.reason
         elif report.when == "teardown" and result.verdict is Verdict.PASS:
             report.outcome = "failed"
-            report.longrepr = f"{result.id} is listed as {entry.verdict.value} in {entry.source}, but it passes"
+            report.longrepr = (
+                f"{result.id} is listed as {entry.verdict.value} in {entry.source}, but it passes"
+            )
 
     def pytest_sessionfinish(self) -> None:
         """Take down what backends needed, and remove what failed tests held."""
@@ -273,7 +279,9 @@ class Deadline:
         """Begin to count."""
         self.dump = ""
         self._spared = frozenset(leaks.descendants(os.getpid()))
-        faulthandler.dump_traceback_later(self._seconds + _SETTLE * 5, exit=True, file=self._journal.dump_file)
+        faulthandler.dump_traceback_later(
+            self._seconds + _SETTLE * 5, exit=True, file=self._journal.dump_file
+        )
         signal.signal(signal.SIGALRM, self._expire)
         # Once over, again and again: the clean-up of a hanging test may hang as well.
         signal.setitimer(signal.ITIMER_REAL, self._seconds, _SETTLE)
@@ -356,7 +364,11 @@ def adopt_orphans() -> None:
 
 def _message(excinfo: pytest.ExceptionInfo[BaseException]) -> str:
     text = excinfo.exconly(tryshort=True).strip()
-    return text.removeprefix("AssertionError: ").removeprefix(f"{__name__}.Hang: ").removeprefix(f"{__name__}.Leak: ")
+    return (
+        text.removeprefix("AssertionError: ")
+        .removeprefix(f"{__name__}.Hang: ")
+        .removeprefix(f"{__name__}.Leak: ")
+    )
 
 
 def _stacks() -> str:

@@ -13,7 +13,17 @@ BACKEND = Backend(
     backing=Backing.THREAD,
     contexts=Contexts.NONE,
     capabilities=frozenset(
-        "process pipes listeners queues queues.joinable synchronization sharedctypes managers pool".split()
+        [
+            "process",
+            "pipes",
+            "listeners",
+            "queues",
+            "queues.joinable",
+            "synchronization",
+            "sharedctypes",
+            "managers",
+            "pool",
+        ]
     ),
     # Its Pool is the ThreadPool of the package that it replicates, and raises that package's error.
     submodules={"pool": "multiprocessing.pool"},

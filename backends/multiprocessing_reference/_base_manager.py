@@ -4,6 +4,7 @@ Documentation: multiprocessing.managers.BaseManager.
 """
 
 # ruff: noqa: ANN401 - anything can be shared
+
 # ruff: noqa: A002, FBT001, FBT002, PLR0913, PLR0917 - the documented signatures
 
 from __future__ import annotations

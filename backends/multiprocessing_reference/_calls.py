@@ -4,7 +4,9 @@ Documentation: multiprocessing.managers.BaseProxy._callmethod.
 """
 
 # ruff: noqa: ANN401 - anything can be shared
+
 # ruff: noqa: BLE001 - whatever methods raise is the client's to know
+
 # ruff: noqa: PLR0911, PLR0913, PLR0917 - a call can go wrong in many places, each with its own reply
 
 from __future__ import annotations

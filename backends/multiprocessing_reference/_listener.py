@@ -112,7 +112,7 @@ class Listener:
             if listening is not None:
                 with suppress(BlockingIOError):  # somebody else has accepted it
                     # What the accept() of socket.socket is made of.
-                    accepted: tuple[int, Any] = listening._accept()  # type: ignore[attr-defined] # noqa: SLF001
+                    accepted: tuple[int, Any] = listening._accept()  # type: ignore[attr-defined]  # noqa: SLF001 - see above
                     return accepted
         message = "listener is closed: no connection can be accepted any more"
         raise OSError(message)

@@ -10,7 +10,9 @@ on a Connection.
 """
 
 # ruff: noqa: ANN401 - anything can be shared
+
 # ruff: noqa: PLR2004 - the lengths of messages
+
 # ruff: noqa: SIM105 - contextlib takes long to import
 
 from __future__ import annotations

@@ -23,7 +23,6 @@ than the child lives.
 """
 
 # ruff: noqa: ANN401 - anything can be shared
-# ruff: noqa: PLC0415 - what not every process needs is imported where it is used
 
 from __future__ import annotations
 

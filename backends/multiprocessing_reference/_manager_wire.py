@@ -13,10 +13,14 @@ runs no code on receipt. Documentation: multiprocessing.managers.BaseManager, *s
 """
 
 # ruff: noqa: ANN401 - anything can be shared
-# ruff: noqa: PLC0415 - what not every process needs is imported where it is used
+
+
 # ruff: noqa: S301 - messages come from authenticated peers
+
 # ruff: noqa: BLE001 - pickling and unpickling run anything and so raise anything
+
 # ruff: noqa: N818 - RemoteTraceback is a cause that is shown, never raised
+
 # ruff: noqa: A002 - programs know the token's fields by these names
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-import _posixshmem  # type: ignore[import-not-found]
+import _posixshmem
 import mmap
 import os
 import sys

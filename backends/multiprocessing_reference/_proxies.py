@@ -4,7 +4,9 @@ Documentation: multiprocessing.managers.SyncManager, multiprocessing.managers.Ba
 """
 
 # ruff: noqa: ANN401 - anything can be shared
+
 # ruff: noqa: A003 - the names of the referents' methods
+
 # ruff: noqa: FBT001, FBT002 - the signatures of the referents' methods
 
 from __future__ import annotations
@@ -206,7 +208,7 @@ class ValueProxy(BaseProxy):
 
     value = property(get, set)
 
-    __class_getitem__ = classmethod(GenericAlias)
+    __class_getitem__: Any = classmethod(GenericAlias)
 
 
 BaseListProxy = MakeProxyType(
@@ -236,7 +238,7 @@ class ListProxy(BaseListProxy):  # type: ignore[misc, valid-type]
         self._callmethod("__imul__", (value,))
         return self
 
-    __class_getitem__ = classmethod(GenericAlias)
+    __class_getitem__: Any = classmethod(GenericAlias)
 
 
 _BaseDictProxy = MakeProxyType(
@@ -267,7 +269,7 @@ class DictProxy(_BaseDictProxy):  # type: ignore[misc, valid-type]
         self._callmethod("__ior__", (value,))
         return self
 
-    __class_getitem__ = classmethod(GenericAlias)
+    __class_getitem__: Any = classmethod(GenericAlias)
 
 
 _BaseSetProxy = MakeProxyType(
@@ -302,7 +304,7 @@ class SetProxy(_BaseSetProxy):  # type: ignore[misc, valid-type]
         self._callmethod("__isub__", (value,))
         return self
 
-    __class_getitem__ = classmethod(GenericAlias)
+    __class_getitem__: Any = classmethod(GenericAlias)
 
 
 ArrayProxy = MakeProxyType("ArrayProxy", ("__len__", "__getitem__", "__setitem__"))

@@ -15,9 +15,13 @@ Documentation: multiprocessing.managers.BaseProxy.
 """
 
 # ruff: noqa: ANN401 - anything can be shared
+
 # ruff: noqa: N802 - names that programs know
+
 # ruff: noqa: FBT001, FBT002, PLR0913, PLR0917 - the signature that subclasses know
+
 # ruff: noqa: BLE001 - print() of a proxy shall work when its manager doesn't
+
 # ruff: noqa: SLF001 - a manager's registry and a local reference's server belong to this package
 
 from __future__ import annotations

@@ -4,8 +4,10 @@ Documentation: multiprocessing.managers.SyncManager, multiprocessing.managers.Na
 """
 
 # ruff: noqa: ANN401 - anything can be shared
-# ruff: noqa: PLC0415 - what not every process needs is imported where it is used
+
+
 # ruff: noqa: A003, ARG001, ARG002, FBT002, N802 - the documented names and signatures
+
 # ruff: noqa: SLF001 - what locks and queues don't offer otherwise
 
 from __future__ import annotations
@@ -132,5 +134,6 @@ def _reduce_view(view: Any) -> tuple[Any, ...]:
 
 
 # Views of dicts travel as lists, whoever sends them.
-for _view in (type({}.keys()), type({}.values()), type({}.items())):
+_VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()))
+for _view in _VIEWS:
     reduction.register(_view, _reduce_view)

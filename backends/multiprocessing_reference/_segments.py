@@ -3,8 +3,6 @@
 Documentation: multiprocessing.managers.SharedMemoryManager.
 """
 
-# ruff: noqa: PLC0415 - what not every process needs is imported where it is used
-
 from __future__ import annotations
 
 import threading

@@ -5,9 +5,12 @@ holds up nobody. Documentation: multiprocessing.managers.BaseManager.get_server.
 """
 
 # ruff: noqa: ANN401 - anything can be shared
-# ruff: noqa: PLC0415 - what not every process needs is imported where it is used
+
+
 # ruff: noqa: ARG002 - the server's own methods are all called alike
+
 # ruff: noqa: BLE001 - whatever objects and their pickling raise is the client's to know
+
 # ruff: noqa: SLF001 - a Listener has no public way to wake the thread that accepts
 
 from __future__ import annotations
@@ -144,7 +147,7 @@ class Server:
         self.stop_event.set()
         # Closing alone doesn't wake the thread that accepts.
         with suppress(OSError, AttributeError):
-            self._listener._socket.shutdown(SHUT_RDWR)
+            self._listener._socket.shutdown(SHUT_RDWR)  # type: ignore[union-attr]
         self._listener.close()
         for channel in list(self._channels):
             channel.hang_up()
@@ -220,7 +223,7 @@ class Server:
                     if ident == NOTICE:
                         continue
                 # Until the next request, this thread holds on to nothing of the client's.
-                args = kwds = None
+                args, kwds = (), None
             if not self._reply(channel, served, reply):
                 if shared is not None and reply[0] == VALUE:
                     take_back(shared.obj, method, reply[1])
@@ -348,7 +351,7 @@ class Server:
         for channel in list(self._channels):
             channel.close()
         with suppress(OSError, AttributeError):
-            self._listener._socket.close()
+            self._listener._socket.close()  # type: ignore[union-attr]
         here.served = None
 
 

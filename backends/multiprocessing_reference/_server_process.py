@@ -6,9 +6,12 @@ says so, or when its parent has ended.
 """
 
 # ruff: noqa: ANN401 - anything can be shared
-# ruff: noqa: PLC0415 - what not every process needs is imported where it is used
+
+
 # ruff: noqa: PLR0913, PLR0917 - a record; dataclasses takes long to import
+
 # ruff: noqa: PTH102, PTH106, PTH108 - pathlib takes long to import
+
 # ruff: noqa: S108 - in the temporary directory a private one is made
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ Documentation: multiprocessing, section "Managers"; multiprocessing.managers.
 """
 
 # ruff: noqa: ANN401 - anything can be shared
+
 # ruff: noqa: D102, N802 - the documented names; register() writes their docstrings
 
 from __future__ import annotations

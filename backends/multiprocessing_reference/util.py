@@ -199,7 +199,7 @@ def _run_finalizers(least: int | None) -> None:
             sub_debug("calling %s", finalizer)
             try:
                 finalizer()
-            except Exception:  # noqa: BLE001 - the callbacks of the others must still run
+            except Exception:  # noqa: BLE001 - the hooks of the other objects must still run
                 sys.excepthook(*sys.exc_info())
 
 

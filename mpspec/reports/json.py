@@ -99,8 +99,8 @@ def replace(path: Path, data: dict[str, Any]) -> None:
 class Running:
     """Keeps the file complete at every moment of a run in one process (``-n 0``), which a test may end.
 
-    The record of the running test stands last, as CRASH. It is written over when the test has ended, so that the file of
-    a run that came to a sudden end names the test that ended it.
+    The record of the running test stands last, as CRASH. It is written over when the test has ended, so that the file
+    of a run that came to a sudden end names the test that ended it.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -112,7 +112,7 @@ class Running:
             self._settings.report,
             to_data(Report((), interrupted="the run came to a sudden end"), self._settings),
         )
-        self._file = open(self._settings.report, "r+b", buffering=0)  # noqa: SIM115 - kept open for the run
+        self._file = self._settings.report.open("r+b", buffering=0)
         config.add_cleanup(self._file.close)
         text = self._settings.report.read_bytes()
         self._end = text.rindex(b"[]") + 1

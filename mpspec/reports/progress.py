@@ -106,7 +106,9 @@ class Progress:
         chapter, variant = key
         done = self._total - sum(self._waiting.values())
         # The eye looks for what is not a dot: the dots are told in a number. Worst first: the line may be cut.
-        others = sorted((verdict for verdict in verdicts if verdict is not Verdict.PASS), reverse=True)
+        others = sorted(
+            (verdict for verdict in verdicts if verdict is not Verdict.PASS), reverse=True
+        )
         letters = "".join(verdict.letter for verdict in others)
         passed = sum(verdict is Verdict.PASS for verdict in verdicts)
         percent = f"[{done * 100 // max(self._total, 1):3d}%]"

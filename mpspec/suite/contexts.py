@@ -17,7 +17,7 @@ def _read_state():
 @requirement("contexts.spawn.fresh-interpreter")
 def test_state_of_modules_in_a_fresh_child(mp):
     """A module is in the child as its import leaves it, whatever the parent did to it."""
-    global _state  # noqa: PLW0603 - the parent's change
+    global _state
     _state = "changed by the parent"
     seen = ask(mp, _read_state)
     _state = "as imported"
@@ -25,7 +25,7 @@ def test_state_of_modules_in_a_fresh_child(mp):
 
 
 def _command_line():
-    with open("/proc/self/cmdline", "rb") as file:  # noqa: PTH123 - children import little
+    with open("/proc/self/cmdline", "rb") as file:
         return file.read()
 
 
@@ -39,7 +39,7 @@ def test_command_line_of_a_spawned_child(mp):
 
 def _names_of_descriptors():
     names = []
-    for number in os.listdir("/proc/self/fd"):  # noqa: PTH208 - children import little
+    for number in os.listdir("/proc/self/fd"):
         try:
             names.append(os.readlink(f"/proc/self/fd/{number}"))
         except FileNotFoundError:
@@ -55,7 +55,7 @@ def _pipe_name(descriptor):
 def test_descriptors_in_a_fresh_child(mp):
     """A pipe that is no argument is not open in the child, though it is inheritable."""
     reader, writer = os.pipe()
-    os.set_inheritable(reader, True)  # noqa: FBT003 - os takes it so
+    os.set_inheritable(reader, True)
     names = ask(mp, _names_of_descriptors)
     mine = _pipe_name(reader)
     os.close(reader)
@@ -83,8 +83,11 @@ def _nothing(*args):
 @requirement("contexts.spawn.pickles-arguments")
 def test_arguments_that_cannot_be_pickled(mp):
     """``start()`` raises when an argument, or the target, can't be pickled."""
-    for process in (mp.Process(target=_nothing, args=(_generator(),)), mp.Process(target=_generator())):
-        with raises(Exception):  # noqa: B017, PT011 - the type is pickle's affair
+    for process in (
+        mp.Process(target=_nothing, args=(_generator(),)),
+        mp.Process(target=_generator()),
+    ):
+        with raises(Exception):
             process.start()
 
 
@@ -96,7 +99,7 @@ def _generator():
 def test_no_child_after_a_failed_start(mp):
     """There is no active child after a ``start()`` that raised."""
     before = set(mp.active_children())
-    with raises(Exception):  # noqa: B017, PT011 - the type is pickle's affair
+    with raises(Exception):
         mp.Process(target=_nothing, args=(_generator(),)).start()
     assert set(mp.active_children()) <= before
 
@@ -118,7 +121,7 @@ def test_module_path_of_a_fresh_child(mp):
 @requirement("contexts.fork.identical-to-parent")
 def test_state_of_modules_in_a_forked_child(mp):
     """A forked child sees what the parent did to a module."""
-    global _state  # noqa: PLW0603 - the parent's change
+    global _state
     _state = "changed by the parent"
     seen = ask(mp, _read_state)
     _state = "as imported"
@@ -154,7 +157,7 @@ def _read_twice(waiting, sender):
 @requirement("contexts.fork.state-of-the-moment")
 def test_later_changes_do_not_show_in_a_forked_child(mp):
     """What the parent changes after ``start()`` stays with the parent."""
-    global _state  # noqa: PLW0603 - the parent's change
+    global _state
     receiver, sender = mp.Pipe(duplex=False)
     waiting, tell = mp.Pipe(duplex=False)
     _state = "before start"
@@ -178,7 +181,7 @@ def test_parent_of_forkserver_children(mp):
 
 
 def _threads_of_parent():
-    return len(os.listdir(f"/proc/{os.getppid()}/task"))  # noqa: PTH208 - children import little
+    return len(os.listdir(f"/proc/{os.getppid()}/task"))
 
 
 @requirement("contexts.forkserver.single-threaded")
@@ -188,7 +191,7 @@ def test_threads_of_the_fork_server(mp):
 
 
 def _change_state():
-    global _state  # noqa: PLW0603 - the child's change
+    global _state
     _state = "changed by a child"
     return _state
 
@@ -224,12 +227,17 @@ def _default_facts(mp):
         "unfixed": unfixed,
         "after get_context(m)": still_unfixed,
         "default": default,
-        "default context": [mp.get_context().get_start_method(), mp.get_context(None).get_start_method()],
+        "default context": [
+            mp.get_context().get_start_method(),
+            mp.get_context(None).get_start_method(),
+        ],
         "fixed": mp.get_start_method(allow_none=True),
         "first": mp.get_all_start_methods()[0],
         "set after use": outcome_of(mp.set_start_method, "spawn")[0],
         "after that": mp.get_start_method(),
-        "of contexts": [mp.get_context(m).get_start_method() for m in ("fork", "spawn", "forkserver")],
+        "of contexts": [
+            mp.get_context(m).get_start_method() for m in ("fork", "spawn", "forkserver")
+        ],
     }
 
 
@@ -315,7 +323,7 @@ def _send_facts(mp, connection):
 
 
 def _command_line_of(pid):
-    with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123 - children import little
+    with open(f"/proc/{pid}/cmdline", "rb") as file:
         return file.read()
 
 
@@ -323,7 +331,11 @@ def _looks_started_by(facts, method):
     """Whether what a child tells of itself fits a start method."""
     child = facts["child"]
     by_main = child["parent"] == facts["main"]
-    return {"fork": by_main and child["command"], "spawn": by_main and not child["command"], "forkserver": not by_main}[method]
+    return {
+        "fork": by_main and child["command"],
+        "spawn": by_main and not child["command"],
+        "forkserver": not by_main,
+    }[method]
 
 
 @requirement("contexts.get-start-method.after-set")
@@ -409,19 +421,49 @@ def test_default_context(mp):
 @requirement("contexts.get-context.unknown")
 def test_context_of_unknown_method(mp):
     """ValueError for a name that is no start method."""
-    with raises(ValueError):  # noqa: PT011 - its text is not documented
+    with raises(ValueError):
         mp.get_context("no such method")
 
 
 @requirement("contexts.get-context.same-api")
 def test_context_has_the_api(mp):
     """Every documented function and class of the package is an attribute of a context."""
-    names = (
-        "Process Pipe Queue JoinableQueue SimpleQueue Lock RLock Semaphore BoundedSemaphore Condition Event Barrier "
-        "Value Array RawValue RawArray Pool Manager active_children cpu_count current_process parent_process "
-        "freeze_support get_context get_start_method set_start_method get_logger log_to_stderr "
-        "set_executable set_forkserver_preload ProcessError BufferTooShort AuthenticationError TimeoutError"
-    ).split()
+    names = [
+        "Process",
+        "Pipe",
+        "Queue",
+        "JoinableQueue",
+        "SimpleQueue",
+        "Lock",
+        "RLock",
+        "Semaphore",
+        "BoundedSemaphore",
+        "Condition",
+        "Event",
+        "Barrier",
+        "Value",
+        "Array",
+        "RawValue",
+        "RawArray",
+        "Pool",
+        "Manager",
+        "active_children",
+        "cpu_count",
+        "current_process",
+        "parent_process",
+        "freeze_support",
+        "get_context",
+        "get_start_method",
+        "set_start_method",
+        "get_logger",
+        "log_to_stderr",
+        "set_executable",
+        "set_forkserver_preload",
+        "ProcessError",
+        "BufferTooShort",
+        "AuthenticationError",
+        "TimeoutError",
+    ]
     context = mp.get_context(mp.start_method)
     assert [name for name in names if not hasattr(context, name)] == []
 
@@ -519,7 +561,11 @@ def _none_facts(mp):
     mp.set_start_method(None)
     default = mp.get_start_method(allow_none=True)
     mp.set_start_method(None, force=True)
-    return {"default": default, "unset": mp.get_start_method(allow_none=True), "again": mp.get_start_method()}
+    return {
+        "default": default,
+        "unset": mp.get_start_method(allow_none=True),
+        "again": mp.get_start_method(),
+    }
 
 
 @requirement("contexts.set-start-method.none-by-force")
@@ -585,4 +631,4 @@ def test_leftovers_are_unlinked(mp):
     from mpspec.observing import wait_until
 
     name = call(_name_of_leftover, mp, timeout=mp.timeout)
-    wait_until(lambda: not os.path.exists(f"/dev/shm/{name}"), mp.timeout, f"segment {name} gone")  # noqa: PTH110, S108 - as the system keeps it
+    wait_until(lambda: not os.path.exists(f"/dev/shm/{name}"), mp.timeout, f"segment {name} gone")  # noqa: S108 - as the system keeps it

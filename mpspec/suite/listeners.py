@@ -350,7 +350,13 @@ def test_parameters_of_listener(mp, tmp_path):
     """Listener takes address, family, backlog, authkey, in this order or by these names."""
     path = str(tmp_path / "socket")
     by_name = {"address": path, "family": "AF_UNIX", "backlog": 1, "authkey": KEY}
-    for positional in ((), (path,), (path, "AF_UNIX"), (path, "AF_UNIX", 1), (path, "AF_UNIX", 1, KEY)):
+    for positional in (
+        (),
+        (path,),
+        (path, "AF_UNIX"),
+        (path, "AF_UNIX", 1),
+        (path, "AF_UNIX", 1, KEY),
+    ):
         named = dict(list(by_name.items())[len(positional) :])
         with mp.connection.Listener(*positional, **named) as listener:
             caller = CallerThread(mp, listener, "accept")
@@ -380,7 +386,10 @@ def test_family_inet(mp):
             accepted = listener.accept()
     assert (type(listener), type(host), type(port)) == (mp.connection.Listener, str, int)
     with _socket_of(accepted) as accepted_socket:
-        assert (accepted_socket.family, accepted_socket.type) == (socket.AF_INET, socket.SOCK_STREAM)
+        assert (accepted_socket.family, accepted_socket.type) == (
+            socket.AF_INET,
+            socket.SOCK_STREAM,
+        )
 
 
 @requirement("listeners.family.unix")

@@ -120,8 +120,6 @@ def _get_shared_part():
     return _shared_part
 
 
-
-
 @remade
 def _squares_proxy(mp):
     class SquaresProxy(mp.managers.BaseProxy):
@@ -400,7 +398,7 @@ def test_authkey_is_the_processs_own(mp, manager):
 @requirement("managers.constructor.authkey-given")
 def test_authkey_as_given(mp, queue_server):
     """The server's authkey is the one given: who has it may connect, whatever the processes' own keys are."""
-    assert KEY != bytes(mp.current_process().authkey)
+    assert bytes(mp.current_process().authkey) != KEY
     client = _queue_client(mp, queue_server, authkey=KEY)
     client.connect()
     assert client.get_queue().qsize() == 0
@@ -434,8 +432,6 @@ def test_serializer_xmlrpclib(mp):
     assert shared.empty() is True
     del shared
     manager.shutdown()
-
-
 
 
 @requirement("managers.constructor.serializer-is-used")
@@ -792,7 +788,7 @@ def test_list_read(manager):
     assert 2 in shared
     assert 5 not in shared
     assert (shared.count(3), shared.index(2)) == (2, 2)
-    assert shared + [4] == [3, 1, 2, 3, 4]
+    assert shared + [4] == [3, 1, 2, 3, 4]  # noqa: RUF005 - the operator is under test
     assert shared * 2 == [3, 1, 2, 3] * 2
 
 
@@ -1455,7 +1451,9 @@ def test_proxies_are_base_proxies(mp, manager):
         manager.Semaphore(), manager.BoundedSemaphore(), manager.Condition(), manager.Event(),
         manager.Barrier(1), manager.Queue(), manager.Value("i", 0), manager.Array("i", [0]),
     ]  # fmt: skip
-    assert [type(proxy).__name__ for proxy in proxies if not isinstance(proxy, mp.managers.BaseProxy)] == []
+    assert [
+        type(proxy).__name__ for proxy in proxies if not isinstance(proxy, mp.managers.BaseProxy)
+    ] == []
 
 
 @requirement("managers.proxy.str")
@@ -1614,7 +1612,9 @@ def test_threads_use_one_proxy(mp):
     """Threads that take turns by a lock may use the same proxy."""
     with mp.Manager() as manager:  # not the shared one, which may keep the threads' connections
         shared, lock = manager.list(), threading.Lock()
-        threads = [threading.Thread(target=_append_many_locked, args=(shared, lock)) for _ in range(3)]
+        threads = [
+            threading.Thread(target=_append_many_locked, args=(shared, lock)) for _ in range(3)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:

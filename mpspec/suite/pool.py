@@ -529,7 +529,9 @@ def test_imap_unordered_gives_all_results(pool):
 def test_imap_unordered_with_chunks(pool):
     """The chunksize does not change what ``imap_unordered`` gives."""
     for chunksize in (3, 100):
-        assert sorted(pool.imap_unordered(_square, range(10), chunksize)) == [x * x for x in range(10)]
+        assert sorted(pool.imap_unordered(_square, range(10), chunksize)) == [
+            x * x for x in range(10)
+        ]
 
 
 @requirement("pool.imap-unordered.first-done-first")

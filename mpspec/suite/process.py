@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 
-from mpspec.children import ask, outcome_of, raises, run, value_of
+from mpspec.children import ask, outcome_of, raises, run
 from mpspec.marks import requirement
 
 
@@ -203,7 +203,7 @@ def test_constructor_with_keyword_arguments(mp):
 def test_constructor_daemon_by_position(mp):
     """``daemon`` by position raises TypeError."""
     with raises(TypeError):
-        mp.Process(None, None, None, (), {}, True)  # noqa: FBT003 - the call under test
+        mp.Process(None, None, None, (), {}, True)
 
 
 @requirement("process.constructor.daemon-sets-flag")
@@ -392,7 +392,7 @@ def _join_self(mp):
 @requirement("process.join.not-itself")
 def test_join_itself(mp):
     """A child that joins itself gets an exception."""
-    with raises(Exception):  # noqa: B017, PT011 - of whatever type: see the requirement
+    with raises(Exception):
         ask(mp, _join_self, mp)
 
 
@@ -413,7 +413,7 @@ def _try_foreign(method):
 
 def _ask_about_foreign(mp, method):
     """What a method of a running process object comes to in a forked child that inherits it."""
-    global _foreign  # noqa: PLW0603 - how a forked child inherits it
+    global _foreign
     child = _Waiting(mp)
     _foreign = child.process
     receiver, sender = mp.Pipe(duplex=False)
@@ -524,7 +524,7 @@ def test_alive_after_start(mp):
 @requirement("process.is-alive.after-end")
 def test_not_alive_after_the_end(mp):
     """``is_alive()`` becomes False without a join."""
-    from mpspec.observing import wait_until  # noqa: PLC0415 - children need no psutil
+    from mpspec.observing import wait_until
 
     child = _Waiting(mp)
     child.tell.send("end")
@@ -655,7 +655,7 @@ def _leave_child_behind(mp, waiting, sender):
 @requirement("process.non-daemonic.joined-at-parent-exit")
 def test_children_are_joined_at_exit(mp):
     """A process that has returned from run() lives on until its child has ended."""
-    from mpspec.observing import wait_until_asleep  # noqa: PLC0415 - children need no psutil
+    from mpspec.observing import wait_until_asleep
 
     receiver, sender = mp.Pipe(duplex=False)
     waiting, tell = mp.Pipe(duplex=False)
@@ -875,7 +875,7 @@ def test_sentinel_with_a_living_grandchild(mp):
     process.start()
     grandchild = receiver.recv()
     os.kill(process.pid, signal.SIGKILL)
-    # The end is a matter of microseconds here: a wait that long is ample, and an implementation that departs costs it all.
+    # Microseconds are enough; an implementation that departs costs the whole wait.
     ready = _is_ready(process.sentinel, mp.timeout / 20)
     os.kill(grandchild, signal.SIGKILL)
     process.join()
@@ -886,7 +886,7 @@ def test_sentinel_with_a_living_grandchild(mp):
 def test_no_sentinel_before_start(mp):
     """``sentinel`` raises ValueError before ``start()``."""
     process = mp.Process(target=_nothing)
-    with raises(ValueError):  # noqa: PT011 - its text is not documented
+    with raises(ValueError):
         process.sentinel  # noqa: B018 - reading it is the test
 
 
@@ -1050,9 +1050,7 @@ def _wait_for_interrupt(sender, *, discard):
 
 def _interrupted(mp, path, *, discard):
     receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(
-        target=_redirected, args=(_interrupt_target, path, sender, discard)
-    )
+    process = mp.Process(target=_redirected, args=(_interrupt_target, path, sender, discard))
     process.start()
     sender.close()
     receiver.recv()
@@ -1100,7 +1098,7 @@ def test_interrupt_with_a_handler(mp):
 def test_close_while_running(mp):
     """``close()`` of a living process raises ValueError, and the process goes on."""
     child = _Waiting(mp)
-    with raises(ValueError):  # noqa: PT011 - its text is not documented
+    with raises(ValueError):
         child.process.close()
     assert child.process.is_alive()
     child.end()
@@ -1113,7 +1111,7 @@ def test_methods_after_close(mp):
     process = run(mp, _nothing)
     process.close()
     for name in ("start", "join", "is_alive", "terminate", "kill"):
-        with raises(ValueError):  # noqa: PT011 - its text is not documented
+        with raises(ValueError):
             getattr(process, name)()
 
 
@@ -1123,7 +1121,7 @@ def test_attributes_after_close(mp):
     process = run(mp, _nothing)
     process.close()
     for name in ("pid", "ident", "exitcode", "sentinel"):
-        with raises(ValueError):  # noqa: PT011 - its text is not documented
+        with raises(ValueError):
             getattr(process, name)
 
 
@@ -1133,7 +1131,7 @@ def test_close_releases_the_sentinel(mp):
     process = run(mp, _nothing)
     sentinel = process.sentinel
     process.close()
-    with raises(OSError):  # noqa: PT011 - EBADF
+    with raises(OSError):
         os.fstat(sentinel)
 
 
@@ -1142,7 +1140,7 @@ def test_close_before_start(mp):
     """``close()`` of a process that was never started succeeds, and closes it."""
     process = mp.Process(target=_nothing)
     process.close()
-    with raises(ValueError):  # noqa: PT011 - its text is not documented
+    with raises(ValueError):
         process.is_alive()
 
 
@@ -1259,7 +1257,7 @@ def test_active_children(mp):
 @requirement("process.active-children.excludes-ended")
 def test_active_children_without_the_ended(mp):
     """``active_children()`` leaves out a child that has ended, joined or not."""
-    from mpspec.observing import wait_until  # noqa: PLC0415 - children need no psutil
+    from mpspec.observing import wait_until
 
     process = mp.Process(target=_nothing)
     process.start()
@@ -1271,12 +1269,14 @@ def test_active_children_without_the_ended(mp):
 @requirement("process.active-children.joins-finished")
 def test_active_children_joins(mp):
     """An ended child that nobody joined is no zombie after ``active_children()``."""
-    from mpspec.observing import wait_until  # noqa: PLC0415 - children need no psutil
+    from mpspec.observing import wait_until
 
     child = _Waiting(mp)
     pid = child.process.pid
     child.tell.send("end")
-    wait_until(lambda: child.process not in mp.active_children(), mp.timeout, "the child not active")
+    wait_until(
+        lambda: child.process not in mp.active_children(), mp.timeout, "the child not active"
+    )
     # A fork server, whose child it is, may be a moment behind.
     wait_until(lambda: _is_gone(pid), mp.timeout / 5, "the child gone")
 
@@ -1298,7 +1298,7 @@ def test_errors(mp):
 
 
 def _print_unflushed(path):
-    sys.stdout = open(path, "w")  # noqa: PTH123, SIM115 - left for the child's end to flush
+    sys.stdout = open(path, "w")  # noqa: SIM115 - left for the child's end to flush
     sys.stdout.write("printed")
 
 

@@ -22,12 +22,12 @@ CLOCKS = 0.005
 
 def _descriptors():
     """The descriptors that are open here."""
-    return set(os.listdir("/dev/fd"))  # noqa: PTH208 - names alone
+    return set(os.listdir("/dev/fd"))
 
 
 def _soon(mp, condition, what):
     """Wait out the moment that an item may take to its queue."""
-    from mpspec.observing import wait_until  # noqa: PLC0415 - children need no psutil
+    from mpspec.observing import wait_until
 
     wait_until(condition, mp.timeout, what)
 

@@ -885,7 +885,7 @@ def test_example_of_partial_results(mp):
         numbers.shm.close()
 
 
-# ShareableList: what it holds
+# What lists hold
 
 SAMPLES = ["howdy", b"HoWdY", -273.154, 100, None, True, 42]
 
@@ -1012,7 +1012,7 @@ def test_slicing_is_refused(mp):
     _free_lists(made)
 
 
-# ShareableList: construction
+# The construction of lists
 
 
 @requirement("shared-memory.list.sequence")
@@ -1131,7 +1131,7 @@ def test_list_is_passed_to_a_child(mp):
     _free_lists(made)
 
 
-# ShareableList: items
+# Items of lists
 
 
 @requirement("shared-memory.list.trailing-nul")
@@ -1140,7 +1140,9 @@ def test_last_nuls_are_kept_or_stripped(mp):
     made = _list(mp, ["?\0", b"\3\2\1\0\0\0", "\0", b"in\0side\0"])
     assert [value.rstrip("\0") for value in (made[0], made[2])] == ["?", ""]
     assert [value.rstrip(b"\0") for value in (made[1], made[3])] == [b"\3\2\1", b"in\0side"]
-    assert [len(value) <= most for value, most in zip(made, (2, 6, 1, 8))] == [True] * 4
+    assert [len(value) <= most for value, most in zip(made, (2, 6, 1, 8), strict=True)] == [
+        True
+    ] * 4
     _free_lists(made)
 
 

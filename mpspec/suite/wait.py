@@ -207,7 +207,7 @@ def _wait_and_be_interrupted(mp, awaited, report):
 @requirement("wait.signal.goes-on")
 def test_wait_goes_on_after_a_signal(mp):
     """A signal whose handler returns neither ends wait() nor makes it fail."""
-    from mpspec.observing import wait_until_asleep  # noqa: PLC0415 - children need no psutil
+    from mpspec.observing import wait_until_asleep
 
     awaited, sender = mp.Pipe(duplex=False)
     reporter, report = mp.Pipe(duplex=False)

@@ -96,7 +96,14 @@ def _faults(file: Path, requirement: str, entry: Any) -> Iterable[Fault]:  # noq
         if not re.fullmatch(r"((>=|<)\d+\.\d+)?", python):
             message = f"{file.name}: {requirement}: python is written as '>=3.14' or '<3.14', not {python!r}"
             raise FaultError(message)
-        yield Fault(requirement, each["file"], each["old"], each["new"], tuple(each.get("start_methods", ())), python)
+        yield Fault(
+            requirement,
+            each["file"],
+            each["old"],
+            each["new"],
+            tuple(each.get("start_methods", ())),
+            python,
+        )
 
 
 def copy_of_reference(folder: Path) -> Path:

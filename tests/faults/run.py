@@ -24,6 +24,7 @@ import types
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import mpspec_backends
 import pytest
 from rich.console import Console
 from rich.markup import escape
@@ -32,7 +33,6 @@ from rich.table import Table
 # Imported for the forks' sake, not for their names.
 import mpspec.cli
 import mpspec.session
-import mpspec_backends
 from mpspec import specification
 from mpspec.verdicts import Verdict
 from tests.faults import catalogue
@@ -80,11 +80,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.faults.run", description="Prove that each requirement's test can fail.")
-    parser.add_argument("--requirement", default="*", metavar="ID", help="only those whose id matches this pattern")
-    parser.add_argument("--sample", type=int, default=0, metavar="N", help="only N requirements, drawn at random")
-    parser.add_argument("--seed", type=int, default=int(time.time()), help="draw the same sample again")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="faults at a time (default: one a core)")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.faults.run",
+        description="Prove that each requirement's test can fail.",
+    )
+    parser.add_argument(
+        "--requirement", default="*", metavar="ID", help="only those whose id matches this pattern"
+    )
+    parser.add_argument(
+        "--sample", type=int, default=0, metavar="N", help="only N requirements, drawn at random"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=int(time.time()), help="draw the same sample again"
+    )
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="faults at a time (default: one a core)",
+    )
     return parser.parse_args(arguments)
 
 
@@ -110,14 +125,18 @@ class Runner:
         place = self._folder / "baseline"
         catalogue.copy_of_reference(place)
         holds = True
-        for edition in sorted({self._known[each].last for each in ids}, key=specification.edition_key):
+        for edition in sorted(
+            {self._known[each].last for each in ids}, key=specification.edition_key
+        ):
             some = [each for each in ids if self._known[each].last == edition]
             pid = self._start(place, some, edition, (), stop=False)
             os.waitpid(pid, 0)
             for each in _results(place):
                 if each["verdict"] != "PASS":
                     holds = False
-                    print(f"the unchanged reference: {each['verdict']} {each['id']} on {each['variant']}: {each['message']}")
+                    print(
+                        f"the unchanged reference: {each['verdict']} {each['id']} on {each['variant']}: {each['message']}"
+                    )
             (place / "report.json").unlink(missing_ok=True)
         return holds
 
@@ -132,17 +151,23 @@ class Runner:
                 place = self._folder / f"fault-{len(waiting)}"
                 fault.apply(catalogue.copy_of_reference(place))
                 edition = self._known[fault.requirement].last
-                pid = self._start(place, [fault.requirement], edition, fault.start_methods, stop=True)
+                pid = self._start(
+                    place, [fault.requirement], edition, fault.start_methods, stop=True
+                )
                 running[pid] = (fault, place, time.monotonic())
             pid = _wait_for_one(running)
             fault, place, _ = running.pop(pid)
             verdicts[fault] = _verdict(place)
             if verdicts[fault] in _NOT_KILLED:
-                print(f"{verdicts[fault]}: {fault.requirement}\n  {fault}\n{(place / 'output').read_text()[-2000:]}")
+                print(
+                    f"{verdicts[fault]}: {fault.requirement}\n  {fault}\n{(place / 'output').read_text()[-2000:]}"
+                )
             shutil.rmtree(place)
         return verdicts
 
-    def _start(self, place: Path, ids: Sequence[str], edition: str, methods: Sequence[str], *, stop: bool) -> int:
+    def _start(
+        self, place: Path, ids: Sequence[str], edition: str, methods: Sequence[str], *, stop: bool
+    ) -> int:
         arguments = [
             "--backend=reference", "-n0" if stop else f"-n{self._jobs}", f"--edition={edition}", "--level=de-facto",
             f"--patience={_PATIENCE}", f"--conformance-report={place / 'report.json'}", "-pno:cacheprovider", "--tb=short",
@@ -213,12 +238,16 @@ def _print_table(verdicts: dict[Fault, str]) -> None:
 
 
 def _print_verdict(ids: set[str], verdicts: dict[Fault, str], seconds: float) -> int:
-    killed = {fault.requirement for fault, verdict in verdicts.items() if verdict not in _NOT_KILLED}
+    killed = {
+        fault.requirement for fault, verdict in verdicts.items() if verdict not in _NOT_KILLED
+    }
     for each in sorted(ids - killed):
         listed = any(fault.requirement == each for fault in verdicts)
         print(f"{'no killed fault' if listed else 'no fault'}: {each}")
     left = sum(verdict in _NOT_KILLED for verdict in verdicts.values())
-    print(f"{len(killed)} of {len(ids)} requirements have a killed fault; {len(verdicts)} faults, {left} not killed, {seconds:.0f} s")
+    print(
+        f"{len(killed)} of {len(ids)} requirements have a killed fault; {len(verdicts)} faults, {left} not killed, {seconds:.0f} s"
+    )
     return 0 if killed == ids and not left else 1
 
 

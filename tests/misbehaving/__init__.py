@@ -6,6 +6,7 @@ backend's name says before it answers. So some tests meet it and others don't.
 
 from __future__ import annotations
 
+import _multiprocessing
 import multiprocessing
 import os
 import signal
@@ -15,8 +16,6 @@ import types
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import _multiprocessing
 
 from mpspec.backends import Backend, Contexts
 

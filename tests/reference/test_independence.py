@@ -7,9 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import multiprocessing_reference
+import pytest
 
 PACKAGE = Path(multiprocessing_reference.__file__).parent
 
@@ -61,7 +60,11 @@ def test_runs_where_multiprocessing_cannot_be_imported(tmp_path: Path, method: s
     program = tmp_path / "program.py"
     program.write_text(PROGRAM, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-W", "error", str(program), method], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-W", "error", str(program), method],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert (done.stdout, done.returncode) == ("independent\n", 0), done.stderr
 
