@@ -96,7 +96,7 @@ def make_pool(*args: Any, **kwds: Any) -> Any:
 def is_locked(lock: Any) -> bool:
     """Whether someone holds *lock*, which has no method ``locked`` in this Python."""
     if isinstance(lock, threading.Semaphore):
-        return lock._value == 0  # type: ignore[attr-defined,no-any-return]
+        return lock._value == 0
     if isinstance(lock, threading.Condition):
         lock = lock._lock  # type: ignore[attr-defined]
     if hasattr(lock, "locked"):

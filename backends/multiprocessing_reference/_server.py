@@ -228,7 +228,8 @@ class Server:
                 if shared is not None and reply[0] == VALUE:
                     take_back(shared.obj, method, reply[1])
                 return
-            shared = reply = None
+            shared = None
+            del reply
 
     def _reply(self, channel: Channel, served: Served, reply: Reply) -> bool:
         """Send *reply*; False if the client has gone."""
