@@ -133,10 +133,7 @@ class Feeder:
 
     def cancel_join(self) -> None:
         """Let the process exit without waiting for the thread; nobody else waits either."""
-        self._join_at_exit = False
         self._join_cancelled = True
-        if self._finalizer is not None:
-            self._finalizer.cancel()
 
     def abandon(self) -> None:
         """Forget, in a forked child, what the parent's thread is going to write."""
