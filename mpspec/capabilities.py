@@ -51,6 +51,7 @@ CAPABILITIES = {
     "listeners.addresses": Capability("listeners are sockets of the operating system, with an address and a family"),
     "authentication": Capability("the ends of a connection prove that they hold the same key", ("connection:deliver_challenge", "connection:answer_challenge")),
     "logging": Capability("the package has a logger", ("get_logger", "log_to_stderr")),
+    "dummy": Capability("the API on threads, as a submodule", ("dummy:Process", "dummy:Pool")),
     "shared_memory": Capability("shared_memory", ("shared_memory:SharedMemory", "shared_memory:ShareableList")),
     "shared_memory.managers": Capability("SharedMemoryManager", ("managers:SharedMemoryManager",)),
 }  # fmt: skip

@@ -73,6 +73,7 @@ def serve(
         initializer(*initargs)
     server = plan.kind(plan.registry, plan.address, plan.authkey, plan.serializer)
     joined = server.objects.join(session)
+    util.info("manager serving at %r", server.address)
     end.send(server.address)
     threading.Thread(
         target=server.serve,
@@ -108,6 +109,7 @@ def end_process(started: Any, link: Link | None, timeout: float, directory: str 
     """
     if started.is_alive():
         if link is not None:
+            util.info("sending shutdown message to manager")
             with suppress(OSError):
                 link.notify("shutdown")
             started.join(timeout)

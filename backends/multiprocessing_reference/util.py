@@ -19,6 +19,8 @@ from _weakref import ref
 from itertools import count
 
 from ._log import (
+    DEBUG,
+    INFO,
     SUBDEBUG,
     SUBWARNING,
     debug,
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = [
+    "DEBUG",
+    "INFO",
     "SUBDEBUG",
     "SUBWARNING",
     "Finalize",

@@ -632,3 +632,14 @@ def test_leftovers_are_unlinked(mp):
 
     name = call(_name_of_leftover, mp, timeout=mp.timeout)
     wait_until(lambda: not os.path.exists(f"/dev/shm/{name}"), mp.timeout, f"segment {name} gone")  # noqa: S108 - as the system keeps it
+
+
+def _after_pool(mp):
+    with mp.pool.Pool(1):
+        return mp.get_start_method(allow_none=True)
+
+
+@requirement("contexts.global.set-by-pool")
+def test_pool_sets_the_method(mp):
+    """After ``Pool(1)`` the start method is the default."""
+    assert _facts(mp, _after_pool) == _facts(mp, _default_facts)["default"]

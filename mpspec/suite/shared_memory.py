@@ -812,7 +812,7 @@ def test_shutdown_leaves_blocks_of_others(mp):
     """A block that was not created through the manager is there after ``shutdown()``."""
     manager = _manager(mp)
     manager.start()
-    block = _new(mp)
+    block = _new(mp, name=f"mpspec_{os.getpid()}_{secrets.token_hex(4)}")
     manager.SharedMemory(16).close()
     manager.shutdown()
     assert _exists(mp, block.name)

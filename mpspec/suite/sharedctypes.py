@@ -699,3 +699,12 @@ def test_objects_modified_by_a_child(mp):
     assert (number.value, unlocked.value, text.value) == (49, (1.0 / 3.0) ** 2, b"HELLO WORLD")
     pairs = [(point.x, point.y) for point in points]
     assert pairs == [(3.515625, 39.0625), (33.0625, 4.0), (5.640625, 90.25)]
+
+
+@requirement("sharedctypes.module.lock-keyword-only")
+def test_lock_by_position(mp):
+    """A third argument of Array raises TypeError; of Value it is one more argument of the type."""
+    with raises(TypeError):
+        mp.sharedctypes.Array("i", 3, False)
+    with raises(TypeError):
+        mp.sharedctypes.Value("i", 3, False)

@@ -1535,3 +1535,16 @@ def test_sigint_interrupts_condition_acquire(mp):
 def test_sigint_interrupts_condition_wait(mp):
     """KeyboardInterrupt comes out of a blocked Condition.wait()."""
     assert _interrupt(mp, _Holding(mp.Condition()), "wait") == "KeyboardInterrupt"
+
+
+@requirement("synchronization.rlock.acquire.free-without-block")
+def test_rlock_taken_without_blocking(mp):
+    """A free RLock is taken by ``acquire(block=False)``: another process does not get it."""
+    lock = mp.RLock()
+    assert lock.acquire(block=False) is True
+    assert ask(mp, _try_rlock, lock) is False
+    lock.release()
+
+
+def _try_rlock(lock):
+    return lock.acquire(block=False)
