@@ -18,7 +18,7 @@ from mpspec.recorder import Recorder
 from mpspec.registry import Registry
 from mpspec.reports import json as json_report
 from mpspec.reports import progress
-from mpspec.supervision import Supervisor, adopt_orphans
+from mpspec.supervision import Supervisor, adopt_orphans, unhook_children
 from mpspec.workers import INPUT, Workers
 
 USAGE_ERROR = 2
@@ -131,6 +131,7 @@ def _quieten(config: pytest.Config) -> None:
 
 def _supervise(config: pytest.Config, folder: Path, worker: str, *, replaceable: bool) -> None:
     adopt_orphans()
+    unhook_children()
     journal = Journal(folder, worker)
     config.add_cleanup(journal.close)
     supervisor = Supervisor(config, journal, replaceable=replaceable)

@@ -13,7 +13,9 @@ import faulthandler
 import gc
 import os
 import signal
+import sys
 import tempfile
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -360,6 +362,21 @@ def adopt_orphans() -> None:
     """Become the parent of descendants whose own parent ends (Linux), so that none gets out of sight."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def unhook_children() -> None:
+    """Give forked children the interpreter's own hooks.
+
+    pytest's keep what threads and finalizers raised, and with it all objects that its frames refer to, until a test of
+    this process ends: in a child, for ever. A manager's server would never be rid of what it deleted.
+    """
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_reset_hooks)
+
+
+def _reset_hooks() -> None:
+    threading.excepthook = threading.__excepthook__
+    sys.unraisablehook = sys.__unraisablehook__
 
 
 def _message(excinfo: pytest.ExceptionInfo[BaseException]) -> str:

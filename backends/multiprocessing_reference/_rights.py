@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ANCILLARY",
+    "BORROWED_LEAST",
+    "BORROWED_MOST",
     "DESCRIPTORS_MAX",
     "READ_MAX",
+    "Borrowed",
     "CutOffError",
     "MessageTooLongError",
     "blocking",
     "close_all",
+    "fill_from_stream",
     "read_stream",
     "refuse",
     "rights",
@@ -36,6 +40,7 @@ __all__ = [
 
 DESCRIPTORS_MAX = 250  # per message; the kernel takes 253, one is the channel's
 ANCILLARY = CMSG_SPACE(253 * 4)
+BORROWED_LEAST, BORROWED_MOST = 128 << 10, 2 << 20  # bytes; what malloc takes from the system
 READ_MAX = 64 << 20  # bytes asked of the kernel at once when the length is another's claim
 
 
@@ -98,6 +103,47 @@ def read_stream(sock: socket, size: int) -> bytes | None:
         chunks.append(chunk)
         size -= len(chunk)
     return b"".join(chunks)
+
+
+def fill_from_stream(sock: socket, room: memoryview) -> bool:
+    """Fill *room*; return False when the stream ends before."""
+    while room:
+        try:
+            got = sock.recv_into(room, 0, MSG_WAITALL)
+        except ConnectionResetError:
+            return False
+        if not got:
+            return False
+        room = room[got:]
+    return True
+
+
+class Borrowed:
+    """A buffer of *size* bytes for the time of a ``with`` statement.
+
+    One is kept for the next time. Were it made for each message beside the object that is built
+    from it, the allocator would return the memory of both to the system after each message, at
+    1 ms for 1 MiB, or not, as luck would have it.
+    """
+
+    __slots__ = ("_buffer", "_size")
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def __enter__(self) -> memoryview:
+        try:
+            self._buffer = _kept.pop()
+        except IndexError:
+            self._buffer = memoryview(bytearray(BORROWED_MOST))
+        return self._buffer[: self._size]
+
+    def __exit__(self, *_exc_info: object) -> None:
+        if not _kept:
+            _kept.append(self._buffer)
+
+
+_kept: list[memoryview] = []
 
 
 def refuse(size: int, limit: int, fds: Sequence[int]) -> NoReturn:

@@ -8,8 +8,12 @@ from struct import Struct
 
 from ._rights import (
     ANCILLARY,
+    BORROWED_LEAST,
+    BORROWED_MOST,
     READ_MAX,
+    Borrowed,
     close_all,
+    fill_from_stream,
     read_stream,
     refuse,
     rights,
@@ -31,6 +35,7 @@ _CONCATENATE_MAX = 8192  # bytes; beyond, a second buffer is cheaper than a copy
 _HEADER, _LONG_HEADER = Struct("!i"), Struct("!Q")
 _HEADER_SIZE = _HEADER.size
 _HEADER_MAX = 0x7FFFFFFF
+_CUT_OFF = "the other end closed the connection in the middle of a message"
 
 
 class StreamTransport:
@@ -78,10 +83,33 @@ class StreamTransport:
 
     def receive_object(self) -> Any:  # noqa: ANN401 - whatever was sent
         """Receive and unpickle one object."""
-        return unpack(*self.receive())
+        size, fds = self._begin()
+        try:
+            if not BORROWED_LEAST <= size <= BORROWED_MOST:
+                data = self._exactly(size)
+            else:
+                with Borrowed(size) as room:
+                    self._fill(room)
+                    taken, fds = fds, ()
+                    return unpack(room, taken)
+        except BaseException:
+            close_all(fds)
+            raise
+        return unpack(data, fds)
 
     def receive(self, limit: int | None = None) -> Message:
         """Return one message; EOFError also when the stream ended in the middle of it."""
+        size, fds = self._begin()
+        try:
+            if limit is not None and size > limit:
+                refuse(size, limit, ())
+            return self._exactly(size), fds
+        except BaseException:
+            close_all(fds)
+            raise
+
+    def _begin(self) -> tuple[int, Sequence[int]]:
+        """Return the size in bytes of the next message, and its descriptors."""
         fds: Sequence[int] = ()
         try:
             if self._local:
@@ -96,28 +124,34 @@ class StreamTransport:
             header = b""
         if not header:
             raise EOFError
+        if len(header) == _HEADER_SIZE:
+            (size,) = _HEADER.unpack(header)
+            if size >= 0:
+                return size, fds
         try:
-            return self._body(header, limit), fds
+            return self._long_size(header), fds
         except BaseException:
             close_all(fds)
             raise
 
-    def _body(self, header: bytes, limit: int | None) -> bytes:
-        if len(header) < _HEADER_SIZE:
-            header += self._exactly(_HEADER_SIZE - len(header))
+    def _long_size(self, header: bytes) -> int:
+        """Return the size that begins with *header*, which was cut off or tells a longer one."""
+        header += self._exactly(_HEADER_SIZE - len(header))
+        size: int
         (size,) = _HEADER.unpack(header)
         if size < 0:
             (size,) = _LONG_HEADER.unpack(self._exactly(_LONG_HEADER.size))
-        if limit is not None and size > limit:
-            refuse(size, limit, ())
-        return self._exactly(size)
+        return size
 
     def _exactly(self, size: int) -> bytes:
         data = read_stream(self._sock, size)
         if data is None:
-            message = "the other end closed the connection in the middle of a message"
-            raise EOFError(message)
+            raise EOFError(_CUT_OFF)
         return data
+
+    def _fill(self, room: memoryview) -> None:
+        if not fill_from_stream(self._sock, room):
+            raise EOFError(_CUT_OFF)
 
 
 class FileTransport:

@@ -70,6 +70,11 @@ _PLAIN = frozenset({int, float, str, bytes, bool, type(None)})
 _FEW = 16
 """Items; looking at the types of more costs a noticeable part of what pickling them does."""
 
+_LARGE_BYTES = 64 * 1024
+"""Bytes; the pickler would write more into a buffer half as large again, whose pages come fresh from
+the system each time: three times slower at 1 MiB than a buffer of the right size."""
+_BYTES_OPCODES = b"\x80\x04\x8e"  # PROTO 4, BINBYTES8
+
 _SPARE_MAX = 64 * 1024
 """Bytes; a pickler that has written more is not kept: its memo has grown with them."""
 
@@ -172,6 +177,8 @@ def plain_pickle(obj: object) -> bytes | None:
     """
     kind = type(obj)
     if kind in _PLAIN:
+        if isinstance(obj, bytes) and len(obj) >= _LARGE_BYTES:
+            return b"".join((_BYTES_OPCODES, len(obj).to_bytes(8, "little"), obj, b"."))
         return dumps(obj)
     if kind is tuple or kind is list:
         items: Sequence[object] = obj  # type: ignore[assignment]
