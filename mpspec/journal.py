@@ -50,6 +50,8 @@ class Journal:
         self.dump_file = open(folder / f"{worker}.dump", "w+b", buffering=0)  # noqa: SIM115 - kept open for the run
         self._note: dict[str, Any] = {"pid": os.getpid(), "test": "", "id": "", "backend": "", "start_method": "", "running": False}  # fmt: skip
         self._made: set[str] = set()
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
+        self._names = os.open(folder / f"{worker}.names", flags, 0o600)
         self._write()
 
     def begin(self, test: str, requirement: str, variant: Variant) -> None:
@@ -96,15 +98,13 @@ class Journal:
 
     def made(self, name: str) -> None:
         """This worker, or a forked child of it, has made something of that name in shared memory."""
-        if os.getpid() == self._note["pid"]:
-            self._made.add(name)
-        else:
-            with contextlib.suppress(FileNotFoundError):  # the run is over
-                (self._folder / f"{self._worker} made {name}").touch()
+        self._made.add(name)
+        # For the worker, when it is a child that made it; and for who cleans up when the worker is gone.
+        os.write(self._names, f"{name}\n".encode())
 
     def made_here(self, name: str) -> bool:
         """Whether this worker, or a forked child of it, made something of that name."""
-        return name in self._made or (self._folder / f"{self._worker} made {name}").exists()
+        return name in self._made or name in _lines(self._folder / f"{self._worker}.names")
 
     def tell_unclaimed(self, backend: str, capabilities: Sequence[str]) -> None:
         """A backend was probed, and has what it does not claim."""
@@ -116,6 +116,16 @@ class Journal:
         """Close the files."""
         self._file.close()
         self.dump_file.close()
+        os.close(self._names)
+
+
+def names(folder: Path) -> set[str]:
+    """All that the workers have made in shared memory."""
+    return {name for file in folder.glob("*.names") for name in _lines(file)}
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text(encoding="utf-8").splitlines()
 
 
 def avoid_warming(folder: Path, variant: str) -> None:

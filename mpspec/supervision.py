@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from mpspec.settings import Settings
 
 _SETTLE = 1.0
+_STDERR = 2
 _HEAP = 1 << 16
 _RETIRED = 0
 _PR_SET_CHILD_SUBREAPER = 36
@@ -114,12 +115,27 @@ class Supervisor:
         for method in backend.start_methods:
             variant = f"{backend.name}-{method}"
             if self._journal.bears_warming(variant):
-                with self._journal.warming(variant):
+                with self._journal.warming(variant), self._quiet():
                     warm_up(backend, method, self._deadline)
         gc.collect()
         # What pytest and the suite hold needs no looking at in every collection that a leak asks for.
         gc.freeze()
         self._keeper.know_helpers()
+
+    @contextlib.contextmanager
+    def _quiet(self) -> Generator[None, None, None]:
+        """Keep what a backend's servers have to say, whenever they say it, out of a worker's share of the terminal."""
+        if not self._replaceable:
+            yield
+            return
+        kept, nowhere = os.dup(_STDERR), os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, _STDERR)
+        os.close(nowhere)
+        try:
+            yield
+        finally:
+            os.dup2(kept, _STDERR)
+            os.close(kept)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:

@@ -140,6 +140,8 @@ class Workers:
     def _end(self) -> None:
         for pid in self._pids.values():
             leaks.kill_group(pid)
+        # With a worker that did not end by itself went the tracker that would have cleaned up after it.
+        leaks.unlink(journal.names(self._folder))
 
 
 def _undisturbed(send: Callable[..., None]) -> Callable[..., None]:
