@@ -84,7 +84,7 @@ def read(folder: Path) -> Documentation:
             message = f"--docs={folder}: {error.strerror}: {page}; give the folder of the HTML documentation"
             raise UsageError(message) from error
         edition = edition or _edition(soup, folder / page)
-        body = soup.find(attrs={"role": "main"})
+        body = soup.select_one("[role=main]")
         if not isinstance(body, bs4.Tag):
             message = f"--docs={folder}: {page} has no main part: it is not made by Sphinx"
             raise UsageError(message)

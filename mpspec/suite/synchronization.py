@@ -1539,9 +1539,9 @@ def test_sigint_interrupts_condition_wait(mp):
 
 @requirement("synchronization.rlock.acquire.free-without-block")
 def test_rlock_taken_without_blocking(mp):
-    """A free RLock is taken by ``acquire(block=False)``: another process does not get it."""
+    """A free RLock is taken by ``acquire(False)``: another process does not get it."""
     lock = mp.RLock()
-    assert lock.acquire(block=False) is True
+    assert lock.acquire(False) is True
     assert ask(mp, _try_rlock, lock) is False
     lock.release()
 
