@@ -1547,4 +1547,4 @@ def test_rlock_taken_without_blocking(mp):
 
 
 def _try_rlock(lock):
-    return lock.acquire(block=False)
+    return lock.acquire(False)
