@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from mpspec.results import Result
     from mpspec.settings import Variant
 
+# Where pytest-xdist hands a worker the journal's folder.
+WORKER_INPUT = "mpspec_journal"
+
 
 @dataclasses.dataclass(frozen=True)
 class Note:

@@ -9,8 +9,7 @@ import pytest
 
 from mpspec import journal
 from mpspec.collection import settings_key
-from mpspec.results import Report, Result, finish
-from mpspec.supervision import result_attribute
+from mpspec.results import RESULT_ATTRIBUTE, Report, Result, finish
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +36,7 @@ class Recorder:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """One phase of a test has ended; its last report carries the result."""
-        data = getattr(report, result_attribute, None)
+        data = getattr(report, RESULT_ATTRIBUTE, None)
         if data is not None:
             result = Result.from_data(data)
             self._results.append(result)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from mpspec.settings import Settings
     from mpspec.specification import Requirement
 
+# Where a report of pytest's carries the result, on its way from a worker.
+RESULT_ATTRIBUTE = "mpspec_result"
 # A failing prerequisite blocks; one that only leaks still did what others rest on.
 _BLOCKING = frozenset({Verdict.FAIL, Verdict.HANG, Verdict.CRASH, Verdict.ERROR, Verdict.BLOCKED})
 

@@ -13,13 +13,11 @@ import pytest
 from mpspec import settings
 from mpspec.collection import SUITE_DIR, Collection, settings_key
 from mpspec.errors import MpspecError
-from mpspec.journal import Journal
+from mpspec.journal import WORKER_INPUT, Journal
 from mpspec.recorder import Recorder
 from mpspec.registry import Registry
 from mpspec.reports import json as json_report
 from mpspec.reports import progress
-from mpspec.supervision import Supervisor, adopt_orphans, unhook_children
-from mpspec.workers import INPUT, Workers
 
 USAGE_ERROR = 2
 # Workers are replaced as often as it takes: each replacement is a verdict, never a reason to stop.
@@ -71,7 +69,7 @@ class _Session:
         if worker_input is not None:
             os.setpgid(0, 0)  # so that whatever it started can be found when it is gone
             _supervise(
-                config, Path(worker_input[INPUT]), worker_input["workerid"], replaceable=True
+                config, Path(worker_input[WORKER_INPUT]), worker_input["workerid"], replaceable=True
             )
             return
         folder = Path(tempfile.mkdtemp(prefix="mpspec-"))
@@ -83,6 +81,8 @@ class _Session:
         if config.option.collectonly:
             return
         if getattr(config.option, "dist", "no") != "no":
+            from mpspec.workers import Workers  # which needs psutil; a collection does not
+
             manager.register(Workers(config, folder), "mpspec-workers")
             return
         _supervise(config, folder, "main", replaceable=False)
@@ -130,6 +130,8 @@ def _quieten(config: pytest.Config) -> None:
 
 
 def _supervise(config: pytest.Config, folder: Path, worker: str, *, replaceable: bool) -> None:
+    from mpspec.supervision import Supervisor, adopt_orphans, unhook_children
+
     adopt_orphans()
     unhook_children()
     journal = Journal(folder, worker)

@@ -31,6 +31,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mpspec import parsed
 from mpspec.capabilities import CAPABILITIES
 from mpspec.errors import SpecificationError
 
@@ -190,7 +191,7 @@ def _file_order(file: Path) -> tuple[int, str]:
 def read_chapter(file: Path) -> list[Requirement]:
     """Read one chapter's file; every breach of the format is an error that names file, id and field."""
     try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
+        data = parsed.toml(file)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         message = f"{file}: can't be read as a specification: {error}"
         raise SpecificationError(message) from error

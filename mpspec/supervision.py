@@ -23,7 +23,7 @@ import pytest
 from mpspec import leaks
 from mpspec.collection import requirement_of, settings_key, variant_of
 from mpspec.errors import SuiteError
-from mpspec.results import Result, blocks
+from mpspec.results import RESULT_ATTRIBUTE, Result, blocks
 from mpspec.settings import TEST_DEADLINE
 from mpspec.verdicts import Verdict
 
@@ -40,8 +40,6 @@ _STDERR = 2
 _HEAP = 1 << 16
 _RETIRED = 0
 _PR_SET_CHILD_SUBREAPER = 36
-
-result_attribute = "mpspec_result"
 
 
 class Hang(BaseException):
@@ -219,7 +217,7 @@ class Supervisor:
         self._judge(call, report)
         result = self._result(item)
         if report.when == "teardown":
-            setattr(report, result_attribute, result.to_data())
+            setattr(report, RESULT_ATTRIBUTE, result.to_data())
             if blocks(result, self._settings):
                 self._journal.fail(result)
         self._apply_deviation(report, result)

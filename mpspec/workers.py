@@ -18,8 +18,7 @@ import pytest
 
 from mpspec import journal, leaks
 from mpspec.collection import settings_key
-from mpspec.results import Result
-from mpspec.supervision import result_attribute
+from mpspec.results import RESULT_ATTRIBUTE, Result
 from mpspec.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
     from mpspec.settings import Settings
 
-INPUT = "mpspec_journal"
 # So often a test is handed to another worker, when the one that should run it did not come to it.
 _MOST_ATTEMPTS = 5
 # What pytest-xdist says of a worker that has ended.
@@ -71,7 +69,7 @@ class Workers:
 
     def pytest_configure_node(self, node: WorkerController) -> None:
         """Tell a worker where the journal is."""
-        node.workerinput[INPUT] = str(self._folder)
+        node.workerinput[journal.WORKER_INPUT] = str(self._folder)
         node.sendcommand = _undisturbed(node.sendcommand)
 
     def pytest_testnodeready(self, node: WorkerController) -> None:
@@ -121,7 +119,7 @@ class Workers:
             details=note.dump,
         )
         report.longrepr = f"{crashitem}: {message}\n{note.dump}"
-        setattr(report, result_attribute, result.to_data())
+        setattr(report, RESULT_ATTRIBUTE, result.to_data())
         entry = self._settings.deviation(result.id, result.variant)
         if entry is not None and entry.verdict is verdict:
             report.outcome = "skipped"
