@@ -99,12 +99,9 @@ def _parser() -> argparse.ArgumentParser:
         help="the HTML documentation: the folder that holds library/",
     )
     command.add_argument(
-        "--changed", action="store_true", help="list what the edition before did not state"
-    )
-    command.add_argument(
         "--adopt",
         action="store_true",
-        help="add to the ledger what the ledgers of other editions account for",
+        help="write the edition's ledger: to it is added what the ledgers of other editions account for",
     )
     command.set_defaults(function=coverage)
     return parser
@@ -199,31 +196,34 @@ def explain(options: argparse.Namespace) -> int:
 
 
 def coverage(options: argparse.Namespace) -> int:
-    """Print what a ledger does not account for, and what it accounts for that is gone."""
+    """Print what changed since the edition before, what a ledger accounts for that is gone, and what it lacks."""
     from mpspec import documentation, ledger
 
     docs = documentation.read(options.docs)
+    adopted = ledger.adopt(docs)
     if options.adopt:
-        ledgers = [ledger.read(edition) for edition in (docs.edition, *EDITIONS)]
-        ledger.write(docs.edition, ledger.adopt(docs, ledgers))
-    account = ledger.read(docs.edition)
+        ledger.write(docs.edition, adopted.entries)
+    has_ledger = ledger.path_of(docs.edition).exists()
+    account = ledger.read(docs.edition) if has_ledger else adopted
     found = ledger.compare(account, docs)
-    for statement in found.unaccounted:
-        print(
-            f"unaccounted  {statement.fingerprint}  {ledger.place_of(statement)}  {statement.kind}: {statement.text}"
-        )
-    for entry in found.gone:
-        print(f"gone         {entry.fingerprint}  {entry.place}  {entry.account}")
-    for statement in found.changed if options.changed else ():
-        print(
-            f"new          {statement.fingerprint}  {ledger.place_of(statement)}  {statement.kind}: {statement.text}"
-        )
+    for word, changed in (("new", found.changed.new), ("unaccounted", found.unaccounted)):
+        for each in changed:
+            place = ledger.place_of(each)
+            print(f"{word:<12} {each.fingerprint}  {place}  {each.kind}: {each.text}")
+        for entry in found.changed.dropped if word == "new" else found.gone:
+            label = "dropped" if word == "new" else "gone"
+            print(f"{label:<12} {entry.fingerprint}  {entry.place}  {entry.account}")
     wrong = ledger.faults(account, Registry.with_entry_points().specification())
     print(*wrong, sep="\n", end="\n" if wrong else "")
+    if not has_ledger:
+        print(
+            f"edition {docs.edition} has no ledger yet: held against what those of other editions account for; "
+            "--adopt writes that down"
+        )
     print(
         f"edition {docs.edition}: {len(docs.statements)} statements; {found.covered} covered by requirements, "
         f"{found.explaining} explain, {found.untestable} can't be tested, {len(found.unaccounted)} unaccounted for, "
-        f"{len(found.gone)} gone, {len(found.changed)} new since the edition before"
+        f"{len(found.gone)} gone; {found.changed}"
     )
     return 0 if found.is_complete and not wrong else 1
 

@@ -10,6 +10,9 @@ A file of them looks like this; fields marked with * may be left out::
     link = "https://..."  # * where it is discussed
     python = ">=3.12"  # * the versions of Python that show it
     implementation = "cpython"  # * the implementation of Python that shows it
+    intermittent = true  # * a race decides: it may pass as well
+
+An entry that is not intermittent is held to: when the requirement passes, the run fails.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ class Deviation:
     """One entry: requirements and variants that are known to fail, how, and why.
 
     Attributes:
+        intermittent: whether the requirement may pass as well.
         source: the file and the entry's number in it.
         backend: the only backend that it speaks of; empty for all.
     """
@@ -44,6 +48,7 @@ class Deviation:
     link: str = ""
     python: str = ""
     implementation: str = ""
+    intermittent: bool = False
     source: str = ""
     backend: str = ""
 
@@ -58,8 +63,13 @@ class Deviation:
     @property
     def applies_here(self) -> bool:
         """Whether it speaks of the interpreter that runs the tests."""
-        implementation = platform.python_implementation().lower()
-        return self.implementation in {"", implementation} and _is_python(self.python)
+        return self.applies_to(platform.python_implementation(), platform.python_version())
+
+    def applies_to(self, implementation: str, version: str) -> bool:
+        """Whether it speaks of an interpreter, such as "CPython", "3.13.0"."""
+        return self.implementation in {"", implementation.lower()} and _is_python(
+            version, self.python
+        )
 
     def __str__(self) -> str:
         return f"{self.requirement} on {self.variant}: {self.verdict.value} ({self.source})"
@@ -97,15 +107,19 @@ def _deviation(file: Path, number: int, entry: Mapping[str, Any]) -> Deviation:
         raise refuse(f"unknown fields {unknown}; known are {sorted(fields)}")
     if missing := sorted({"requirement", "verdict", "reason"} - entry.keys()):
         raise refuse(f"lacks {missing}")
-    if wrong := sorted(key for key, value in entry.items() if not isinstance(value, str)):
+    if wrong := sorted(
+        key for key, value in entry.items() if key != "intermittent" and not isinstance(value, str)
+    ):
         raise refuse(f"{wrong} must be text")
+    if not isinstance(entry.get("intermittent", False), bool):
+        raise refuse("intermittent must be true or false")
     if not entry["reason"].strip():
         raise refuse("the reason is empty: say why the failure is expected")
     listed = sorted(verdict.value for verdict in DEPARTURES)
     if entry["verdict"] not in listed:
         raise refuse(f"verdict {entry['verdict']!r} is none of {listed}")
     try:
-        _is_python(entry.get("python", ""))
+        _is_python("3", entry.get("python", ""))
     except ValueError as error:
         raise refuse(
             f"python = {entry['python']!r} is no version specifier such as '>=3.12,<3.14'"
@@ -115,13 +129,13 @@ def _deviation(file: Path, number: int, entry: Mapping[str, Any]) -> Deviation:
     )
 
 
-def _is_python(specifier: str) -> bool:
-    """Whether this Python is one of those; ValueError for what is no specifier."""
+def _is_python(version: str, specifier: str) -> bool:
+    """Whether that version of Python is one of those; ValueError for what is no specifier."""
     if not specifier:
         return True
     from packaging.specifiers import SpecifierSet  # 10 ms, which most runs have no need of
 
-    return SpecifierSet(specifier).contains(platform.python_version(), prereleases=True)
+    return SpecifierSet(specifier).contains(version, prereleases=True)
 
 
 def find(deviations: Iterable[Deviation], requirement: str, variant: str) -> Deviation | None:

@@ -72,13 +72,33 @@ class Ledger:
 
 
 @dataclasses.dataclass(frozen=True)
+class Changes:
+    """What an edition states otherwise than the edition before that has a ledger.
+
+    Attributes:
+        since: that edition; empty when there is none.
+        new: statements that it did not have.
+        dropped: its entries whose statement is no more.
+    """
+
+    since: str = ""
+    new: tuple[Statement, ...] = ()
+    dropped: tuple[Entry, ...] = ()
+
+    def __str__(self) -> str:
+        if not self.since:
+            return "no edition before it has a ledger"
+        return f"{len(self.new)} new since {self.since}, {len(self.dropped)} dropped"
+
+
+@dataclasses.dataclass(frozen=True)
 class Comparison:
     """A ledger held against the documentation.
 
     Attributes:
         unaccounted: statements that the ledger does not mention.
         gone: entries whose statement is not in the documentation.
-        changed: statements that the edition before did not have.
+        changed: what is new since the edition before, and what was dropped.
         covered: how many statements requirements cover.
         explaining: how many state nothing testable.
         untestable: how many can't be tested.
@@ -86,7 +106,7 @@ class Comparison:
 
     unaccounted: tuple[Statement, ...]
     gone: tuple[Entry, ...]
-    changed: tuple[Statement, ...]
+    changed: Changes
     covered: int
     explaining: int
     untestable: int
@@ -159,40 +179,46 @@ def compare(ledger: Ledger, documentation: Documentation) -> Comparison:
             if (place_of(each), each.fingerprint) not in known
         ),
         gone=tuple(entry for key, entry in known.items() if key not in stated),
-        changed=tuple(_changed(documentation)),
+        changed=_changes(documentation),
         covered=sum(bool(entry.ids) for entry in accounts),
         explaining=sum(entry.account == EXPLAINS for entry in accounts),
         untestable=sum(entry.account.startswith(UNTESTABLE) for entry in accounts),
     )
 
 
-def _changed(documentation: Documentation) -> list[Statement]:
+def _changes(documentation: Documentation) -> Changes:
     before = [
         edition
         for edition in EDITIONS
         if edition_key(edition) < edition_key(documentation.edition) and path_of(edition).exists()
     ]
     if not before:
-        return []
-    known = read(before[-1]).by_fingerprint
-    return [
-        statement for statement in documentation.statements if statement.fingerprint not in known
-    ]
+        return Changes()
+    known = read(before[-1]).by_fingerprint  # a statement that only moved has not changed
+    stated = {statement.fingerprint for statement in documentation.statements}
+    return Changes(
+        since=before[-1],
+        new=tuple(each for each in documentation.statements if each.fingerprint not in known),
+        dropped=tuple(entry for key, entry in known.items() if key not in stated),
+    )
 
 
-def adopt(documentation: Documentation, ledgers: Iterable[Ledger]) -> list[Entry]:
-    """Entries for what other editions' ledgers account for already, in the order of the documentation."""
+def adopt(documentation: Documentation) -> Ledger:
+    """The edition's ledger, filled up from those of other editions, newest first, where they have the same words."""
+    editions = (documentation.edition, *reversed(EDITIONS))
+    ledgers = [read(edition) for edition in dict.fromkeys(editions)]
     known: dict[str, Entry] = {}
+    exact: dict[tuple[str, str], Entry] = {}
     for ledger in ledgers:
         known = {**ledger.by_fingerprint, **known}
-    exact = {key: entry for ledger in ledgers for key, entry in ledger.by_key.items()}
+        exact = {**ledger.by_key, **exact}
     entries: dict[tuple[str, str], Entry] = {}
     for statement in documentation.statements:
         key = (place_of(statement), statement.fingerprint)
         entry = exact.get(key) or known.get(statement.fingerprint)
         if entry is not None:
             entries.setdefault(key, Entry(*key, entry.account))
-    return list(entries.values())
+    return Ledger(documentation.edition, tuple(entries.values()))
 
 
 def faults(ledger: Ledger, specification: Specification) -> list[str]:
@@ -206,8 +232,11 @@ def faults(ledger: Ledger, specification: Specification) -> list[str]:
                 found.append(
                     f"{ledger.edition}: {entry.place} {entry.fingerprint}: there is no requirement {identifier!r}"
                 )
-            else:
-                cited.add(identifier)
+            elif not requirement.holds_in(ledger.edition):
+                found.append(
+                    f"{ledger.edition}: {entry.place} {entry.fingerprint}: {identifier} does not hold in this edition"
+                )
+            cited.add(identifier)
     found += [
         f"{ledger.edition}: no statement cites {requirement.id}, though it claims the edition"
         for requirement in specification

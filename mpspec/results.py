@@ -121,6 +121,8 @@ def _against_deviations(result: Result, settings: Settings) -> Result:
         return dataclasses.replace(
             result, verdict=Verdict.EXPECTED, message=f"{entry.reason} [{result.message}]"
         )
+    if result.verdict is Verdict.PASS and entry.intermittent:
+        return result
     if result.verdict is Verdict.PASS:
         message = (
             f"listed as {entry.verdict.value} in {entry.source}, but it passes: take the entry out"

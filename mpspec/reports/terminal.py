@@ -233,11 +233,10 @@ def _print_sentence(console: Console, report: Report, settings: Settings) -> Non
         console.print(
             f"[{_FAILURE_STYLE}]nothing ran[/]: no requirement was selected that {escape(names)} offers ({told})"
         )
-    elif report.conforms:
-        console.print(
-            f"[bold green]{escape(names)} conforms[/] to edition {settings.edition}: {told}"
-        )
     else:
-        console.print(
-            f"[{_FAILURE_STYLE}]{escape(names)} does not conform[/] to edition {settings.edition}: {told}"
-        )
+        several = len(settings.backends) > 1
+        if report.conforms:
+            style, verb = "bold green", "conform" if several else "conforms"
+        else:
+            style, verb = _FAILURE_STYLE, f"{'do' if several else 'does'} not conform"
+        console.print(f"[{style}]{escape(names)} {verb}[/] to edition {settings.edition}: {told}")

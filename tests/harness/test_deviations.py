@@ -80,6 +80,17 @@ def test_entry_of_another_interpreter(conformance: Conformance, fields: dict[str
     assert "matches nothing" not in output
 
 
+@pytest.mark.parametrize(
+    ("backend", "status", "verdict"),
+    [("fail", 0, "EXPECTED"), ("behave", 0, "PASS"), ("leave_descriptor", 1, "LEAK")],
+)
+def test_intermittent_failure_may_pass(
+    conformance: Conformance, backend: str, status: int, verdict: str
+) -> None:
+    text = entry() + "intermittent = true\n"
+    assert outcome(conformance, text, backend)[:2] == (status, verdict)
+
+
 def test_unlisted_failure_fails(conformance: Conformance) -> None:
     assert outcome(conformance, entry(requirement=OTHER.replace("none", "nine")))[:2] == (1, "FAIL")
 
@@ -182,6 +193,7 @@ def test_listed_failure_blocks_nothing(conformance: Conformance) -> None:
             "[[deviation]]\nrequirement = 'a.b'\nverdict = 'FAIL'\nreason = 1",
             "['reason'] must be text",
         ),
+        (entry(intermittent="yes"), "intermittent must be true or false"),
     ],
 )
 def test_bad_file_names_file_entry_and_fault(tmp_path: Path, text: str, told: str) -> None:
