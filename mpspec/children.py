@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 # Seconds between two looks at whether a call is over.
 _GLANCE = 0.25
+# How often a call that must be over in time is made before it is found too slow.
+_TRIES = 10
+# Seconds that a call may take which does not wait.
+AT_ONCE = 0.01
 
 
 def run(mp: Api, target: Callable[..., object], *args: object, **kwargs: object) -> Any:  # noqa: ANN401 - the backend's
@@ -189,6 +193,44 @@ class CallerThread:
         if self._error is not None:
             raise self._error
         return self._value
+
+
+def within(limit: float, call: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the call gives
+    """What a call gives that must be over within so many seconds.
+
+    One that took longer is made again, up to nine times: the load of the machine holds up some calls, and a call that
+    waits when it must not takes too long each time.
+    """
+    for _ in range(_TRIES):
+        began = time.monotonic()
+        value = call()
+        if time.monotonic() - began <= limit:
+            return value
+    message = f"each of {_TRIES} calls took longer than {limit:g} s"
+    raise AssertionError(message)
+
+
+class Gate:
+    """Holds up a child that unpickles it, and what comes after it, until its parent says so; at most for a second.
+
+    ::
+
+        gate, opener = mp.Pipe(duplex=False)
+        process = mp.Process(target=_use, args=(Gate(gate), lock))
+        process.start()
+        opener.send("go on")
+    """
+
+    def __init__(self, connection: Any) -> None:  # noqa: ANN401 - the backend's
+        self._connection = connection
+
+    def __reduce__(self) -> tuple[Callable[[Any], object], tuple[Any]]:
+        """Pickled as a call that waits."""
+        return (_pass_gate, (self._connection,))
+
+
+def _pass_gate(connection: Any) -> object:  # noqa: ANN401 - the backend's
+    return connection.poll(1)
 
 
 class Unpicklable:

@@ -103,7 +103,7 @@ class Journal:
         """This worker, or a forked child of it, has made something of that name in shared memory."""
         self._made.add(name)
         # For the worker, when it is a child that made it; and for who cleans up when the worker is gone.
-        os.write(self._names, f"{name}\n".encode())
+        os.write(self._names, f"{json.dumps(name)}\n".encode())
 
     def made_here(self, name: str) -> bool:
         """Whether this worker, or a forked child of it, made something of that name."""
@@ -128,7 +128,8 @@ def names(folder: Path) -> set[str]:
 
 
 def _lines(file: Path) -> list[str]:
-    return file.read_text(encoding="utf-8").splitlines()
+    # As JSON: a test may try any name, one with a line feed as well.
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
 def avoid_warming(folder: Path, variant: str) -> None:

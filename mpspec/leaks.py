@@ -12,6 +12,7 @@ import functools
 import gc
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -27,6 +28,8 @@ _OWN_TASKS = Path("/proc/self/task")
 _OWN_DESCRIPTORS = Path("/proc/self/fd")
 _SETTLE_PAUSE = 0.005
 _STANDARD_ERROR = 2
+# Where references are not counted, what ends by itself (a thread) is let go of in a collection after that.
+_COUNTS_REFERENCES = hasattr(sys, "getrefcount")
 # The part of the time to settle that is given to what a failed test has left.
 _HASTE = 0.1
 
@@ -123,6 +126,8 @@ class Keeper:
             if held and not (leaks.processes or leaks.threads):
                 break
             time.sleep(_SETTLE_PAUSE)
+            if not _COUNTS_REFERENCES:
+                gc.collect()
         return leaks
 
     def _compare(self) -> Leaks:
@@ -148,7 +153,7 @@ class Keeper:
 def unlink(segments: Iterable[str]) -> None:
     """Remove names of shared memory segments and semaphores; those that are gone are gone."""
     for name in segments:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, ValueError):  # a name with a null byte was refused
             (_SHM / name).unlink()
 
 
@@ -165,7 +170,7 @@ def kill(pids: Iterable[int]) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     deadline = time.monotonic() + 1
-    while any(_runs(process) for process in doomed) and time.monotonic() < deadline:
+    while any(runs(process) for process in doomed) and time.monotonic() < deadline:
         time.sleep(_SETTLE_PAUSE)
 
 
@@ -175,7 +180,8 @@ def kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _runs(process: psutil.Process) -> bool:
+def runs(process: psutil.Process) -> bool:
+    """Whether a process has not ended yet, reaped or not."""
     with contextlib.suppress(psutil.NoSuchProcess):
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     return False
@@ -239,7 +245,7 @@ def tell_names(tell: Callable[[str], None]) -> None:
 
     @functools.wraps(original)
     def shm_open(path: str, flags: int, *args: int, **kwargs: int) -> int:
-        if flags & os.O_CREAT:
+        if flags & os.O_CREAT and "\0" not in path:  # there is nothing of such a name
             tell(path.lstrip("/"))
         descriptor: int = original(path, flags, *args, **kwargs)
         return descriptor
@@ -258,7 +264,7 @@ def tell_names(tell: Callable[[str], None]) -> None:
             name: str,
             unlink: bool,  # noqa: FBT001 - the interpreter's signature
         ) -> Self:
-            if not unlink:
+            if not unlink and "\0" not in name:
                 tell(f"sem.{name.lstrip('/')}")
             made: Self = super().__new__(cls, kind, value, maxvalue, name, unlink)
             return made

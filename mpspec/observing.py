@@ -45,6 +45,19 @@ def wait_until(condition: Callable[[], object], timeout: float, what: str) -> No
         pause.wait(_PAUSE)
 
 
+def is_zombie(pid: int) -> bool:
+    """Whether a process has ended, and nobody has reaped it yet."""
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def has_ended(pid: int) -> bool:
+    """Whether a process has ended, reaped or not."""
+    return is_zombie(pid) or not psutil.pid_exists(pid)
+
+
 def wait_until_asleep(pid: int, thread: int, timeout: float) -> None:
     """Wait until a thread sleeps, and goes on sleeping: it is in a call that waits for somebody else.
 

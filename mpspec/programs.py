@@ -64,13 +64,17 @@ def call(
     return json.loads(done.stdout)
 
 
-def run_script(mp: Api, source: str, text: str = "") -> subprocess.CompletedProcess[str]:
+def run_script(
+    mp: Api, source: str, text: str = "", *, arguments: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
     """Run a program that stands in a file of its own, as its main module; the name ``mp`` is the API under test.
 
     Args:
         mp: the API under test.
         source: the program; children that do not fork import it once more.
         text: what it finds on its standard input.
+        arguments: what the interpreter is given to run it, in the folder of its file, ``program.py``; the file's full
+            path unless stated.
 
     Raises:
         subprocess.TimeoutExpired: it did not end.
@@ -80,7 +84,7 @@ def run_script(mp: Api, source: str, text: str = "") -> subprocess.CompletedProc
         pickled = base64.b64encode(pickle.dumps(mp)).decode()
         script.write_text(_SCRIPT.format(mp=pickled, source=source), encoding="utf-8")
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        command = [sys.executable, str(script)]
+        command = [sys.executable, *(arguments or [str(script)])]
         return subprocess.run(
             command,
             input=text,
@@ -89,6 +93,7 @@ def run_script(mp: Api, source: str, text: str = "") -> subprocess.CompletedProc
             timeout=mp.timeout,
             check=False,
             env=environment,
+            cwd=folder if arguments else None,
         )
 
 

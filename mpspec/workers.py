@@ -12,8 +12,10 @@ import os
 import re
 import select
 import threading
+import time
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from mpspec import journal, leaks
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 # So often a test is handed to another worker, when the one that should run it did not come to it.
 _MOST_ATTEMPTS = 5
+# Seconds between two looks at whether a worker runs, where the system can't tell when it ends.
+_GLANCE = 0.05
 # What pytest-xdist says of a worker that has ended.
 _ALARM = re.compile(r"\[(\w+)\] node down: |replacing crashed worker (\w+)")
 
@@ -77,8 +81,7 @@ class Workers:
         note = journal.read(self._folder, node.gateway.id)
         if note is not None:
             self._pids[node.gateway.id] = note.pid
-            if hasattr(os, "pidfd_open"):
-                _when_ended(note.pid, leaks.kill_group)
+            _when_ended(note.pid, leaks.kill_group)
 
     def pytest_handlecrashitem(
         self, crashitem: str, report: pytest.TestReport, sched: Scheduling
@@ -153,13 +156,18 @@ def _undisturbed(send: Callable[..., None]) -> Callable[..., None]:
 
 
 def _when_ended(pid: int, callback: Callable[[int], None]) -> None:
-    descriptor = os.pidfd_open(pid)
+    process = psutil.Process(pid)
+    descriptor = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
 
     def watch() -> None:
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        poll.poll()
-        os.close(descriptor)
+        if descriptor is None:
+            while leaks.runs(process):
+                time.sleep(_GLANCE)
+        else:
+            poll = select.poll()
+            poll.register(descriptor, select.POLLIN)
+            poll.poll()
+            os.close(descriptor)
         callback(pid)
 
     threading.Thread(target=watch, name=f"watch-{pid}", daemon=True).start()

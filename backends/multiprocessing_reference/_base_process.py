@@ -120,7 +120,10 @@ class BaseProcess:
 
     def _launch(self) -> Launched:
         from ._start_methods import launcher
+        from .util import flush_std_streams
 
+        # What was printed comes before what the child prints, and no forked child prints it again.
+        flush_std_streams()
         return launcher(self._start_method)(self)
 
     def join(self, timeout: float | None = None) -> None:

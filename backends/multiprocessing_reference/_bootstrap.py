@@ -36,6 +36,11 @@ def run_child(process: BaseProcess, parent: ParentProcess, *, forked: bool) -> i
         if threading is not None:
             # A fork leaves it the native_id of the parent's thread.
             threading.main_thread()._set_native_id()  # noqa: SLF001 - without an alternative
+        futures = sys.modules.get("concurrent.futures.thread")
+        if futures is not None:
+            # Threads of the parent's executors: to join them at the end, as Python 3.11 does, fails
+            # where one of them has started this process, whose main thread it is now.
+            futures._threads_queues.clear()  # noqa: SLF001 - as newer Pythons do themselves
     _process.become(process, parent)
     if forked:
         _replace_stdin()

@@ -37,6 +37,12 @@ def begin(process: BaseProcess, parent: ParentProcess | None) -> None:
     _forget_children()
 
 
+def set_parent(parent: ParentProcess) -> None:
+    """Let `parent_process` tell of the parent while a child, or the fork server, imports the main module."""
+    global _parent
+    _parent = parent
+
+
 def next_identity() -> tuple[int, ...]:
     """Return the identity of the next child: that of this process, and the child's number."""
     return (*_current._identity, next(_counter))

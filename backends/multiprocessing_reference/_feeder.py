@@ -46,6 +46,7 @@ class Feeder:
         self._sent = sent
         self._join_at_exit = join_at_exit
         self._join_cancelled = False
+        self._closing = False
         # Reentrant: a signal handler or a destructor may put while its own thread is putting.
         self._lock = RLock()
         self._waiting: deque[Packed | LargeMessage] = deque()
@@ -100,6 +101,8 @@ class Feeder:
             with self._lock:
                 if not self._waiting:
                     self._thread = self._current = None
+                    if self._closing:
+                        self._transport.close()
                     return
                 self._current = item = self._waiting.popleft()
             try:
@@ -124,6 +127,13 @@ class Feeder:
                     rest.push()
         finally:
             item.close()
+
+    def close(self) -> None:
+        """Close the pipe once everything is written."""
+        with self._lock:
+            self._closing = True
+            if self._thread is None:
+                self._transport.close()
 
     def join(self) -> None:
         """Wait until everything is written, unless that was cancelled."""

@@ -40,6 +40,7 @@ def main(file: BufferedReader) -> None:
     close_inherited((file.fileno(), requests_fd, tracker))
     file.close()
     main_module, data["main"] = data["main"], None
+    _family.set_parent(_process.ParentProcess(*data["parent"]))
     spawn.prepare(data)
     resource_tracker.adopt(tracker)
     _preload(data["preload"], data["on_error"], main_module)
@@ -157,12 +158,13 @@ def _run(reply: socket) -> int:
         pickled = file.read()
     forkserver.adopt(clients_end)
     _update_environment(data["environ"])
+    parent_name, parent_pid = data["parent"]
+    parent = _process.ParentProcess(parent_name, parent_pid, parent_pidfd)
+    _family.set_parent(parent)
     _family.set_bootstrapping(True)
     spawn.prepare(data)
     process = unpack(pickled, fds)
     _family.set_bootstrapping(False)
-    parent_name, parent_pid = data["parent"]
-    parent = _process.ParentProcess(parent_name, parent_pid, parent_pidfd)
     return _bootstrap.run_child(process, parent, forked=True)
 
 

@@ -12,7 +12,6 @@ from . import process as _process
 from ._bootstrap import run_child
 from ._launch import Lifeline, OwnChild, have_pidfd
 from .context import default_context
-from .util import flush_std_streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 def launch(process: BaseProcess) -> OwnChild:
     """Fork, run *process* in the child, and return the parent's view of it."""
     lifeline = None if have_pidfd() else Lifeline()
-    flush_std_streams()  # or the child would write the same text again
     parent = _process.ParentProcess(_process.current_process().name, os.getpid())
     pid = os.fork()
     if pid == 0:

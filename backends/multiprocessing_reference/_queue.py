@@ -222,6 +222,7 @@ class Queue:
         """
         self._closed = True
         self._reader.close()
+        self._feeder.close()
 
     def join_thread(self) -> None:
         """Wait until what this process has put is written, unless `cancel_join_thread` was called.

@@ -215,11 +215,12 @@ def spawn_main(file: BufferedReader) -> NoReturn:
     from ._bootstrap import run_child
     from .reduction import unpack
 
+    parent = _process.ParentProcess(*data["parent"])
+    _family.set_parent(parent)
     _family.set_bootstrapping(True)
     prepare(data)
     process = unpack(pickled, fds)
     _family.set_bootstrapping(False)
-    parent = _process.ParentProcess(*data["parent"])
     sys.exit(run_child(process, parent, forked=False))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import platform
@@ -48,16 +49,24 @@ def _run(report: Report, settings: Settings) -> dict[str, Any]:
         "mpspec": mpspec.__version__,
         "backends": [_backend(backend, report) for backend in settings.backends],
         "variants": [variant.name for variant in settings.variants],
-        "interpreter": f"{platform.python_implementation()} {platform.python_version()}",
+        "interpreter": _interpreter(),
         "platform": platform.platform(),
         "edition": settings.edition,
         "level": settings.level.label,
         "patience": settings.patience,
         "command": shlex.join(sys.argv),
+        "written": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "conforms": report.conforms,
         "interrupted": report.interrupted,
         "stale_deviations": [str(entry) for entry in report.stale],
     }
+
+
+def _interpreter() -> str:
+    """Its name, the version of the language and, where it counts its own releases, the release."""
+    name = f"{platform.python_implementation()} {platform.python_version()}"
+    release = ".".join(map(str, sys.implementation.version[:3]))
+    return name if sys.implementation.name == "cpython" else f"{name} (release {release})"
 
 
 def _backend(backend: Backend, report: Report) -> dict[str, Any]:

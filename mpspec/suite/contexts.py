@@ -67,6 +67,28 @@ def _send(connection):
     connection.send("through an argument")
 
 
+def _count_descriptors(connection):
+    connection.send(len(os.listdir("/proc/self/fd")))
+    connection.recv()
+
+
+@requirement("contexts.spawn.no-descriptors-of-siblings")
+def test_descriptors_of_siblings(mp):
+    """Three children that live at the same time have equally many descriptors."""
+    running, counts = [], []
+    for _ in range(3):
+        ours, theirs = mp.Pipe()
+        process = mp.Process(target=_count_descriptors, args=(theirs,))
+        process.start()
+        theirs.close()
+        counts.append(ours.recv())
+        running.append((ours, process))
+    for ours, process in running:
+        ours.send("end")
+        process.join()
+    assert len(set(counts)) == 1
+
+
 @requirement("contexts.spawn.needed-descriptors")
 def test_connection_in_a_fresh_child(mp):
     """A connection among the arguments works in the child."""
@@ -219,10 +241,11 @@ def test_all_start_methods_give_contexts(mp):
 
 def _default_facts(mp):
     """In a new interpreter: what there is before anybody has chosen."""
-    unfixed = mp.get_start_method(allow_none=True)
+    unfixed = [mp.get_start_method(allow_none=True), mp.get_start_method(True)]
     mp.get_context("spawn")
     still_unfixed = mp.get_start_method(allow_none=True)
     default = mp.get_start_method()
+    fixed = mp.get_start_method(allow_none=True)
     return {
         "unfixed": unfixed,
         "after get_context(m)": still_unfixed,
@@ -231,7 +254,7 @@ def _default_facts(mp):
             mp.get_context().get_start_method(),
             mp.get_context(None).get_start_method(),
         ],
-        "fixed": mp.get_start_method(allow_none=True),
+        "fixed": fixed,
         "first": mp.get_all_start_methods()[0],
         "set after use": outcome_of(mp.set_start_method, "spawn")[0],
         "after that": mp.get_start_method(),
@@ -241,11 +264,11 @@ def _default_facts(mp):
     }
 
 
-def _facts(mp, function):
+def _facts(mp, function, options=()):
     """The facts of a program, which all tests of a variant share."""
     key = (repr(mp), function)
     if key not in _known_facts:
-        _known_facts[key] = call(function, mp, timeout=mp.timeout)
+        _known_facts[key] = call(function, mp, timeout=mp.timeout, options=options)
     return _known_facts[key]
 
 
@@ -274,7 +297,7 @@ def test_default_since_3_14(mp):
 @requirement("contexts.get-start-method.allow-none")
 def test_no_start_method_yet(mp):
     """With ``allow_none`` nothing is fixed, and None is given."""
-    assert _facts(mp, _default_facts)["unfixed"] is None
+    assert _facts(mp, _default_facts)["unfixed"] == [None, None]
 
 
 @requirement("contexts.get-start-method.fixes-default")
@@ -290,7 +313,7 @@ def _set_facts(mp):
     method = mp.start_method
     other = "spawn" if method == "fork" else "fork"
     returned = mp.set_start_method(method)
-    again = outcome_of(mp.set_start_method, other)[0]
+    again = [outcome_of(mp.set_start_method, each)[0] for each in (other, method, None)]
     after = mp.get_start_method()
     receiver, sender = mp.package.Pipe(duplex=False)
     process = mp.package.Process(target=_send_facts, args=(mp, sender))
@@ -300,13 +323,16 @@ def _set_facts(mp):
     process.join()
     context = [mp.get_context(other).get_start_method(), mp.get_context().get_start_method()]
     outcome_of(mp.set_start_method, other, force=True)
+    forced = [mp.get_start_method()]
+    outcome_of(mp.set_start_method, method, True)
+    forced.append(mp.get_start_method())
     return {
         "returned": returned,
         "again": again,
         "after": after,
         "child": child,
         "contexts": context,
-        "forced": mp.get_start_method(),
+        "forced": forced,
         "main": os.getpid(),
     }
 
@@ -360,24 +386,26 @@ def test_set_start_method_is_used(mp):
 
 @requirement("contexts.set-start-method.at-most-once")
 def test_set_start_method_twice(mp):
-    """The second call raises RuntimeError; the first one's method stays."""
+    """A second call raises RuntimeError, whatever it asks for; the first one's method stays."""
     facts = _facts(mp, _set_facts)
-    assert facts["again"] == "RuntimeError"
+    assert facts["again"] == ["RuntimeError"] * 3
     assert facts["after"] == mp.start_method
 
 
 @requirement("contexts.set-start-method.not-after-use")
 def test_set_start_method_after_use(mp):
-    """RuntimeError once ``get_start_method()`` has fixed the default, which stays."""
+    """RuntimeError once ``get_start_method()`` has fixed the default, or a process was started."""
     facts = _facts(mp, _default_facts)
     assert facts["set after use"] == "RuntimeError"
     assert facts["after that"] == facts["default"]
+    assert _facts(mp, _after_start)[1] == "RuntimeError"
 
 
 @requirement("contexts.set-start-method.force")
 def test_set_start_method_by_force(mp):
-    """``force=True`` changes a method that was set."""
-    assert _facts(mp, _set_facts)["forced"] == ("spawn" if mp.start_method == "fork" else "fork")
+    """``force=True``, by name or by position, changes a method that was set."""
+    other = "spawn" if mp.start_method == "fork" else "fork"
+    assert _facts(mp, _set_facts)["forced"] == [other, mp.start_method]
 
 
 def _set_unknown(mp):
@@ -425,47 +453,72 @@ def test_context_of_unknown_method(mp):
         mp.get_context("no such method")
 
 
+# The documented functions and classes of the package.
+NAMES = [
+    "Process",
+    "Pipe",
+    "Queue",
+    "JoinableQueue",
+    "SimpleQueue",
+    "Lock",
+    "RLock",
+    "Semaphore",
+    "BoundedSemaphore",
+    "Condition",
+    "Event",
+    "Barrier",
+    "Value",
+    "Array",
+    "RawValue",
+    "RawArray",
+    "Pool",
+    "Manager",
+    "active_children",
+    "cpu_count",
+    "current_process",
+    "parent_process",
+    "freeze_support",
+    "get_context",
+    "get_start_method",
+    "set_start_method",
+    "get_logger",
+    "log_to_stderr",
+    "set_executable",
+    "set_forkserver_preload",
+    "ProcessError",
+    "BufferTooShort",
+    "AuthenticationError",
+    "TimeoutError",
+]
+
+
 @requirement("contexts.get-context.same-api")
 def test_context_has_the_api(mp):
     """Every documented function and class of the package is an attribute of a context."""
-    names = [
-        "Process",
-        "Pipe",
-        "Queue",
-        "JoinableQueue",
-        "SimpleQueue",
-        "Lock",
-        "RLock",
-        "Semaphore",
-        "BoundedSemaphore",
-        "Condition",
-        "Event",
-        "Barrier",
-        "Value",
-        "Array",
-        "RawValue",
-        "RawArray",
-        "Pool",
-        "Manager",
-        "active_children",
-        "cpu_count",
-        "current_process",
-        "parent_process",
-        "freeze_support",
-        "get_context",
-        "get_start_method",
-        "set_start_method",
-        "get_logger",
-        "log_to_stderr",
-        "set_executable",
-        "set_forkserver_preload",
-        "ProcessError",
-        "BufferTooShort",
-        "AuthenticationError",
-        "TimeoutError",
-    ]
     context = mp.get_context(mp.start_method)
-    assert [name for name in names if not hasattr(context, name)] == []
+    assert [name for name in NAMES if not hasattr(context, name)] == []
+    for name in ("ProcessError", "BufferTooShort", "AuthenticationError", "TimeoutError"):
+        assert getattr(context, name) is getattr(mp, name)
+
+
+@requirement("contexts.get-context.same-results")
+def test_functions_of_a_context(mp):
+    """Functions that have nothing to do with start methods give what the package's give."""
+    context = mp.get_context(mp.start_method)
+    ours, theirs = mp.Pipe()
+    process = mp.Process(target=_count_descriptors, args=(theirs,))
+    process.start()
+    for name in ("cpu_count", "active_children", "current_process", "parent_process", "get_logger"):
+        assert getattr(context, name)() == getattr(mp, name)(), name
+    ours.send("end")
+    process.join()
+
+
+@requirement("contexts.package.api")
+def test_package_has_the_api(mp):
+    """Every documented function and class is an attribute of the package."""
+    names = [*NAMES, "get_all_start_methods"]
+    assert [name for name in names if not hasattr(mp.package, name)] == []
 
 
 @requirement("contexts.get-context.has-get-all-start-methods")
@@ -529,10 +582,198 @@ def _try_lock(lock, sender):
 def test_start_method_in_a_child(mp):
     """``get_start_method()`` in a child gives the method that it was started by."""
     assert ask(mp, _method, mp) == mp.start_method
+    assert _facts(mp, _set_facts)["child"]["method"] == mp.start_method
 
 
 def _method(mp):
     return mp.get_start_method()
+
+
+def _begin_facts(connection):
+    connection.send(
+        {
+            "folder": os.getcwd(),
+            "arguments": sys.argv,
+            "optimize": sys.flags.optimize,
+            "warnings": sys.warnoptions,
+        }
+    )
+
+
+def _facts_of_beginnings(mp):
+    """In a new interpreter: what a child begins with, after another one was started elsewhere."""
+    found = []
+    for folder, arguments in (("/usr", ["first"]), ("/", ["program", "argument"])):
+        os.chdir(folder)
+        sys.argv = arguments
+        receiver, sender = mp.Pipe(duplex=False)
+        process = mp.Process(target=_begin_facts, args=(sender,))
+        process.start()
+        found.append(receiver.recv())
+        process.join()
+    return found
+
+
+OPTIONS = ("-O", "-W", "ignore::BytesWarning")
+
+
+@requirement("contexts.child.working-directory")
+def test_working_directory_of_a_child(mp):
+    """``os.getcwd()`` in a child gives the folder that its parent was in at the start."""
+    facts = _facts(mp, _facts_of_beginnings, OPTIONS)
+    assert [each["folder"] for each in facts] == ["/usr", "/"]
+
+
+@requirement("contexts.child.arguments")
+def test_arguments_of_a_child(mp):
+    """``sys.argv`` in a child is what it is in its parent at the start."""
+    facts = _facts(mp, _facts_of_beginnings, OPTIONS)
+    assert [each["arguments"] for each in facts] == [["first"], ["program", "argument"]]
+
+
+@requirement("contexts.child.interpreter-options")
+def test_options_of_a_childs_interpreter(mp):
+    """A child's interpreter has the options -O and -W of its parent's."""
+    facts = _facts(mp, _facts_of_beginnings, OPTIONS)
+    assert [each["optimize"] for each in facts] == [1, 1]
+    assert ["ignore::BytesWarning" in each["warnings"] for each in facts] == [True, True]
+
+
+def _use_objects(queues, lock, event, number, items):
+    """In a child: use what the package made."""
+    queue, joinable, simple = queues
+    queue.put(simple.get())
+    joinable.get()
+    with lock:
+        number.value += 1
+        items[0] = 7
+    joinable.task_done()
+    event.wait()
+
+
+def _package_facts(mp):
+    """In a new interpreter: what comes of a program that uses the package alone, no context."""
+    package = mp.package
+    package.set_start_method(mp.start_method)
+    queues = package.Queue(), package.JoinableQueue(), package.SimpleQueue()
+    queue, joinable, simple = queues
+    number, items = package.Value("i", 1), package.Array("i", [0, 1])
+    lock, event = package.RLock(), package.Event()
+    process = package.Process(target=_use_objects, args=(queues, lock, event, number, items))
+    process.start()
+    simple.put("through two queues")
+    joinable.put("a task")
+    joinable.join()
+    event.set()
+    text = queue.get()
+    process.join()
+    queue.close()
+    joinable.close()
+    with package.Pool(1) as pool:
+        worker = _origin(pool.apply(os.getpid))
+    return {
+        "objects": [text, number.value, items[:], process.exitcode],
+        "worker": {"child": worker, "main": os.getpid()},
+    }
+
+
+def _origin(pid):
+    """How a living process came to be, as the system tells."""
+    with open(f"/proc/{pid}/status") as file:
+        fields = dict(line.split(":", 1) for line in file)
+    parent = int(fields["PPid"])
+    return {"parent": parent, "command": _command_line_of(pid) == _command_line_of(parent)}
+
+
+@requirement("contexts.package.objects")
+def test_objects_of_the_package(mp):
+    """Queues, a lock, an event and shared values of the package do their work in a child."""
+    assert _facts(mp, _package_facts)["objects"] == ["through two queues", 2, [7, 1], 0]
+
+
+@requirement("contexts.package.pool")
+def test_pool_of_the_package(mp):
+    """The worker of the package's ``Pool(1)`` was started by the method that was set."""
+    assert _looks_started_by(_facts(mp, _package_facts)["worker"], mp.start_method)
+
+
+@requirement("contexts.get-context.pool")
+def test_pool_of_a_context(mp):
+    """A worker of a context's ``Pool(1)`` was started by the context's method."""
+    pool = mp.get_context(mp.start_method).Pool(1)
+    facts = {"child": _origin(pool.apply(os.getpid)), "main": os.getpid()}
+    pool.close()
+    pool.join()
+    assert _looks_started_by(facts, mp.start_method)
+
+
+@requirement("contexts.get-context.manager")
+def test_manager_of_a_context(mp):
+    """The server of a context's ``Manager()`` was started by the context's method."""
+    before = set(mp.active_children())
+    with mp.get_context(mp.start_method).Manager():
+        (server,) = set(mp.active_children()) - before
+        facts = {"child": _origin(server.pid), "main": os.getpid()}
+    assert _looks_started_by(facts, mp.start_method)
+
+
+@requirement("contexts.get-context.of-context")
+def test_contexts_of_a_context(mp):
+    """A context's ``get_context()`` gives its own method, ``get_context(m)`` a context of m."""
+    context = mp.get_context(mp.start_method)
+    other = "spawn" if mp.start_method == "fork" else "fork"
+    assert context.get_context().get_start_method() == mp.start_method
+    assert context.get_context(other).get_start_method() == other
+    with raises(ValueError):
+        context.get_context("no such method")
+
+
+@requirement("contexts.set-start-method.of-context")
+def test_set_start_method_of_a_context(mp):
+    """A context's ``set_start_method()`` raises ValueError and changes neither method."""
+    context = mp.get_context(mp.start_method)
+    before = mp.get_start_method()
+    with raises(ValueError):
+        context.set_start_method("spawn" if mp.start_method == "fork" else "fork")
+    assert (context.get_start_method(), mp.get_start_method()) == (mp.start_method, before)
+
+
+def _server_facts(mp):
+    """In a new interpreter: who forks children when the fork server is interrupted, then killed."""
+    import signal
+
+    from mpspec.observing import has_ended, wait_until
+
+    server = ask(mp, os.getppid)
+    os.kill(server, signal.SIGINT)
+    handled = ask(mp, _interrupt_handler)
+    after_interrupt = ask(mp, os.getppid)
+    os.kill(server, signal.SIGKILL)
+    wait_until(lambda: has_ended(server), mp.timeout, "the fork server gone")
+    return {
+        "outlives": after_interrupt == server,
+        "handled": handled,
+        "another": ask(mp, os.getppid) not in {server, os.getpid()},
+    }
+
+
+@requirement("contexts.forkserver.started-anew")
+def test_fork_server_is_started_anew(mp):
+    """After the fork server was killed children are forked by another one."""
+    assert _facts(mp, _server_facts)["another"] is True
+
+
+def _interrupt_handler():
+    import signal
+
+    return signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@requirement("contexts.forkserver.ignores-interrupts")
+def test_fork_server_outlives_an_interrupt(mp):
+    """The server is the same after SIGINT; its children raise KeyboardInterrupt as usual."""
+    facts = _facts(mp, _server_facts)
+    assert (facts["outlives"], facts["handled"]) == (True, True)
 
 
 def _fork_with_a_thread(mp):
@@ -565,14 +806,20 @@ def _none_facts(mp):
         "default": default,
         "unset": mp.get_start_method(allow_none=True),
         "again": mp.get_start_method(),
+        "set": [
+            mp.set_start_method(None, force=True),
+            outcome_of(mp.set_start_method, "spawn")[0],
+            mp.get_start_method(),
+        ],
     }
 
 
 @requirement("contexts.set-start-method.none-by-force")
 def test_start_method_unset(mp):
-    """After ``set_start_method(None, force=True)`` there is no start method."""
+    """After ``set_start_method(None, force=True)`` there is no start method, and one can be set."""
     facts = _facts(mp, _none_facts)
     assert facts["unset"] is None
+    assert facts["set"] == [None, "returned", "spawn"]
 
 
 @requirement("contexts.set-start-method.none")
@@ -643,3 +890,88 @@ def _after_pool(mp):
 def test_pool_sets_the_method(mp):
     """After ``Pool(1)`` the start method is the default."""
     assert _facts(mp, _after_pool) == _facts(mp, _default_facts)["default"]
+
+
+LEFTOVERS = """
+import os, signal
+
+if __name__ == "__main__":
+    mine = [mp.Lock(), mp.Semaphore(2)]
+    with open("/proc/self/maps") as file:
+        inodes = {int(line.split()[4]) for line in file if "/dev/shm/" in line}
+    print(*(each.path for each in os.scandir("/dev/shm") if each.inode() in inodes), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@requirement("contexts.tracker.unlinks-semaphores")
+def test_semaphores_of_a_killed_program_are_unlinked(mp):
+    """The files of the semaphores that a killed program had, if they are files, are gone."""
+    from mpspec.observing import wait_until
+    from mpspec.programs import run_script
+
+    names = run_script(mp, LEFTOVERS).stdout.split()
+    wait_until(
+        lambda: not any(os.path.exists(name) for name in names), mp.timeout / 2, f"{names} gone"
+    )
+
+
+TIDY = """
+def take(lock):
+    lock.acquire()
+
+if __name__ == "__main__":
+    segment = mp.shared_memory.SharedMemory(create=True, size=8)
+    lock = mp.Lock()
+    process = mp.Process(target=take, args=(lock,))
+    process.start()
+    process.join()
+    segment.close()
+    segment.unlink()
+"""
+
+
+@requirement("contexts.tracker.nothing-left")
+def test_tidy_program_leaves_nothing(mp):
+    """A program that unlinks its segment, and has used a lock, ends without a word on its error stream."""
+    from mpspec.programs import run_script
+
+    done = run_script(mp, TIDY)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def _method_after_start(mp):
+    run(mp, _nothing)
+    return mp.get_start_method(allow_none=True)
+
+
+@requirement("contexts.get-context.start-does-not-set")
+def test_process_of_a_context_does_not_set_the_method(mp):
+    """After a process of a context was started, the program's start method is still open."""
+    assert _facts(mp, _method_after_start) is None
+
+
+def _start_child_and_manager(mp):
+    code = run(mp, _nothing).exitcode
+    with mp.Manager() as manager:
+        return [code, manager.list([1])[:]]
+
+
+@requirement("contexts.temporary-directory.long")
+def test_temporary_directory_with_a_long_path(mp, tmp_path, monkeypatch):
+    """Children and managers start though TMPDIR names a folder whose path no socket's address could hold."""
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    assert call(_start_child_and_manager, mp, timeout=mp.timeout) == [0, [1]]
+
+
+def _start_with_much_to_tell(mp):
+    sys.argv = ["program", *["x" * 1000] * 300]
+    return run(mp, _nothing).exitcode
+
+
+@requirement("contexts.spawn.large-argv")
+def test_child_of_a_program_with_many_arguments(mp):
+    """A child starts when the program has 300 arguments of 1000 characters."""
+    assert call(_start_with_much_to_tell, mp, timeout=mp.timeout) == 0

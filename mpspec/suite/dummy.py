@@ -3,6 +3,7 @@
 import os
 import threading
 
+from mpspec.children import CallerThread, raises
 from mpspec.marks import requirement
 
 
@@ -76,3 +77,277 @@ def test_dummy_pool(mp):
     pool.join()
     assert pid == os.getpid()
     assert thread != threading.get_ident()
+
+
+@requirement("dummy.pool.arguments")
+def test_dummy_pool_arguments(mp):
+    """``dummy.Pool`` takes the number of threads, an initializer, and its arguments."""
+    names = []
+    pool = mp.dummy.Pool(2, names.append, ("started",))
+    barrier = threading.Barrier(2, timeout=mp.timeout)
+    assert sorted(pool.map(lambda _: barrier.wait(), range(2), 1)) == [0, 1]
+    pool.terminate()
+    pool.join()
+    assert names == ["started"] * 2
+    pool = mp.dummy.Pool(processes=1, initializer=names.append, initargs=("by name",))
+    assert pool.apply(names.count, ("by name",)) == 1
+    pool.terminate()
+    pool.join()
+
+
+# What a Process of the dummy module has
+
+
+def _note_arguments(found, *args, **kwargs):
+    found.append((threading.current_thread().name, args, kwargs))
+
+
+@requirement("dummy.process.arguments")
+def test_dummy_process_arguments(mp):
+    """The target is called with ``args`` and ``kwargs``, in a thread of the name that was given."""
+    found = []
+    process = mp.dummy.Process(
+        group=None, target=_note_arguments, name="worker", args=(found, 1), kwargs={"y": 2}
+    )
+    assert process.name == "worker"
+    process.start()
+    process.join()
+    process = mp.dummy.Process(None, _note_arguments, "other", (found, 3), {"y": 4})
+    process.start()
+    process.join()
+    assert found == [("worker", (1,), {"y": 2}), ("other", (3,), {"y": 4})]
+
+
+@requirement("dummy.process.run")
+def test_dummy_process_run(mp):
+    """A subclass may override ``run``, which is then executed in the thread."""
+    found = []
+
+    class Noting(mp.dummy.Process):
+        def run(self):
+            _note(found)
+
+    process = Noting()
+    process.start()
+    process.join()
+    assert found[0][1] != threading.get_ident()
+
+
+@requirement("dummy.process.life")
+def test_dummy_process_life(mp):
+    """A process is alive from its start to its end; ``join`` waits for that, or for its timeout."""
+    gate = threading.Event()
+    process = mp.dummy.Process(target=gate.wait)
+    assert process.is_alive() is False
+    process.start()
+    assert process.is_alive() is True
+    assert process.join(0.01) is None
+    assert process.is_alive() is True
+    gate.set()
+    process.join()
+    assert process.is_alive() is False
+
+
+@requirement("dummy.process.exitcode")
+def test_dummy_process_exitcode(mp):
+    """``exitcode`` is None until the process has ended, and then 0."""
+    gate = threading.Event()
+    process = mp.dummy.Process(target=gate.wait)
+    assert process.exitcode is None
+    process.start()
+    assert process.exitcode is None
+    gate.set()
+    process.join()
+    assert process.exitcode == 0
+
+
+@requirement("dummy.process.daemon")
+def test_dummy_process_daemon(mp):
+    """``daemon`` is inherited, and can be set before the start."""
+    process = mp.dummy.Process(target=int)
+    assert process.daemon is False
+    process.daemon = True
+    process.start()
+    process.join()
+    assert process.daemon is True
+
+
+@requirement("dummy.active-children")
+def test_dummy_active_children(mp):
+    """``active_children`` gives the processes that run, and that were started here."""
+    gate = threading.Event()
+    before = mp.dummy.active_children()
+    process = mp.dummy.Process(target=gate.wait)
+    assert mp.dummy.active_children() == before
+    process.start()
+    assert [child for child in mp.dummy.active_children() if child not in before] == [process]
+    gate.set()
+    process.join()
+    assert mp.dummy.active_children() == before
+
+
+@requirement("dummy.current-process")
+def test_dummy_current_process(mp):
+    """``current_process`` gives the process that calls it."""
+    found = []
+    process = mp.dummy.Process(target=lambda: found.append(mp.dummy.current_process()))
+    process.start()
+    process.join()
+    assert found == [process]
+    assert mp.dummy.current_process() is not process
+
+
+@requirement("dummy.freeze-support")
+def test_dummy_freeze_support(mp):
+    """``freeze_support`` does nothing."""
+    assert mp.dummy.freeze_support() is None
+
+
+# What processes of the dummy module communicate by
+
+
+@requirement("dummy.locks")
+def test_dummy_locks(mp):
+    """Locks and semaphores are what their names say: recursive, counted, bounded."""
+    lock, rlock = mp.dummy.Lock(), mp.dummy.RLock()
+    assert [lock.acquire(False), lock.acquire(False)] == [True, False]
+    assert [rlock.acquire(False), rlock.acquire(False)] == [True, True]
+    semaphore, bounded = mp.dummy.Semaphore(2), mp.dummy.BoundedSemaphore(1)
+    assert [semaphore.acquire(False) for _ in range(3)] == [True, True, False]
+    for _ in range(3):
+        semaphore.release()
+    with raises(ValueError):
+        bounded.release()
+
+
+def _take_part(event, condition, barrier, found):
+    event.wait()
+    with condition:
+        found.append("notified")
+        condition.notify()
+    found.append(barrier.wait())
+
+
+@requirement("dummy.signals")
+def test_dummy_event_condition_barrier(mp):
+    """A thread waits for an event, notifies a condition, and meets another at a barrier."""
+    event, condition, barrier = mp.dummy.Event(), mp.dummy.Condition(), mp.dummy.Barrier(2)
+    found = []
+    process = mp.dummy.Process(target=_take_part, args=(event, condition, barrier, found))
+    process.start()
+    with condition:
+        assert (event.is_set(), found) == (False, [])
+        event.set()
+        assert condition.wait(mp.timeout)
+    found.append(barrier.wait(mp.timeout))
+    process.join()
+    assert (found[0], sorted(found[1:])) == ("notified", [0, 1])
+
+
+@requirement("dummy.queues")
+def test_dummy_queues(mp):
+    """Queues are first in first out, bounded, and raise Full and Empty; joinable ones are joined."""
+    for queue in (mp.dummy.Queue(2), mp.dummy.JoinableQueue(2)):
+        queue.put(1)
+        queue.put(2, timeout=mp.timeout)
+        with raises(mp.Full):
+            queue.put_nowait(3)
+        assert [queue.get(), queue.get_nowait()] == [1, 2]
+        with raises(mp.Empty):
+            queue.get(timeout=0.01)
+    with raises(mp.Empty):
+        queue.get(False)
+    queue.task_done()
+    queue.task_done()
+    assert queue.join() is None
+    with raises(ValueError):
+        queue.task_done()
+
+
+@requirement("dummy.pipes")
+def test_dummy_pipes(mp):
+    """Connections carry objects both ways, one way without ``duplex``, and tell what is there."""
+    ours, theirs = mp.dummy.Pipe()
+    ours.send([1])
+    theirs.send((2,))
+    assert [ours.poll(), theirs.poll(0)] == [True, True]
+    assert [ours.recv(), theirs.recv()] == [(2,), [1]]
+    assert [ours.poll(), theirs.poll(0.01)] == [False, False]
+    with ours as entered:
+        assert entered is ours
+    receiver, sender = mp.dummy.Pipe(duplex=False)
+    sender.send("one way")
+    assert receiver.recv() == "one way"
+
+
+@requirement("dummy.pipes.poll-waits")
+def test_dummy_poll_waits(mp):
+    """``poll(timeout)`` waits for something to be sent."""
+    ours, theirs = mp.dummy.Pipe()
+    caller = CallerThread(mp, ours, "poll", mp.timeout)
+    caller.until_blocked()
+    theirs.send("there")
+    assert caller.result() is True
+
+
+@requirement("dummy.shared-objects")
+def test_dummy_value_and_array(mp):
+    """A Value has an attribute ``value``, an Array the items of its type that it was given."""
+    value, array = mp.dummy.Value("i", 7), mp.dummy.Array("i", range(3))
+    assert (value.value, list(array)) == (7, [0, 1, 2])
+    value.value, array[1] = 8, -1
+    assert (value.value, array[:].tolist()) == (8, [0, -1, 2])
+    with raises(TypeError):
+        array[0] = 1.5
+
+
+@requirement("dummy.manager")
+def test_dummy_manager(mp):
+    """``Manager`` gives what has lists, dicts, namespaces, queues and locks."""
+    manager = mp.dummy.Manager()
+    assert (manager.list([1, 2]), manager.dict({"a": 1})) == ([1, 2], {"a": 1})
+    namespace = manager.Namespace()
+    namespace.x, namespace.y = 10, "hello"
+    assert repr(namespace) == "Namespace(x=10, y='hello')"
+    queue = manager.Queue()
+    queue.put("item")
+    assert queue.get() == "item"
+    with manager.Lock() as held:
+        assert held
+
+
+def _nothing():
+    """In a thread: do nothing."""
+
+
+@requirement("dummy.process.daemon-argument")
+def test_dummy_process_takes_daemon(mp):
+    """``daemon`` of the constructor sets the flag, as that of a process."""
+    flags = [mp.dummy.Process(target=_nothing, daemon=daemon).daemon for daemon in (True, False)]
+    assert flags == [True, False]
+
+
+@requirement("dummy.api.cpu-count")
+def test_dummy_cpu_count(mp):
+    """``cpu_count()`` of the dummy module gives what the package's does."""
+    assert mp.dummy.cpu_count() == mp.cpu_count()
+
+
+def _use_dummy(mp, found):
+    process = mp.dummy.Process(target=found.append, args=("process",))
+    process.start()
+    process.join()
+    pool = mp.dummy.Pool(1)
+    found.append(pool.apply(str, ("pool",)))
+    pool.close()
+    pool.join()
+
+
+@requirement("dummy.process.from-thread")
+def test_dummy_in_a_thread(mp):
+    """A thread of the program uses processes and pools of the dummy module as the main thread does."""
+    found = []
+    thread = threading.Thread(target=_use_dummy, args=(mp, found))
+    thread.start()
+    thread.join()
+    assert found == ["process", "pool"]

@@ -617,6 +617,31 @@ def test_other_key_at_the_listener(mp):
             caller.result()
 
 
+@requirement("listeners.authkey.listener-checks-client")
+def test_listener_checks_the_client(mp):
+    """accept() raises AuthenticationError for a client that proves nothing, whatever that accepts."""
+    with mp.connection.Listener(authkey=KEY) as listener:
+        caller = CallerThread(mp, listener, "accept")
+        client = mp.connection.Client(listener.address)
+        outcome_of(mp.connection.answer_challenge, client, b"another key")
+        client.close()
+        with raises(mp.AuthenticationError):
+            caller.result()
+
+
+@requirement("listeners.authkey.client-checks-listener")
+def test_client_checks_the_listener(mp):
+    """Client() raises AuthenticationError for a listener that proves nothing, but accepts its key."""
+    with mp.connection.Listener() as listener:
+        caller = CallerThread(mp, mp.connection, "Client", listener.address, authkey=KEY)
+        accepted = listener.accept()
+    mp.connection.deliver_challenge(accepted, KEY)
+    outcome_of(mp.connection.answer_challenge, accepted, b"another key")
+    accepted.close()
+    with raises(mp.AuthenticationError):
+        caller.result()
+
+
 @requirement("listeners.authkey.accepts-others-after-failure")
 def test_listener_goes_on_after_a_failure(mp):
     """After a client with another key was turned away the listener accepts one with the right key."""
@@ -739,6 +764,33 @@ def test_a_wrong_reply_is_an_error(mp):
         caller.result()
 
 
+@requirement("listeners.deliver-challenge.whole-digest")
+def test_the_whole_digest_counts(mp):
+    """deliver_challenge() raises AuthenticationError for a part of the digest, or one that differs."""
+
+    def altered(reply):
+        yield from (b"", reply[:1], reply[:-1], reply + b"x")
+        yield reply[:-1] + bytes([reply[-1] ^ 1])
+        yield bytes([reply[0] ^ 1]) + reply[1:]
+
+    for number in range(6):
+        near, far = mp.Pipe()
+        caller = CallerThread(mp, mp.connection, "deliver_challenge", far, KEY)
+        reply = reply_to(mp, near.recv_bytes(), KEY)
+        near.send_bytes([*altered(reply)][number])
+        with raises(mp.AuthenticationError):
+            caller.result()
+
+
+@requirement("listeners.challenges.parameters")
+def test_parameters_of_challenges(mp):
+    """deliver_challenge() and answer_challenge() take connection and authkey by these names."""
+    near, far = mp.Pipe()
+    caller = CallerThread(mp, mp.connection, "deliver_challenge", connection=far, authkey=KEY)
+    assert mp.connection.answer_challenge(connection=near, authkey=KEY) is None
+    assert caller.result() is None
+
+
 def reply_to(mp, challenge, key):
     """What answer_challenge() replies to a challenge."""
     near, far = mp.Pipe()
@@ -801,3 +853,17 @@ def test_example_of_server_and_client(mp):
         assert connection.recv_bytes_into(numbers) == 2 * numbers.itemsize
         assert list(numbers) == [42, 1729, 0, 0, 0]
     process.join()
+
+
+@requirement("listeners.address.abstract")
+def test_listener_at_an_abstract_address(mp):
+    """A listener whose address begins with a null byte, which names no file, can be connected to, and closed."""
+    import secrets
+
+    address = f"\0mpspec-{secrets.token_hex(8)}"
+    listener = mp.connection.Listener(address, "AF_UNIX")
+    caller = CallerThread(mp, listener, "accept")
+    with mp.connection.Client(address, "AF_UNIX") as client, caller.result() as accepted:
+        client.send("message")
+        assert accepted.recv() == "message"
+    assert listener.close() is None

@@ -40,6 +40,8 @@ def _new_logger(mp):
     logger.error("nothing for the root")
     logging.getLogger().error("for the root")
     facts["heard by the root"] = heard.getvalue()
+    logger.propagate = True
+    facts["again"].append(mp.get_logger().propagate)
     return facts
 
 
@@ -51,8 +53,8 @@ def test_get_logger(mp):
 
 @requirement("logging.get-logger.same-again")
 def test_get_logger_again(mp):
-    """A second call returns the same logger, with the level and the handler that it was given."""
-    assert _facts(mp, _new_logger)["again"] == [True, LEVEL, 1]
+    """A second call returns the same logger, with all that it was given, and propagating if told to."""
+    assert _facts(mp, _new_logger)["again"] == [True, LEVEL, 1, True]
 
 
 @requirement("logging.get-logger.level-notset")
@@ -79,11 +81,13 @@ def _logger_to_stderr(mp):
     import logging
 
     sys.stderr = io.StringIO()
+    own = logging.NullHandler()
+    mp.get_logger().addHandler(own)
     mp.get_logger().setLevel(LEVEL)
     logger = mp.log_to_stderr()
     facts = {
         "same": logger is mp.get_logger(),
-        "handlers": len(logger.handlers),
+        "handlers": [handler is own for handler in logger.handlers],
         "level without": logger.level,
     }
     logger.warning("%s", "doomed")
@@ -98,6 +102,8 @@ def _logger_to_stderr(mp):
     facts["level by position"] = logger.level
     mp.log_to_stderr(level=logging.DEBUG)
     facts["level by name"] = logger.level
+    mp.log_to_stderr(logging.NOTSET)
+    facts["level NOTSET"] = logger.level
     return facts
 
 
@@ -109,8 +115,8 @@ def test_log_to_stderr_returns_the_logger(mp):
 
 @requirement("logging.log-to-stderr.adds-handler")
 def test_log_to_stderr_adds_a_handler(mp):
-    """After log_to_stderr() the logger has a handler."""
-    assert _facts(mp, _logger_to_stderr)["handlers"] == 1
+    """After log_to_stderr() the logger has a handler besides the one that it had."""
+    assert _facts(mp, _logger_to_stderr)["handlers"] == [True, False]
 
 
 @requirement("logging.log-to-stderr.writes")
@@ -138,6 +144,12 @@ def test_log_to_stderr_sets_the_level(mp):
     """A level that is passed, by position or by name, becomes the logger's."""
     facts = _facts(mp, _logger_to_stderr)
     assert (facts["level by position"], facts["level by name"]) == (40, 10)
+
+
+@requirement("logging.log-to-stderr.level-notset")
+def test_log_to_stderr_sets_the_level_to_notset(mp):
+    """NOTSET, which is 0, is a level as others are."""
+    assert _facts(mp, _logger_to_stderr)["level NOTSET"] == 0
 
 
 @requirement("logging.log-to-stderr.level-kept")
@@ -215,6 +227,13 @@ def test_package_logs(mp):
     """With the level INFO there are messages about a child that are not the program's own."""
     lines = _facts(mp, _children_messages)
     assert [line for line in lines if line.startswith("[INFO/speaker] ")] != []
+
+
+@requirement("logging.package.reports-exit")
+def test_package_logs_the_exit(mp):
+    """A child with the level INFO reports its exit code."""
+    lines = _facts(mp, _children_messages)
+    assert [line for line in lines if line.startswith("[INFO/speaker] ") and "exitcode 0" in line]
 
 
 def _session(mp):

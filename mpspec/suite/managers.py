@@ -9,7 +9,7 @@ import queue
 import signal
 import threading
 
-from mpspec.children import Caller, ChildError, ask, raises, remade, run
+from mpspec.children import Caller, CallerThread, ChildError, ask, raises, remade, run
 from mpspec.marks import requirement
 
 KEY = b"abracadabra"
@@ -26,12 +26,24 @@ class _Maths:
         return x * y
 
 
+class _Shout:
+    def __call__(self):
+        return "shouts"
+
+
 class _Greeter:
     greeting = "no method"
+    shout = _Shout()
 
     def __init__(self, name, *, polite=False):
         self._name = name
         self._polite = polite
+
+    def __repr__(self):
+        return f"Greeter({self._name!r})"
+
+    def __str__(self):
+        return f"greeter of {self._name}"
 
     def greet(self):
         return f"{'Dear' if self._polite else 'Hi'} {self._name}"
@@ -88,6 +100,11 @@ class _Tracked:
 
     def name(self):
         return self._name
+
+
+class _TrackedMaker:
+    def make(self, name):
+        return _Tracked(name)
 
 
 class _Census:
@@ -166,12 +183,20 @@ def workshop_manager(mp):
     Workshop.register("Machine", _Machine, method_to_typeid={"part": "Part"})
     Workshop.register("PlainMachine", _Machine)
     Workshop.register("ProxiedMachine", _Machine, proxytype=_machine_proxy(mp))
+    Workshop.register("StoppedMachine", _Machine, proxytype=_machine_proxy(mp), exposed=["stop"])
+    Workshop.register(
+        "TypedMachine", _Machine, proxytype=_machine_proxy(mp), method_to_typeid={"stop": "Part"}
+    )
+    Workshop.register("OrderedMachine", _Machine, None, ("part", "turns"), {"part": "Part"}, True)
+    Workshop.register("HiddenMachine", _Machine, None, None, None, False)
     Workshop.register("squares", _squares, proxytype=_squares_proxy(mp))
     Workshop.register("operator", _operator)
     Workshop.register("generator", _generator)
     Workshop.register("fail", _fail)
     Workshop.register("get_shared_part", _get_shared_part)
     Workshop.register("Tracked", _Tracked)
+    Workshop.register("TrackedItem", create_method=False)
+    Workshop.register("TrackedMaker", _TrackedMaker, method_to_typeid={"make": "TrackedItem"})
     Workshop.register("Census", _Census)
     return Workshop
 
@@ -320,6 +345,30 @@ def test_a_manager_ends_with_its_parent(mp):
 # BaseManager: construction, start, shutdown
 
 
+@requirement("managers.constructor.positional-order")
+def test_arguments_by_position(mp, tmp_path):
+    """By position the arguments are address, authkey, serializer and ctx."""
+    address = str(tmp_path / "socket")
+    with raises(KeyError, ValueError):
+        mp.managers.BaseManager(address, KEY, "json", mp.context)
+    manager = _bare_manager(mp)(address, KEY, "pickle", mp.context)
+    _, process = _started_by(mp, manager.start)
+    assert manager.address == address
+    assert isinstance(process, mp.Process)
+    other = mp.managers.BaseManager(address, KEY)
+    other.connect()
+    manager.shutdown()
+
+
+@requirement("managers.constructor.shutdown-timeout-default")
+def test_shutdown_timeout_default(mp):
+    """The signature of BaseManager shows that ``shutdown_timeout`` is 1.0 by default."""
+    import inspect
+
+    parameters = inspect.signature(mp.managers.BaseManager).parameters
+    assert parameters["shutdown_timeout"].default == 1.0
+
+
 @requirement("managers.start.starts-a-process")
 def test_start_starts_the_server(mp):
     """``start()`` starts a process, which holds the objects that are created from then on."""
@@ -340,10 +389,50 @@ def test_start_calls_the_initializer_in_the_server(mp):
     """The server's process calls ``initializer(*initargs)`` when it starts."""
     receiver, sender = mp.Pipe(duplex=False)
     manager = _bare_manager(mp)(ctx=mp.context)
-    _, process = _started_by(mp, lambda: manager.start(_tell, (sender, "one", 2)))
+    _, process = _started_by(
+        mp, lambda: manager.start(initializer=_tell, initargs=(sender, "one", 2))
+    )
     assert receiver.poll(mp.timeout)
     assert receiver.recv() == (process.pid, ("one", 2))
     manager.shutdown()
+
+
+@requirement("managers.start.initializer-callable")
+def test_start_needs_an_initializer_that_can_be_called(mp):
+    """An initializer that can't be called is refused, and no process is started."""
+    manager = mp.managers.BaseManager(ctx=mp.context)
+    before = len(mp.active_children())
+    with raises(TypeError):
+        manager.start("initializer")
+    assert len(mp.active_children()) == before
+
+
+@requirement("managers.start.only-once")
+def test_start_twice(mp):
+    """A manager that has been started is not started again."""
+    manager = _started_manager(mp)
+    before = len(mp.active_children())
+    with raises(mp.ProcessError):
+        manager.start()
+    assert len(mp.active_children()) == before
+    maths = manager.Maths()
+    assert maths.add(4, 3) == 7
+    del maths
+    manager.shutdown()
+
+
+@requirement("managers.start.survives-interrupt")
+def test_server_survives_an_interrupt(mp):
+    """SIGINT, as a Ctrl-C sends it to all processes of a terminal, does not end the server."""
+    manager, process = _started_by(mp, lambda: _started_manager(mp))
+    os.kill(process.pid, signal.SIGINT)
+    process.join(0.02)
+    assert process.is_alive()
+    maths = manager.Maths()
+    assert maths.add(4, 3) == 7
+    del maths
+    manager.shutdown()
+    assert process.exitcode == 0
 
 
 @requirement("managers.constructor.address-arbitrary")
@@ -516,6 +605,23 @@ def test_shutdown_before_start(mp):
         mp.managers.BaseManager(ctx=mp.context).shutdown()
 
 
+def _end_when_told(receiver):
+    threading.Thread(target=receiver.recv).start()
+
+
+@requirement("managers.shutdown.waits-for-completion")
+def test_shutdown_waits_for_the_server(mp):
+    """A server whose process completes within ``shutdown_timeout`` is not terminated."""
+    receiver, sender = mp.Pipe(duplex=False)
+    manager = mp.managers.BaseManager(ctx=mp.context, shutdown_timeout=mp.timeout)
+    _, process = _started_by(mp, lambda: manager.start(_end_when_told, (receiver,)))
+    caller = CallerThread(mp, manager, "shutdown")
+    caller.until_blocked()
+    sender.send("end")
+    caller.result()
+    assert process.exitcode == 0
+
+
 def _never_end():
     threading.Thread(target=threading.Event().wait).start()
 
@@ -599,6 +705,15 @@ def test_with_shuts_down(mp):
     assert not process.is_alive()
 
 
+@requirement("managers.context.exit-by-exception")
+def test_with_lets_exceptions_through(mp):
+    """An exception that leaves the block of a manager shuts it down, and goes on."""
+    manager, process = _started_by(mp, mp.Manager)
+    with raises(LookupError), manager:
+        raise LookupError
+    assert not process.is_alive()
+
+
 # register
 
 
@@ -641,6 +756,32 @@ def test_register_is_a_classmethod(mp):
     assert callable(Derived.Maths)
     assert not hasattr(Base, "Part")
     assert not hasattr(mp.managers.BaseManager, "Maths")
+
+
+@requirement("managers.register.positional-order")
+def test_register_arguments_by_position(mp, workshop):
+    """By position they are typeid, callable, proxytype, exposed, method_to_typeid, create_method."""
+    machine = workshop.OrderedMachine()
+    part = machine.part()
+    assert isinstance(part, mp.managers.BaseProxy)
+    assert (part.turn(), machine.turns()) == (1, 1)
+    assert not hasattr(machine, "stop")
+    assert not hasattr(workshop, "HiddenMachine")
+
+
+@requirement("managers.register.anew")
+def test_register_a_typeid_anew(mp):
+    """What a subclass registers under a typeid of its base class leaves the base class its own."""
+    base = _bare_manager(mp)
+
+    class Derived(base):
+        pass
+
+    Derived.register("Maths", _Part)
+    with base(ctx=mp.context) as manager:
+        maths = manager.Maths()
+        assert maths.add(4, 3) == 7
+        del maths
 
 
 @requirement("managers.register.typeid-string")
@@ -706,11 +847,21 @@ def test_exposed_by_the_proxytype(workshop):
         machine._callmethod("stop")
 
 
+@requirement("managers.register.exposed-before-proxytype")
+def test_exposed_counts_before_the_proxytype(workshop):
+    """When both are there ``exposed`` counts, and the proxytype's ``_exposed_`` does not."""
+    machine = workshop.StoppedMachine()
+    assert machine._callmethod("stop") == "stopped"
+    with raises(Exception):
+        machine._callmethod("turns")
+
+
 @requirement("managers.register.public-methods")
 def test_public_methods_are_exposed(workshop):
     """Without any exposed list all public methods are, and nothing else is."""
     greeter = workshop.Greeter("Ada")
     assert (greeter.greet(), greeter.wave()) == ("Hi Ada", "waves")
+    assert greeter.shout() == "shouts"
     assert not hasattr(greeter, "_whisper")
     assert not hasattr(greeter, "greeting")
     with raises(Exception):
@@ -720,7 +871,7 @@ def test_public_methods_are_exposed(workshop):
 @requirement("managers.register.exposed-attribute")
 def test_exposed_attribute_of_a_proxy(workshop):
     """An automatic proxy tells what is exposed as ``_exposed_``."""
-    assert sorted(workshop.Greeter("Ada")._exposed_) == ["greet", "wave"]
+    assert sorted(workshop.Greeter("Ada")._exposed_) == ["greet", "shout", "wave"]
     assert sorted(workshop.Whisperer("Ada")._exposed_) == ["_whisper", "greet"]
 
 
@@ -742,6 +893,13 @@ def test_method_to_typeid_of_the_proxytype(mp, workshop):
     assert isinstance(part, mp.managers.BaseProxy)
     assert part.turn() == 1
     assert machine.turns() == 1
+
+
+@requirement("managers.register.method-to-typeid-before-proxytype")
+def test_method_to_typeid_counts_before_the_proxytype(workshop):
+    """When both are there ``method_to_typeid`` counts, not the proxytype's ``_method_to_typeid_``."""
+    machine = workshop.TypedMachine()
+    assert type(machine.part()) is _Part
 
 
 @requirement("managers.register.result-copied")
@@ -790,6 +948,8 @@ def test_list_read(manager):
     assert (shared.count(3), shared.index(2)) == (2, 2)
     assert shared + [4] == [3, 1, 2, 3, 4]  # noqa: RUF005 - the operator is under test
     assert shared * 2 == [3, 1, 2, 3] * 2
+    assert 2 * shared == [3, 1, 2, 3] * 2
+    assert list(reversed(shared)) == [3, 2, 1, 3]
 
 
 @requirement("managers.list.change")
@@ -892,6 +1052,43 @@ def test_set_is_shared(mp, manager):
     assert len(shared) == 1
 
 
+@requirement("managers.set.operations")
+def test_set_operations(manager):
+    """A set proxy is compared, combined and changed like a set."""
+    shared = manager.set([1, 2, 3])
+    assert (shared & {2, 9}, shared | {9}, shared - {1}, shared ^ {1, 9}) == (
+        {2}, {1, 2, 3, 9}, {2, 3}, {2, 3, 9},
+    )  # fmt: skip
+    assert ({2, 9} & shared, {9} | shared, {1, 9} - shared, {1, 9} ^ shared) == (
+        {2}, {1, 2, 3, 9}, {9}, {2, 3, 9},
+    )  # fmt: skip
+    assert (shared <= {1, 2, 3}, shared < {1, 2, 3}, shared >= {1}, shared > {9}) == (
+        True, False, True, False,
+    )  # fmt: skip
+    assert (shared.isdisjoint({9}), shared.issubset([1]), shared.issuperset([1])) == (
+        True, False, True,
+    )  # fmt: skip
+    assert shared.union([9]) == {1, 2, 3, 9}
+    assert shared.intersection([2, 9]) == {2}
+    assert shared.difference([1]) == {2, 3}
+    assert shared.symmetric_difference([1, 9]) == {2, 3, 9}
+    shared.update([4])
+    shared.remove(1)
+    with raises(KeyError):
+        shared.remove(1)
+    assert shared.copy() == {2, 3, 4}
+    shared |= {5}
+    shared &= {2, 3, 5}
+    shared -= {2}
+    shared ^= {3, 6}
+    assert sorted([shared.pop(), shared.pop()]) == [5, 6]
+    with raises(KeyError):
+        shared.pop()
+    shared.add(1)
+    shared.clear()
+    assert len(shared) == 0
+
+
 # SyncManager: Namespace, Value, Array
 
 
@@ -926,10 +1123,20 @@ def test_namespace_underscore(manager):
     namespace.x = 10
     namespace._z = 12.3
     assert namespace._z == 12.3
+    del namespace._z
+    assert not hasattr(namespace, "_z")
+    namespace._z = 12.3
     assert str(namespace) == "Namespace(x=10)"
     other = manager.list([namespace])[0]
     assert other.x == 10
     assert not hasattr(other, "_z")
+
+
+@requirement("managers.namespace.keywords")
+def test_namespace_keywords(manager):
+    """A namespace is created with the attributes that are given as keywords."""
+    namespace = manager.Namespace(x=10, y="hello")
+    assert (namespace.x, namespace.y) == (10, "hello")
 
 
 @requirement("managers.namespace.no-public-methods")
@@ -958,6 +1165,13 @@ def _set_item(shared, index, value):
     shared[index] = value
 
 
+@requirement("managers.value.keywords")
+def test_value_and_array_by_name(manager):
+    """Value takes typecode and value, Array typecode and sequence, by these names."""
+    assert manager.Value(typecode="i", value=7).value == 7
+    assert list(manager.Array(typecode="i", sequence=[1, 2])) == [1, 2]
+
+
 @requirement("managers.array")
 def test_array(mp, manager):
     """An Array's items are read and written by any process."""
@@ -975,6 +1189,7 @@ def test_array_typecode(manager):
     with raises(TypeError):
         shared[0] = "one"
     assert shared[0] == 1
+    assert [manager.Array(code, [1])[:].typecode for code in "bil"] == ["b", "i", "l"]
 
 
 # SyncManager: synchronization
@@ -1003,10 +1218,14 @@ def test_lock_timeout(manager):
 @requirement("managers.lock.context-manager")
 def test_lock_in_with(manager):
     """A lock is held within its ``with`` block."""
-    lock = manager.Lock()
-    with lock:
-        assert lock.acquire(False) is False
-    assert lock.acquire(False) is True
+    for lock in (manager.Lock(), manager.BoundedSemaphore(1)):
+        with lock:
+            assert lock.acquire(False) is False
+        assert lock.acquire(False) is True
+        lock.release()
+        with raises(LookupError), lock:
+            raise LookupError
+        assert lock.acquire(False) is True
 
 
 def _acquire_at_once(lock):
@@ -1031,6 +1250,19 @@ def test_lock_release_when_free(manager):
     """Releasing a lock that nobody holds raises RuntimeError."""
     with raises(RuntimeError):
         manager.Lock().release()
+
+
+@requirement("managers.synchronization.keywords")
+def test_parameters_by_name(manager):
+    """The parameters of ``acquire``, ``wait`` and ``notify`` have the names that threading gives."""
+    lock, event, condition = manager.Lock(), manager.Event(), manager.Condition()
+    assert lock.acquire(blocking=True, timeout=0.01) is True
+    assert lock.acquire(blocking=False) is False
+    assert lock.acquire(timeout=0.01) is False
+    assert event.wait(timeout=0.01) is False
+    with condition:
+        assert condition.wait(timeout=0.01) is False
+        condition.notify(n=2)
 
 
 @requirement("managers.rlock.reentrant")
@@ -1112,6 +1344,38 @@ def test_condition_notify(mp, manager):
     process.join()
 
 
+def _wait_in_threads(sender, condition, shared, count):
+    def wait():
+        with condition:
+            sender.send("waiting")
+            condition.wait()
+            sender.send(shared.value)
+
+    threads = [threading.Thread(target=wait) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+@requirement("managers.condition.notify-count")
+def test_condition_notify_count(mp, manager):
+    """``notify()`` wakes one of those who wait, ``notify(n)`` wakes n."""
+    condition, shared = manager.Condition(), manager.Value("i", 0)
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_wait_in_threads, args=(sender, condition, shared, 4))
+    process.start()
+    assert [receiver.recv() for _ in range(4)] == ["waiting"] * 4
+    woken = []
+    for number, arguments in enumerate([(), (2,), (1,)]):
+        with condition:
+            shared.value = number
+            condition.notify(*arguments)
+        woken.append([receiver.recv() for _ in range(*arguments or (1,))])
+    assert woken == [[0], [1, 1], [2]]
+    process.join()
+
+
 @requirement("managers.condition.notify-all")
 def test_condition_notify_all(mp, manager):
     """``notify_all`` wakes every process that waits."""
@@ -1131,7 +1395,7 @@ def test_condition_notify_all(mp, manager):
 def _wait_for_items(sender, condition, items):
     with condition:
         sender.send("waiting")
-        sender.send(condition.wait_for(lambda: len(items) == 2))
+        sender.send(condition.wait_for(lambda: len(items) == 2 and "both"))
 
 
 @requirement("managers.condition.wait-for")
@@ -1146,10 +1410,12 @@ def test_condition_wait_for(mp, manager):
         with condition:
             items.append(item)
             condition.notify()
-    assert receiver.recv() is True
+    assert receiver.recv() == "both"
     process.join()
     with condition:
+        assert condition.wait_for(lambda: "at once") == "at once"
         assert condition.wait_for(lambda: False, 0.01) is False
+        assert condition.wait_for(predicate=lambda: 0, timeout=0.01) == 0
 
 
 @requirement("managers.condition.wait-timeout")
@@ -1182,6 +1448,15 @@ def test_condition_of_a_lock(mp, manager):
     with first, second:
         assert ask(mp, _acquire_each_at_once, *locks) == [False, False]
     assert locks[0].acquire(False) is True
+
+
+@requirement("managers.condition.default-lock")
+def test_condition_without_a_lock(manager):
+    """A Condition that was given no lock has an RLock: its owner may acquire it again."""
+    condition = manager.Condition()
+    with condition:
+        assert condition.acquire(False) is True
+        condition.release()
 
 
 @requirement("managers.event.flag")
@@ -1228,6 +1503,19 @@ def test_barrier_attributes(manager):
     assert (barrier.parties, barrier.n_waiting, barrier.broken) == (3, 0, False)
 
 
+@requirement("managers.barrier.n-waiting")
+def test_barrier_tells_how_many_wait(mp, manager):
+    """``n_waiting`` is the number of those who wait."""
+    from mpspec.observing import wait_until
+
+    barrier = manager.Barrier(2)
+    caller = Caller(mp, barrier, "wait")
+    wait_until(lambda: barrier.n_waiting == 1, mp.timeout, "one waits")
+    barrier.wait()
+    caller.result()
+    assert barrier.n_waiting == 0
+
+
 @requirement("managers.barrier.action")
 def test_barrier_action(manager):
     """The action is called before the parties go on."""
@@ -1244,6 +1532,18 @@ def test_barrier_timeout(mp, manager):
     with raises(mp.BrokenBarrierError):
         barrier.wait()
     assert barrier.broken is True
+
+
+@requirement("managers.barrier.wait-timeout")
+def test_barrier_wait_timeout(mp, manager):
+    """The timeout of ``wait`` breaks a Barrier, whatever the Barrier's own timeout is."""
+    barrier = manager.Barrier(2, timeout=mp.timeout)
+    with raises(mp.BrokenBarrierError):
+        barrier.wait(0.01)
+    assert barrier.broken is True
+    barrier.reset()
+    with raises(mp.BrokenBarrierError):
+        barrier.wait(timeout=0.01)
 
 
 @requirement("managers.barrier.abort")
@@ -1297,6 +1597,16 @@ def test_queue_maxsize(mp, manager):
     with raises(mp.Full):
         shared.put(2, True, 0.01)
     assert shared.get() == 1
+
+
+@requirement("managers.queue.unbounded")
+def test_queue_without_maxsize(manager):
+    """Without a size, or with 0, a queue takes any number of items."""
+    for shared in (manager.Queue(), manager.Queue(0)):
+        for number in range(50):
+            shared.put_nowait(number)
+        assert shared.full() is False
+        assert shared.qsize() == 50
 
 
 @requirement("managers.queue.empty")
@@ -1457,10 +1767,11 @@ def test_proxies_are_base_proxies(mp, manager):
 
 
 @requirement("managers.proxy.str")
-def test_str_of_a_proxy(manager):
+def test_str_of_a_proxy(manager, workshop):
     """``str`` of a proxy is the representation of its referent."""
     assert str(manager.list([1, "two"])) == "[1, 'two']"
     assert str(manager.dict({"a": 1})) == "{'a': 1}"
+    assert str(workshop.Greeter("Ada")) == "Greeter('Ada')"
 
 
 @requirement("managers.proxy.repr")
@@ -1639,6 +1950,8 @@ def test_callmethod_takes_keywords(manager):
     shared = manager.list([1, 3, 2])
     shared._callmethod("sort", (), {"reverse": True})
     assert shared[:] == [3, 2, 1]
+    shared._callmethod(methodname="insert", args=(0, 4), kwds={})
+    assert shared[:] == [4, 3, 2, 1]
 
 
 @requirement("managers.callmethod.in-server")
@@ -1730,6 +2043,16 @@ def test_the_last_proxy_takes_its_referent_along(mp, workshop):
     _until_deleted(mp.timeout, workshop, "alone")
 
 
+@requirement("managers.cleanup.returned-proxy")
+def test_the_proxy_that_a_method_returned_takes_its_referent_along(mp, workshop):
+    """What a method returned by a proxy is deleted from the server with that proxy."""
+    tracked = workshop.TrackedMaker().make("returned")
+    gc.collect()
+    assert (tracked.name(), workshop.Census().has("returned")) == ("returned", True)
+    del tracked
+    _until_deleted(mp.timeout / 20, workshop, "returned")
+
+
 @requirement("managers.cleanup.another-proxy-keeps")
 def test_another_proxy_keeps_the_referent(mp, workshop):
     """An object stays as long as any proxy refers to it."""
@@ -1785,3 +2108,55 @@ def test_a_proxy_in_another_process_keeps_the_referent(mp, workshop):
     del process  # which may keep its arguments
     gc.collect()
     _until_deleted(mp.timeout / 20, workshop, "kept by a child")
+
+
+# What users have met
+
+
+@requirement("managers.dict.iterated-in-child")
+def test_dict_is_iterated_over_in_a_child(mp, manager):
+    """A child that was given a dict proxy iterates over it."""
+    assert ask(mp, sorted, manager.dict({"b": 1, "a": 2})) == ["a", "b"]
+
+
+def _turn_part_of(machine):
+    return machine.part().turn()
+
+
+@requirement("managers.register.method-to-typeid-in-child")
+def test_method_to_typeid_in_a_child(mp, workshop):
+    """In a child, too, a method named in method_to_typeid gives a proxy for what is in the server."""
+    machine = workshop.Machine()
+    assert ask(mp, _turn_part_of, machine) == 1
+    assert machine.turns() == 1
+
+
+@requirement("managers.proxy.contained-with-authkey")
+def test_nested_proxies_of_a_manager_with_a_key(mp):
+    """A proxy that comes out of a container can be used when the manager has an authkey of its own."""
+    manager = mp.managers.SyncManager(authkey=KEY, ctx=mp.context)
+    with manager:
+        outer = manager.list()
+        outer.append(manager.list(["inner"]))
+        assert outer[0][:] == ["inner"]
+        del outer
+
+
+@requirement("managers.proxy.pool-argument")
+def test_proxies_are_arguments_of_tasks(manager, pool):
+    """What the tasks of a pool put on a manager's queue that they were given comes out of it."""
+    shared, seen = manager.Queue(), manager.dict()
+    pool.apply(_put_all, (shared, "one", "two"))
+    assert [shared.get(), shared.get()] == ["one", "two"]
+    assert pool.starmap(_set_item, [(seen, number, number**2) for number in range(3)]) == [None] * 3
+    assert seen.copy() == {0: 0, 1: 1, 2: 4}
+
+
+@requirement("managers.lock.locked")
+def test_lock_tells_whether_it_is_locked(manager):
+    """``locked`` of a lock's proxy is True exactly while somebody holds the lock."""
+    lock = manager.Lock()
+    found = [lock.locked()]
+    with lock:
+        found.append(lock.locked())
+    assert [*found, lock.locked()] == [False, True, False]

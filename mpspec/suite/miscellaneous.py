@@ -5,7 +5,7 @@ import sys
 
 from mpspec.children import outcome_of, raises, run
 from mpspec.marks import requirement
-from mpspec.programs import call
+from mpspec.programs import call, run_script
 
 
 @requirement("miscellaneous.cpu-count.of-system")
@@ -201,3 +201,99 @@ def test_preload_that_warns(mp, tmp_path):
     assert call(_redirected_preload, *arguments, timeout=mp.timeout, options=options) == "returned"
     assert "ImportWarning" in stderr.read_text()
     assert "no_such_module_anywhere" in stderr.read_text()
+
+
+def _method_after_freeze_support(mp):
+    mp.freeze_support()
+    return mp.get_start_method(allow_none=True)
+
+
+@requirement("miscellaneous.freeze-support.leaves-start-method")
+def test_freeze_support_leaves_the_start_method(mp):
+    """After ``freeze_support()`` the start method is as open as before."""
+    assert call(_method_after_freeze_support, mp, timeout=mp.timeout) is None
+
+
+PARENT_AT_IMPORT = """
+is_main = mp.parent_process() is None
+
+def tell():
+    print("main" if is_main else "child")
+
+if __name__ == "__main__":
+    process = mp.Process(target=tell)
+    process.start()
+    process.join()
+"""
+
+
+@requirement("miscellaneous.parent-process.at-import")
+def test_parent_process_while_the_main_module_is_imported(mp):
+    """The main module finds a parent process when it is imported for a child."""
+    done = run_script(mp, PARENT_AT_IMPORT)
+    assert done.stdout.split() == ["child"], done.stderr
+
+
+@requirement("miscellaneous.forkserver-preload.module-path")
+def test_preloaded_module_of_the_programs_path(mp, tmp_path):
+    """A module that stands in a folder which the program has put on its ``sys.path`` is preloaded."""
+    assert _preload(mp, tmp_path, [_UNLIKELY]) == [True, True]
+
+
+PRELOADED_MAIN = """
+import os
+with open({path!r}, "a") as file:
+    file.write(f"{{__name__}} ")
+
+def nothing():
+    pass
+
+if __name__ == "__main__":
+    mp.context.set_forkserver_preload(["__main__"])
+    for _ in range(2):
+        process = mp.Process(target=nothing)
+        process.start()
+        process.join()
+"""
+
+
+@requirement("miscellaneous.forkserver-preload.main-module")
+def test_preloaded_main_module(mp, tmp_path):
+    """A main module that is preloaded is imported once for all children."""
+    imports = tmp_path / "imports"
+    done = run_script(mp, PRELOADED_MAIN.format(path=str(imports)))
+    assert done.returncode == 0, done.stderr
+    assert imports.read_text().split() == ["__main__", "__mp_main__"]
+
+
+PRELOADED_PRINTER = """
+def nothing():
+    pass
+
+if __name__ == "__main__":
+    mp.context.set_forkserver_preload(["printer_to_preload"])
+    for _ in range(2):
+        process = mp.Process(target=nothing)
+        process.start()
+        process.join()
+"""
+
+
+@requirement("miscellaneous.forkserver-preload.output-once")
+def test_output_of_a_preloaded_module(mp, tmp_path, monkeypatch):
+    """What a module prints when it is preloaded comes out once, not again with each child."""
+    (tmp_path / "printer_to_preload.py").write_text("print('preloaded')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    done = run_script(mp, PRELOADED_PRINTER)
+    assert done.stdout.split() == ["preloaded"], done.stderr
+
+
+def _outcome_of_preload(mp):
+    return outcome_of(mp.context.set_forkserver_preload, [_UNLIKELY, 1])[0]
+
+
+@requirement("miscellaneous.forkserver-preload.names-are-text")
+def test_preload_takes_names_alone(mp):
+    """TypeError for a list that has something other than text in it."""
+    assert call(_outcome_of_preload, mp, timeout=mp.timeout) == "TypeError"

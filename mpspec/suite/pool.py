@@ -4,13 +4,18 @@ A task that must not end yet waits at a gate: a named pipe, which it opens for r
 task go on, and waits until the task is there.
 """
 
+import json
 import os
 import pickle
 import queue
+import signal
+import sys
 import threading
+import time
 
 from mpspec.children import raises
 from mpspec.marks import requirement
+from mpspec.programs import call
 
 
 def _square(x):
@@ -47,6 +52,13 @@ def _pass_gate_if_first(numbered):
     if number == 0:
         _pass_gate(gate)
     return number
+
+
+def _pass_gate_and_raise(item):
+    error, gate = item
+    if gate:
+        _pass_gate(gate)
+    raise error
 
 
 def _touch(path):
@@ -137,12 +149,19 @@ def test_each_worker_calls_the_initializer(mp):
     pool, workers = _new_pool(mp, 2, _tell, (sender, "one", 2))
     told = [receiver.recv(), receiver.recv()]
     assert sorted(told) == sorted((worker.pid, ("one", 2)) for worker in workers)
+    pool.map(_pid, range(4), 1)
+    assert not receiver.poll()
     _end(pool)
 
 
 def _mark():
     global marked
     marked = "by the initializer"
+
+
+def _mark_as(value):
+    global marked
+    marked = value
 
 
 def _read_mark():
@@ -205,6 +224,30 @@ def test_context_starts_the_workers(mp):
     pool = mp.pool.Pool(1, context=mp.context)
     [worker] = [child for child in mp.active_children() if child.pid not in before]
     assert isinstance(worker, mp.Process)
+    _end(pool)
+
+
+@requirement("pool.constructor.positional-order")
+def test_arguments_by_position(mp):
+    """By position they are processes, initializer, initargs, maxtasksperchild and context."""
+    before = {child.pid for child in mp.active_children()}
+    pool = mp.pool.Pool(1, _mark_as, ("by position",), 2, mp.context)
+    [worker] = [child for child in mp.active_children() if child.pid not in before]
+    assert isinstance(worker, mp.Process)
+    pids = [pool.apply(_pid) for _ in range(3)]
+    assert pids[0] == pids[1] != pids[2]
+    assert pool.apply(_read_mark) == "by position"
+    _end(pool)
+
+
+@requirement("pool.constructor.keywords")
+def test_arguments_by_name(mp):
+    """By name they are processes, initializer, initargs, maxtasksperchild and context."""
+    pool = mp.pool.Pool(
+        context=mp.context, maxtasksperchild=9, initargs=("by name",), initializer=_mark_as,
+        processes=1,
+    )  # fmt: skip
+    assert pool.apply(_read_mark) == "by name"
     _end(pool)
 
 
@@ -319,6 +362,8 @@ def test_apply_async_callback(mp, pool):
     results, errors, callbacks = _callbacks()
     pool.apply_async(_square, (3,), **callbacks).get()
     assert results.get(timeout=mp.timeout) == 9
+    pool.apply_async(int, **callbacks).get()
+    assert results.get(timeout=mp.timeout) == 0
     assert results.empty()
     assert errors.empty()
 
@@ -342,6 +387,21 @@ def test_callbacks_run_in_the_creating_process(mp, pool):
     pool.apply_async(_pid, callback=lambda pid: pids.put((pid, os.getpid())))
     worker, caller = pids.get(timeout=mp.timeout)
     assert caller == os.getpid() != worker
+
+
+@requirement("pool.apply.keywords")
+def test_apply_by_name(mp, pool):
+    """``apply`` takes func, args and kwds; ``apply_async`` callback and error_callback as well."""
+    arguments = {"func": _add, "args": (1, 2), "kwds": {"z": 3}}
+    assert pool.apply(**arguments) == 6
+    results, errors, callbacks = _callbacks()
+    assert pool.apply_async(**arguments, **callbacks).get(timeout=mp.timeout) == 6
+    assert results.get(timeout=mp.timeout) == 6
+    by_position = (callbacks["callback"], callbacks["error_callback"])
+    pool.apply_async(_add, (1, 2), {"z": 4}, *by_position)
+    assert results.get(timeout=mp.timeout) == 7
+    pool.apply_async(_refuse, ("gear",), {}, *by_position)
+    assert errors.get(timeout=mp.timeout).args == ("gear",)
 
 
 # map, map_async
@@ -377,10 +437,76 @@ def test_map_with_chunks(pool):
 @requirement("pool.map.chunks-are-tasks")
 def test_map_chunks_are_tasks(mp):
     """A chunk of ``chunksize`` items is one task, of which one worker does all."""
-    pool, _ = _new_pool(mp, 1, maxtasksperchild=1)
-    pids = pool.map(_pid, range(4), chunksize=2)
-    assert pids[0] == pids[1] != pids[2] == pids[3]
+    pool, _ = _new_pool(mp, 1, maxtasksperchild=2)
+    pids = pool.map(_pid, range(8), chunksize=2)
+    assert [len(set(pids[:4])), len(set(pids[4:]))] == [1, 1]
+    assert pids[0] != pids[4]
     _end(pool)
+
+
+@requirement("pool.map.keywords")
+def test_map_by_name(mp, pool):
+    """The maps take func, iterable and chunksize; the asynchronous ones callbacks as well."""
+    squares = {"func": _square, "iterable": range(3), "chunksize": 2}
+    sums = {"func": _add, "iterable": [(1, 2), (3, 4)], "chunksize": 1}
+    assert pool.map(**squares) == [0, 1, 4]
+    assert list(pool.imap(**squares)) == [0, 1, 4]
+    assert sorted(pool.imap_unordered(**squares)) == [0, 1, 4]
+    assert pool.starmap(**sums) == [3, 7]
+    results, _, callbacks = _callbacks()
+    assert pool.map_async(**squares, **callbacks).get(timeout=mp.timeout) == [0, 1, 4]
+    assert results.get(timeout=mp.timeout) == [0, 1, 4]
+    assert pool.starmap_async(**sums, **callbacks).get(timeout=mp.timeout) == [3, 7]
+    assert results.get(timeout=mp.timeout) == [3, 7]
+
+
+@requirement("pool.map-async.positional-order")
+def test_callbacks_by_position(mp, pool):
+    """By position the callbacks of ``map_async`` and ``starmap_async`` follow the chunksize."""
+    results, errors, callbacks = _callbacks()
+    by_position = (1, callbacks["callback"], callbacks["error_callback"])
+    pool.map_async(_square, [3], *by_position)
+    assert results.get(timeout=mp.timeout) == [9]
+    pool.map_async(_invert, [5], *by_position)
+    assert type(errors.get(timeout=mp.timeout)) is ZeroDivisionError
+    pool.starmap_async(_add, [(1, 2)], *by_position)
+    assert results.get(timeout=mp.timeout) == [3]
+    pool.starmap_async(_refuse, [("gear",)], *by_position)
+    assert errors.get(timeout=mp.timeout).args == ("gear",)
+
+
+def _pass_gate_or_touch(name, path, gate=None):
+    _touch(path)
+    if gate:
+        _pass_gate(gate)
+    return name
+
+
+def _pass_gate_or_touch_item(item):
+    return _pass_gate_or_touch(*item)
+
+
+def _assert_chunk_is_one_task(mp, pool, tmp_path, submit):
+    """Two items in one chunk: the second waits for the first, though a worker is idle."""
+    begun, gate, path = tmp_path / "begun", _gate(tmp_path), tmp_path / "touched"
+    thread, results = _in_thread(submit, [("gate", begun, gate), ("touch", path)])
+    _until_begun(mp, begun)
+    assert pool.apply(_square, (3,)) == 9  # what was submitted before has begun, if it could
+    overtaken = path.exists()
+    gate.write_text("open")
+    thread.join()
+    assert not overtaken
+    assert results == [["gate", "touch"]]
+
+
+@requirement("pool.map-async.chunks-are-tasks")
+def test_map_async_chunks_are_tasks(mp, pool, tmp_path):
+    """A chunk of ``map_async`` is one task."""
+
+    def submit(items):
+        return pool.map_async(_pass_gate_or_touch_item, items, 2).get()
+
+    _assert_chunk_is_one_task(mp, pool, tmp_path, submit)
 
 
 @requirement("pool.map.exception")
@@ -428,6 +554,34 @@ def test_map_async_error_callback(mp, pool):
         result.get()
     assert errors.empty()
     assert results.empty()
+
+
+@requirement("pool.map-async.error-callback-once")
+def test_map_async_error_callback_is_called_once(mp, pool, tmp_path):
+    """When several calls fail the error callback is called once, when all calls have ended."""
+    gate = _gate(tmp_path)
+    results, errors, callbacks = _callbacks()
+    items = [(ZeroDivisionError, None), (ZeroDivisionError, None), (LookupError, gate)]
+    result = pool.map_async(_pass_gate_and_raise, items, 1, **callbacks)
+    assert pool.apply(_square, (3,)) == 9  # the first two have been executed
+    early = (result.ready(), errors.qsize())
+    gate.write_text("open")
+    result.wait()
+    assert early == (False, 0)
+    error = errors.get(timeout=mp.timeout)
+    assert type(error) is ZeroDivisionError
+    assert errors.empty()
+    assert results.empty()
+
+
+@requirement("pool.map-async.callback-empty")
+def test_map_async_callback_of_nothing(mp, pool):
+    """The callback is called with an empty list when the iterable is empty."""
+    results, _, callbacks = _callbacks()
+    for submit in (pool.map_async, pool.starmap_async):
+        assert submit(_square, [], **callbacks).get(timeout=mp.timeout) == []
+        assert not results.empty()
+        assert results.get() == []
 
 
 # imap, imap_unordered
@@ -478,8 +632,10 @@ def test_imap_next_timeout(mp, pool, tmp_path):
     """``next(timeout)`` raises TimeoutError when the result does not come in time, and the result is not lost."""
     gate = _gate(tmp_path)
     results = pool.imap(_pass_gate, [gate])
+    start = time.monotonic()
     with raises(mp.TimeoutError):
-        results.next(0.01)
+        results.next(0.05)
+    assert time.monotonic() - start > 0.045
     with raises(mp.TimeoutError):
         results.next(timeout=0.01)
     gate.write_text("open")
@@ -493,6 +649,14 @@ def test_imap_with_chunks(pool):
     """The chunksize does not change what ``imap`` gives."""
     for chunksize in (1, 3, 100):
         assert list(pool.imap(_square, range(10), chunksize)) == [x * x for x in range(10)]
+
+
+@requirement("pool.imap.chunksize-positive")
+def test_chunksize_must_be_positive(pool):
+    """A chunksize of 0 is refused."""
+    for method in (pool.imap, pool.imap_unordered):
+        with raises(ValueError):
+            method(_square, range(3), 0)
 
 
 @requirement("pool.imap.chunks-are-tasks")
@@ -517,6 +681,26 @@ def test_imap_raises_in_its_turn(pool):
         next(results)
 
 
+def _numbers_then_error():
+    yield from (2, 3)
+    raise LookupError
+
+
+@requirement("pool.imap.iterable-raises")
+def test_iterable_raises(pool):
+    """What the iterable raises is raised: by ``imap``'s iterator in its turn, by ``map``."""
+    results = pool.imap(_square, _numbers_then_error())
+    assert (next(results), next(results)) == (4, 9)
+    with raises(LookupError):
+        next(results)
+    with raises(LookupError):
+        list(pool.imap_unordered(_square, _numbers_then_error()))
+    for method in (pool.map, pool.map_async):
+        with raises(LookupError):
+            method(_square, _numbers_then_error())
+    assert pool.apply(_square, (3,)) == 9
+
+
 @requirement("pool.imap-unordered.result")
 def test_imap_unordered_gives_all_results(pool):
     """``imap_unordered`` gives an iterator of all results."""
@@ -532,6 +716,16 @@ def test_imap_unordered_with_chunks(pool):
         assert sorted(pool.imap_unordered(_square, range(10), chunksize)) == [
             x * x for x in range(10)
         ]
+
+
+@requirement("pool.imap-unordered.chunks-are-tasks")
+def test_imap_unordered_chunks_are_tasks(mp, pool, tmp_path):
+    """A chunk of ``imap_unordered`` is one task."""
+
+    def submit(items):
+        return list(pool.imap_unordered(_pass_gate_or_touch_item, items, 2))
+
+    _assert_chunk_is_one_task(mp, pool, tmp_path, submit)
 
 
 @requirement("pool.imap-unordered.first-done-first")
@@ -594,6 +788,26 @@ def test_starmap_with_chunks(pool):
     """The chunksize does not change what ``starmap`` gives."""
     for chunksize in (1, 3, 100):
         assert pool.starmap(_add, [(x, 1) for x in range(10)], chunksize) == list(range(1, 11))
+
+
+@requirement("pool.starmap.chunks-are-tasks")
+def test_starmap_chunks_are_tasks(mp, pool, tmp_path):
+    """A chunk of ``starmap`` is one task."""
+
+    def submit(items):
+        return pool.starmap(_pass_gate_or_touch, items, 2)
+
+    _assert_chunk_is_one_task(mp, pool, tmp_path, submit)
+
+
+@requirement("pool.starmap-async.chunks-are-tasks")
+def test_starmap_async_chunks_are_tasks(mp, pool, tmp_path):
+    """A chunk of ``starmap_async`` is one task."""
+
+    def submit(items):
+        return pool.starmap_async(_pass_gate_or_touch, items, 2).get()
+
+    _assert_chunk_is_one_task(mp, pool, tmp_path, submit)
 
 
 @requirement("pool.starmap.exception")
@@ -715,6 +929,16 @@ def test_close_lets_tasks_complete(mp, tmp_path):
     assert not worker.is_alive()
 
 
+@requirement("pool.close.completes-tasks")
+def test_close_lets_tasks_complete_though_workers_are_replaced(mp):
+    """Tasks for which workers must be replaced are completed after ``close`` as well."""
+    pool = mp.Pool(1, maxtasksperchild=1)
+    results = [pool.apply_async(_square, (number,)) for number in range(3)]
+    pool.close()
+    pool.join()
+    assert [result.get(mp.timeout) for result in results] == [0, 1, 4]
+
+
 @requirement("pool.close.workers-exit")
 def test_close_lets_workers_exit(mp):
     """After ``close`` an idle pool's workers exit by themselves."""
@@ -762,19 +986,28 @@ def test_terminate_drops_tasks(mp, tmp_path):
     assert not second.exists()
 
 
+def _collect_until_stopped(mp, worker):
+    import gc
+
+    from mpspec.observing import wait_until
+
+    def has_stopped():
+        gc.collect()
+        return not worker.is_alive()
+
+    wait_until(has_stopped, mp.timeout / 5, "the worker stopped")
+
+
 @requirement("pool.terminate.garbage-collected")
 def test_an_abandoned_pool_is_terminated(mp):
     """The workers of a pool that is garbage collected are stopped."""
-    import gc
     import warnings
 
     pool, [worker] = _new_pool(mp)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         del pool
-        gc.collect()
-    worker.join(mp.timeout / 5)
-    assert not worker.is_alive()
+        _collect_until_stopped(mp, worker)
 
 
 @requirement("pool.terminate.repeated")
@@ -843,6 +1076,16 @@ def test_with_terminates(mp, tmp_path):
         pool.apply(_square, (3,))
 
 
+@requirement("pool.context-manager.exit-by-exception")
+def test_with_lets_exceptions_through(mp):
+    """An exception that leaves the block of a pool terminates it, and goes on."""
+    pool, [worker] = _new_pool(mp)
+    with raises(LookupError), pool:
+        raise LookupError
+    pool.join()
+    assert not worker.is_alive()
+
+
 # AsyncResult
 
 
@@ -864,8 +1107,10 @@ def test_get_timeout(mp, pool, tmp_path):
     """``get(timeout)`` raises TimeoutError when the result does not come in time."""
     gate = _gate(tmp_path)
     result = pool.apply_async(_pass_gate, (gate,))
+    start = time.monotonic()
     with raises(mp.TimeoutError):
-        result.get(timeout=0.01)
+        result.get(timeout=0.05)
+    assert time.monotonic() - start > 0.045
     with raises(mp.TimeoutError):
         result.get(0)
     gate.write_text("open")
@@ -899,7 +1144,9 @@ def test_wait(mp, pool, tmp_path):
     """``wait(timeout)`` returns when the timeout is over, ``wait()`` when the result is there."""
     gate = _gate(tmp_path)
     result = pool.apply_async(_pass_gate, (gate,))
-    result.wait(0.01)
+    start = time.monotonic()
+    result.wait(0.05)
+    assert time.monotonic() - start > 0.045
     assert not result.ready()
     thread, results = _in_thread(result.wait)
     _until_blocked(mp, thread)
@@ -914,7 +1161,7 @@ def test_wait_does_not_raise(mp, pool):
     """``wait`` does not raise what the call raised."""
     result = pool.apply_async(_refuse)
     result.wait()
-    result.wait(mp.timeout)
+    result.wait(timeout=mp.timeout)
     assert result.ready() is True
 
 
@@ -1045,3 +1292,134 @@ def test_thread_pool_takes_no_maxtasksperchild(mp):
         mp.pool.ThreadPool(1, maxtasksperchild=1)
     with raises(TypeError):
         mp.pool.ThreadPool(1, context=mp.context)
+
+
+# What users have met
+
+
+class _Unloadable(Exception):
+    """What can be pickled, but not unpickled: its arguments are not those of its constructor."""
+
+    def __init__(self, first, second):
+        super().__init__(first)
+        self.second = second
+
+
+def _refuse_unloadably():
+    raise _Unloadable(1, 2)
+
+
+def _interrupt():
+    raise KeyboardInterrupt
+
+
+def _outcome_of(mp, result):
+    """The name of the error that a result raises; "nothing came" when it does not come."""
+    result.wait(mp.timeout / 20)
+    if not result.ready():
+        return "nothing came"
+    try:
+        return result.get()
+    except BaseException as error:  # noqa: BLE001 - what it is is the outcome
+        return type(error).__name__
+
+
+def _outcomes_of_a_pool(mp, tasks):
+    """In a program of its own: what tasks come to, and one after them. It ends though the pool may hang."""
+    pool = mp.Pool(1)
+    pool.apply(_pid)  # the worker is there
+    outcomes = []
+    for task, options in (*tasks, (int, {})):
+        outcomes.append(_outcome_of(mp, pool.apply_async(task, **options)))
+        if outcomes[-1] == "nothing came":
+            break
+    print(json.dumps(outcomes), flush=True)  # noqa: T201 - to the program that has started this one
+    os._exit(0)
+
+
+def _outcomes(mp, *tasks):
+    return call(_outcomes_of_a_pool, mp, tasks, timeout=mp.timeout)
+
+
+@requirement("pool.errors.callback-raises")
+def test_callback_that_raises(mp):
+    """After a callback, or an error callback, has raised, the pool gives the results of further tasks."""
+    tasks = (_pid, {"callback": _refuse}), (_refuse, {"error_callback": _refuse})
+    assert _outcomes(mp, *tasks)[-1] == 0
+
+
+@requirement("pool.errors.unloadable-error")
+def test_error_that_cannot_be_unpickled(mp):
+    """For an error that can't be unpickled the caller gets an error all the same, and the pool works on."""
+    outcomes = _outcomes(mp, (_refuse_unloadably, {}))
+    assert outcomes[0] != "nothing came"
+    assert isinstance(outcomes[0], str)
+    assert outcomes[1:] == [0]
+
+
+@requirement("pool.errors.system-exit")
+def test_task_that_exits(mp):
+    """SystemExit and KeyboardInterrupt of a task are raised by ``get``, and the pool works on."""
+    outcomes = _outcomes(mp, (sys.exit, {}), (_interrupt, {}))
+    assert outcomes == ["SystemExit", "KeyboardInterrupt", 0]
+
+
+def _kill_worker():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@requirement("pool.workers.replaced-when-killed")
+def test_killed_worker_is_replaced(mp):
+    """A pool whose only worker was killed runs the next task."""
+    pool = mp.Pool(1)
+    pool.apply_async(_kill_worker)
+    assert pool.apply(_square, (3,)) == 9
+    _end(pool)
+
+
+@requirement("pool.imap.keeps-pool")
+def test_results_keep_their_pool(mp):
+    """Results come although nothing else refers to the pool, whose workers end after that."""
+    import gc
+    import warnings
+
+    before = {child.pid for child in mp.active_children()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        results = mp.Pool(1).imap(_square, range(3))
+        [worker] = [child for child in mp.active_children() if child.pid not in before]
+        gc.collect()
+        assert [results.next(mp.timeout / 10) for _ in range(3)] == [0, 1, 4]
+        del results
+        _collect_until_stopped(mp, worker)
+
+
+@requirement("pool.context-manager.only-running")
+def test_with_needs_a_running_pool(mp):
+    """Entering a pool that was terminated raises ValueError."""
+    pool = mp.Pool(1)
+    _end(pool)
+    with raises(ValueError):
+        pool.__enter__()
+
+
+def _workers_on_one_cpu(mp):
+    """In a new interpreter: how many workers a pool has by default when one CPU may be used, and what Python says."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    pool, workers = _new_pool(mp, None)
+    _end(pool)
+    return [len(workers), os.cpu_count(), _usable_cpus()]
+
+
+@requirement("pool.constructor.processes-default")
+def test_pool_counts_the_cpus_of_the_system(mp):
+    """A process that may use one CPU alone gets a worker for each that ``os.cpu_count()`` counts."""
+    workers, cpus, _usable = call(_workers_on_one_cpu, mp, timeout=mp.timeout)
+    assert workers == cpus
+
+
+@requirement("pool.constructor.processes-default-usable")
+def test_pool_counts_the_usable_cpus(mp):
+    """A process that may use one CPU alone gets as many workers as ``os.process_cpu_count()`` counts."""
+    workers, _cpus, usable = call(_workers_on_one_cpu, mp, timeout=mp.timeout)
+    assert workers == usable

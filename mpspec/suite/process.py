@@ -1,15 +1,18 @@
 """Tests of the chapter process: the life of a process object, from the constructor to close()."""
 
 import atexit
+import functools
 import os
 import re
 import select
 import signal
 import sys
 import threading
+import time
 
-from mpspec.children import ask, outcome_of, raises, run
+from mpspec.children import ask, outcome_of, raises, remade, run
 from mpspec.marks import requirement
+from mpspec.programs import call
 
 
 def _wait_for_end(connection):
@@ -219,6 +222,20 @@ def _send_daemon_of_new_process(mp, connection):
     connection.send((made.daemon, explicit.daemon))
 
 
+@requirement("process.constructor.daemon-beats-inherited")
+def test_constructor_daemon_in_a_daemon(mp):
+    """In a daemonic process too ``daemon=False`` and ``daemon=True`` set the flag."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_send_made, args=(mp, sender), daemon=True)
+    process.start()
+    assert receiver.recv() == [False, True]
+    process.join()
+
+
+def _send_made(mp, connection):
+    connection.send([mp.Process(daemon=flag).daemon for flag in (False, True)])
+
+
 @requirement("process.constructor.daemon-none-inherits")
 def test_constructor_daemon_inherited(mp):
     """A process object made in a daemonic process is daemonic, in another it is not."""
@@ -319,9 +336,21 @@ def test_join_blocks(mp):
 def test_join_with_a_timeout_that_elapses(mp):
     """``join(timeout)`` comes back though the process goes on."""
     child = _Waiting(mp)
+    before = time.monotonic()
     child.process.join(0.02)
+    # The clocks of a timeout and of this test may tick differently.
+    assert 0.01 < time.monotonic() - before < mp.timeout
     assert child.process.is_alive()
     assert child.process.exitcode is None
+    child.end()
+
+
+@requirement("process.join.timeout-zero")
+def test_join_with_zero(mp):
+    """``join(0)`` of a living process comes back, and leaves it alive."""
+    child = _Waiting(mp)
+    assert child.process.join(0) is None
+    assert child.process.is_alive()
     child.end()
 
 
@@ -480,6 +509,25 @@ def test_name_changed(mp):
     child.end()
 
 
+@requirement("process.name.set-before-start")
+def test_name_set_before_start(mp):
+    """A child has the name that its object was given after its making."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_send_name, args=(mp, sender), name="before")
+    process.name = "after"
+    process.start()
+    assert receiver.recv() == process.name == "after"
+    process.join()
+
+
+@requirement("process.name.stays-string")
+def test_name_set_to_a_number(mp):
+    """After an attempt to set a name to a number it is a string."""
+    process = mp.Process(name="given")
+    outcome_of(setattr, process, "name", 5)
+    assert isinstance(process.name, str)
+
+
 @requirement("process.name.default-pattern")
 def test_default_names(mp):
     """Default names count the children of the process that made them."""
@@ -487,7 +535,7 @@ def test_default_names(mp):
     pattern = re.compile(r"\w*Process-(?:\d+:)*(\d+)")
     found = [pattern.fullmatch(name) for name in (first, second)]
     assert all(found), (first, second)
-    assert int(found[1][1]) > int(found[0][1])
+    assert int(found[1][1]) == int(found[0][1]) + 1
 
 
 def _grandchild_names(mp, connection):
@@ -505,6 +553,20 @@ def test_default_names_of_grandchildren(mp):
     process.join()
     assert child == process.name
     assert grandchildren == [f"{child}:1", f"{child}:2"]
+
+
+@requirement("process.name.counts-named")
+def test_default_names_beside_given_ones(mp):
+    """A child with a name of its own has its number too, which the names of its children tell."""
+    receiver, sender = mp.Pipe(duplex=False)
+    before, _, number = mp.Process().name.rpartition("-")
+    process = mp.Process(target=_grandchild_names, args=(mp, sender), name="given")
+    process.start()
+    _, grandchildren = receiver.recv()
+    process.join()
+    path, _, last = number.rpartition(":")
+    identity = f"{path}:{int(last) + 1}" if path else f"{int(last) + 1}"
+    assert grandchildren == [f"{before}-{identity}:1", f"{before}-{identity}:2"]
 
 
 @requirement("process.is-alive.before-start")
@@ -604,6 +666,33 @@ def test_daemon_ends_with_its_parent(mp):
     tell.close()
 
 
+def _end_with_daemon(mp, held, sender, go, end):
+    mp.Process(target=_hold, args=(held, sender), daemon=True).start()
+    go.recv()
+    end()
+
+
+@requirement("process.daemon.ended-after-failure")
+def test_daemon_ends_with_a_failing_parent(mp, tmp_path):
+    """A daemon is gone when its parent has ended by an exception, or by ``sys.exit()``."""
+    fail = functools.partial(_redirected, _raise, tmp_path / "stderr")
+    for end, status in ((fail, 1), (functools.partial(sys.exit, 3), 3)):
+        receiver, sender = mp.Pipe(duplex=False)
+        held, tell = mp.Pipe(duplex=False)
+        go, let_go = mp.Pipe(duplex=False)
+        parent = mp.Process(target=_end_with_daemon, args=(mp, held, sender, go, end))
+        parent.start()
+        sender.close()
+        assert receiver.recv() == "the daemon runs"
+        let_go.send("fail")
+        parent.join()
+        assert parent.exitcode == status
+        assert receiver.poll(mp.timeout / 5), "the daemon lives"
+        with raises(EOFError):
+            receiver.recv()
+        tell.close()
+
+
 def _start_daemon_that_tells_its_signal(mp, sender):
     ready, is_ready = mp.Pipe(duplex=False)
     mp.Process(target=_tell_sigterm, args=(sender, is_ready), daemon=True).start()
@@ -617,8 +706,13 @@ def _tell_sigterm(sender, is_ready):
 
     signal.signal(signal.SIGTERM, tell)
     is_ready.send("ready")
+    _let_handlers_run()
+
+
+def _let_handlers_run():
+    """In a child: wait for ever. A signal that comes just before a pause() would be missed by it."""
     while True:
-        signal.pause()
+        select.select([], [], [], 0.02)
 
 
 @requirement("process.daemon.sigterm-at-parent-exit")
@@ -792,6 +886,52 @@ def test_traceback_of_an_exception(mp, tmp_path):
     assert "LookupError: nobody catches this" in text
 
 
+def _raise_keyboard_interrupt():
+    raise KeyboardInterrupt
+
+
+@requirement("process.exitcode.one-after-any-exception")
+def test_exitcode_after_an_exception_of_any_type(mp, tmp_path):
+    """KeyboardInterrupt, which is no Exception, makes the exit code 1, and is on the error stream."""
+    process = run(mp, _redirected, _raise_keyboard_interrupt, tmp_path / "stderr")
+    assert process.exitcode == 1
+    assert "KeyboardInterrupt" in (tmp_path / "stderr").read_text()
+
+
+@requirement("process.exitcode.without-join")
+def test_exitcode_without_join(mp):
+    """``exitcode`` of a process that has ended is there, though nobody has joined it."""
+    from mpspec.observing import wait_until
+
+    process = mp.Process(target=sys.exit, args=(4,))
+    process.start()
+    assert _is_ready(process.sentinel, mp.timeout)
+    # The sentinel may be a moment ahead.
+    wait_until(lambda: process.exitcode is not None, mp.timeout / 5, "an exit code")
+    assert process.exitcode == 4
+    process.join()
+
+
+def _leave_thread_behind(waiting, sender):
+    threading.Thread(target=_send_after_word, args=(waiting, sender)).start()
+    sender.send("run returns")
+
+
+@requirement("process.exitcode.after-threads")
+def test_end_waits_for_threads(mp):
+    """A child whose run() has returned goes on while a thread of it does, then ends with 0."""
+    receiver, sender = mp.Pipe(duplex=False)
+    waiting, tell = mp.Pipe(duplex=False)
+    process = mp.Process(target=_leave_thread_behind, args=(waiting, sender))
+    process.start()
+    assert receiver.recv() == "run returns"
+    process.join(0.05)
+    assert process.exitcode is None
+    tell.send("end")
+    process.join()
+    assert (receiver.recv(), process.exitcode) == ("about to end", 0)
+
+
 def _end_by_signal(number):
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
@@ -831,10 +971,17 @@ def test_sentinel_while_running(mp):
 
 @requirement("process.sentinel.ready-at-end")
 def test_sentinel_at_the_end(mp):
-    """``select`` wakes when the process ends."""
+    """``select``, ``poll`` and ``epoll`` wake when the process ends."""
     child = _Waiting(mp)
-    child.tell.send("end")
-    assert _is_ready(child.process.sentinel, mp.timeout)
+    poller = select.poll()
+    with select.epoll() as epoller:
+        for each in (poller, epoller):
+            each.register(child.process.sentinel, select.POLLIN)
+        assert poller.poll(0) == epoller.poll(0) == []
+        child.tell.send("end")
+        assert _is_ready(child.process.sentinel, mp.timeout)
+        assert [fd for fd, _ in poller.poll(0)] == [child.process.sentinel]
+        assert [fd for fd, _ in epoller.poll(0)] == [child.process.sentinel]
     child.process.join()
     assert child.process.exitcode == 0
 
@@ -902,8 +1049,7 @@ def test_terminate(mp):
 def _exit_on(number, status, sender):
     signal.signal(number, lambda *_: sys.exit(status))
     sender.send("ready")
-    while True:
-        signal.pause()
+    _let_handlers_run()
 
 
 @requirement("process.terminate.handler-can-catch")
@@ -1039,8 +1185,7 @@ def _wait_for_interrupt(sender, *, discard):
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         sender.send("ready")
-        while True:
-            signal.pause()
+        _let_handlers_run()
     except KeyboardInterrupt:
         sender.send("KeyboardInterrupt")
         if not discard:
@@ -1152,18 +1297,41 @@ def test_close_twice(mp):
     assert process.close() is None
 
 
+@requirement("process.close.ended-not-joined")
+def test_close_without_join(mp):
+    """``close()`` of a process that has ended succeeds, though nobody has joined it."""
+    from mpspec.observing import wait_until
+
+    process = mp.Process(target=_nothing)
+    process.start()
+    assert _is_ready(process.sentinel, mp.timeout)
+    # The sentinel may be a moment ahead.
+    wait_until(lambda: outcome_of(process.close) == ("returned", None), mp.timeout / 5, "closed")
+    assert process not in mp.active_children()
+    with raises(ValueError):
+        process.is_alive()
+
+
+@requirement("process.close.interrupt-raises")
+def test_interrupt_after_close(mp):
+    """``interrupt()`` of a closed process raises ValueError."""
+    process = run(mp, _nothing)
+    process.close()
+    with raises(ValueError):
+        process.interrupt()
+
+
 @requirement("process.state.in-repr")
 def test_repr_tells_the_state(mp):
     """The text of a process tells initial, started, stopped."""
     waiting, tell = mp.Pipe()
     process = mp.Process(target=_wait_for_end, args=(waiting,))
-    assert "initial" in repr(process)
+    assert re.fullmatch(r"<.*Process.* initial>", repr(process))
     process.start()
-    assert "started" in repr(process)
+    assert re.fullmatch(r"<.*Process.* started>", repr(process))
     process.terminate()
     process.join()
-    assert "stopped" in repr(process)
-    assert "SIGTERM" in repr(process)
+    assert re.fullmatch(r"<.*Process.* stopped exitcode=-SIGTERM>", repr(process))
     tell.close()
 
 
@@ -1198,10 +1366,24 @@ def test_authkey_set(mp):
     receiver, sender = mp.Pipe(duplex=False)
     process = mp.Process(target=_send_authkey, args=(mp, sender))
     process.authkey = b"another key"
+    assert process.authkey == b"another key"
     process.start()
     assert receiver.recv() == b"another key"
     process.join()
     assert mp.current_process().authkey == before
+
+
+def _keys_of_made(mp):
+    current = mp.current_process()
+    before = mp.Process()
+    current.authkey = b"set later"
+    return [before.authkey == b"set later", mp.Process().authkey == b"set later"]
+
+
+@requirement("process.authkey.of-creation")
+def test_authkey_of_the_moment(mp):
+    """A key that a process sets for itself is that of the objects that it makes after, not before."""
+    assert ask(mp, _keys_of_made, mp) == [False, True]
 
 
 @requirement("process.current.in-main")
@@ -1209,6 +1391,40 @@ def test_current_process(mp):
     """``current_process()`` gives one object."""
     assert mp.current_process() is mp.current_process()
     assert mp.current_process().is_alive() is True
+
+
+@requirement("process.current.pid-in-main")
+def test_current_process_has_its_pid(mp):
+    """``current_process().pid`` is ``os.getpid()``, in a process that no Process object started too."""
+    assert mp.current_process().pid == mp.current_process().ident == os.getpid()
+
+
+@requirement("process.current.is-own-object")
+def test_current_process_is_the_object(mp):
+    """In a child ``current_process()`` is the object whose run() is running, a subclass's too."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = _self_knowing(mp)(sender)
+    process.start()
+    sender.close()
+    assert receiver.recv() is True
+    process.join()
+
+
+@remade
+def _self_knowing(mp):
+    class SelfKnowing(mp.Process):
+        """A process that tells whether it is the current one."""
+
+        def __init__(self, connection):
+            super().__init__()
+            self.connection = connection
+            self.api = mp
+
+        def run(self):
+            """Compare this object with the current process."""
+            self.connection.send(self.api.current_process() is self)
+
+    return SelfKnowing
 
 
 def _identity(mp):
@@ -1241,17 +1457,85 @@ def test_parent_process(mp):
     assert ask(mp, _parent, mp) == (os.getpid(), True)
 
 
+def _name_of_parent(mp):
+    return mp.parent_process().name
+
+
+@requirement("process.parent.name")
+def test_name_of_the_parent(mp):
+    """``parent_process().name`` is the name that the parent has."""
+    assert ask(mp, _name_of_parent, mp) == mp.current_process().name
+
+
+def _watch_parent(mp, connection):
+    parent = mp.parent_process()
+    connection.send([parent.pid, parent.name])
+    connection.recv()
+    parent.join(0.01)
+    connection.send(parent.is_alive())
+    parent.join()
+    connection.send(parent.is_alive())
+
+
+def _have_watcher(mp, connection):
+    mp.Process(target=_watch_parent, args=(mp, connection)).start()
+    connection.close()
+    signal.pause()
+
+
+def _watched_parent(mp):
+    """A process with a child, which speaks through the connection."""
+    ours, theirs = mp.Pipe()
+    process = mp.Process(target=_have_watcher, args=(mp, theirs), name="the parent")
+    process.start()
+    theirs.close()
+    return process, ours
+
+
+def _kill_watched(process, connection):
+    """What the child thinks of its parent's life, before and after it is killed."""
+    connection.send("join a while")
+    before = connection.recv()
+    process.kill()
+    after = connection.recv()
+    process.join()
+    with raises(EOFError):  # the child has ended
+        connection.recv()
+    return [before, after]
+
+
+@requirement("process.parent.of-grandchild")
+def test_parent_of_a_grandchild(mp):
+    """A child's child finds the child, by its pid and name."""
+    process, connection = _watched_parent(mp)
+    assert connection.recv() == [process.pid, "the parent"]
+    _kill_watched(process, connection)
+
+
+@requirement("process.parent.end-is-seen")
+def test_end_of_the_parent(mp):
+    """A child joins its parent: a short timeout passes, then the end comes, and it is not alive."""
+    process, connection = _watched_parent(mp)
+    connection.recv()
+    assert _kill_watched(process, connection) == [True, False]
+
+
 def _children_of_child(mp):
     return len(mp.active_children())
 
 
 @requirement("process.active-children.lists-living")
 def test_active_children(mp):
-    """``active_children()`` lists a living child, and the child does not find it among its own."""
-    child = _Waiting(mp)
-    assert child.process in mp.active_children()
+    """``active_children()`` lists two living children, and a child does not find them among its own."""
+    before = mp.active_children()
+    first, second = _Waiting(mp), _Waiting(mp)
+    found = [process for process in mp.active_children() if process not in before]
+    assert set(found) == {first.process, second.process}
+    first.process.join(0.01)
+    assert first.process in mp.active_children()
     assert ask(mp, _children_of_child, mp) == 0
-    child.end()
+    first.end()
+    second.end()
 
 
 @requirement("process.active-children.excludes-ended")
@@ -1291,10 +1575,13 @@ def _is_gone(pid):
 
 @requirement("process.errors.base")
 def test_errors(mp):
-    """The package's errors derive from ProcessError, an Exception."""
+    """The package's errors derive from ProcessError, an Exception, and not from each other."""
     assert issubclass(mp.ProcessError, Exception)
-    for error in (mp.BufferTooShort, mp.AuthenticationError, mp.TimeoutError):
+    errors = [mp.BufferTooShort, mp.AuthenticationError, mp.TimeoutError]
+    for error in errors:
         assert issubclass(error, mp.ProcessError)
+        # Each is a type of its own: who catches one does not catch the others.
+        assert [each for each in [mp.ProcessError, *errors] if issubclass(each, error)] == [error]
 
 
 def _print_unflushed(path):
@@ -1307,3 +1594,177 @@ def test_output_is_flushed(mp, tmp_path):
     """What a child wrote to ``sys.stdout`` is in the file when it has ended."""
     run(mp, _print_unflushed, tmp_path / "stdout")
     assert (tmp_path / "stdout").read_text() == "printed"
+
+
+OUTPUT = """
+import sys
+
+# With a buffer, though the environment may want none.
+sys.stdout = open(1, "w", closefd=False)
+
+def speak():
+    print("child")
+
+if __name__ == "__main__":
+    print("before")
+    process = mp.Process(target=speak)
+    process.start()
+    process.join()
+    print("after")
+"""
+
+
+@requirement("process.output.not-repeated")
+def test_output_before_start_is_not_repeated(mp):
+    """Each line is written once, the parent's first one before the child's."""
+    from mpspec.programs import run_script
+
+    assert run_script(mp, OUTPUT).stdout.split() == ["before", "child", "after"]
+
+
+EXIT = """
+import os, signal
+
+def tell_end(number, frame):
+    print("daemon: signal", number, flush=True)
+    os._exit(0)
+
+def be_daemon(connection):
+    signal.signal(signal.SIGTERM, tell_end)
+    connection.send("ready")
+    parent = mp.parent_process()
+    while parent.is_alive():
+        parent.join(0.02)
+    print("daemon: left alone", flush=True)
+
+def go_on(connection):
+    connection.recv()
+    parent = mp.parent_process()
+    parent.join(0.15)
+    print("child: parent alive", parent.is_alive(), flush=True)
+
+if __name__ == "__main__":
+    ours, theirs = mp.Pipe()
+    mp.Process(target=be_daemon, args=(theirs,), daemon=True).start()
+    mp.Process(target=go_on, args=(theirs,)).start()
+    ours.recv()
+    ours.send("the program ends")
+"""
+
+
+def _lines_at_exit(mp):
+    """What the children of a program that has come to its end tell; asked once for each variant."""
+    from mpspec.programs import run_script
+
+    key = repr(mp)
+    if key not in _known_lines:
+        _known_lines[key] = run_script(mp, EXIT).stdout.splitlines()
+    return _known_lines[key]
+
+
+_known_lines = {}
+
+
+@requirement("process.non-daemonic.joined-at-program-exit")
+def test_program_waits_for_its_children(mp):
+    """The main process lives as long as its child does, which nobody has joined."""
+    assert "child: parent alive True" in _lines_at_exit(mp)
+
+
+@requirement("process.daemon.ended-at-program-exit")
+def test_program_ends_its_daemons(mp):
+    """The daemon of a program that has come to its end gets SIGTERM."""
+    assert f"daemon: signal {int(signal.SIGTERM)}" in _lines_at_exit(mp)
+
+
+def _exitcode_of_child(mp):
+    return run(mp, _nothing).exitcode
+
+
+@requirement("process.exitcode.started-by-pool-thread")
+def test_exitcode_of_a_child_that_a_pool_of_threads_started(mp):
+    """A child that a thread of a ThreadPoolExecutor started, and whose run() returned, has the exit code 0."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as executor:
+        assert executor.submit(_exitcode_of_child, mp).result() == 0
+
+
+def _register_handler(sender):
+    atexit.register(sender.send, "exit handler")
+
+
+@requirement("process.exit.handlers-run")
+def test_exit_handlers_run(mp):
+    """What a child has registered with ``atexit`` is called when it ends."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = run(mp, _register_handler, sender)
+    assert receiver.poll()
+    assert receiver.recv() == "exit handler"
+    assert process.exitcode == 0
+
+
+@requirement("process.start.without-output-streams")
+def test_start_without_output_streams(mp, monkeypatch):
+    """A child starts, and ends with 0, while ``sys.stdout`` and ``sys.stderr`` are None, or closed."""
+    with open(os.devnull, "w") as closed:
+        pass
+    exitcodes = []
+    for stream in (None, closed):
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", stream)
+            patch.setattr(sys, "stderr", stream)
+            exitcodes.append(run(mp, _nothing).exitcode)
+    assert exitcodes == [0, 0]
+
+
+def _errors_when_optimized(mp):
+    """In an interpreter that leaves out assert statements: what is refused."""
+    process = mp.Process(target=_nothing)
+    process.start()
+    late = outcome_of(setattr, process, "daemon", True)[0]
+    process.join()
+    return [late != "returned", process.daemon]
+
+
+@requirement("process.daemon.not-after-start-when-optimized")
+def test_daemon_set_too_late_when_optimized(mp):
+    """Setting the flag after ``start()`` raises with the interpreter's option -O, too."""
+    assert call(_errors_when_optimized, mp, timeout=mp.timeout, options=("-O",)) == [True, False]
+
+
+def _mask_after_start(mp):
+    blocked = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
+    run(mp, _nothing)
+    return blocked <= signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+@requirement("process.start.keeps-signal-mask")
+def test_start_keeps_the_signal_mask(mp):
+    """Signals that the caller of ``start()`` has blocked stay blocked."""
+    assert call(_mask_after_start, mp, timeout=mp.timeout) is True
+
+
+def _join_and_look(process, found):
+    process.join()
+    found.append((process.exitcode, process.is_alive()))
+
+
+@requirement("process.join.by-several-threads")
+def test_join_by_several_threads(mp):
+    """Each of several threads that wait for a process finds its exit code."""
+    from mpspec.observing import wait_until_asleep
+
+    for _ in range(5):
+        child, found = _Waiting(mp), []
+        threads = [
+            threading.Thread(target=_join_and_look, args=(child.process, found)) for _ in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+            wait_until_asleep(os.getpid(), thread.native_id, mp.timeout)
+        child.tell.send("end")
+        for thread in threads:
+            thread.join()
+        assert set(found) == {(0, False)}

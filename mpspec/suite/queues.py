@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-from mpspec.children import Caller, CallerThread, Unpicklable, raises
+from mpspec.children import AT_ONCE, Caller, CallerThread, Gate, Unpicklable, ask, raises, within
 from mpspec.marks import requirement
 
 # Larger than what any pipe or socket buffers: as one item, and as many.
@@ -18,6 +18,8 @@ CHUNK = LARGE // MANY
 AGES = 1_000_000
 # Clocks differ a little: what waited for a time may find a little less on another clock.
 CLOCKS = 0.005
+# A short timeout, and how long a call with it may take.
+SHORT, ENOUGH = 0.03, 0.055
 
 
 def _descriptors():
@@ -30,6 +32,12 @@ def _soon(mp, condition, what):
     from mpspec.observing import wait_until
 
     wait_until(condition, mp.timeout, what)
+
+
+def _refuses(error, method, *arguments, **keywords):
+    """Check that a call raises the error."""
+    with raises(error):
+        method(*arguments, **keywords)
 
 
 def _full(mp, maxsize=1):
@@ -144,10 +152,11 @@ def test_any_picklable_object_can_be_put(mp):
 
 @requirement("queues.put.unpicklable-leaves-queue-usable")
 def test_unpicklable_object_leaves_the_queue_usable(mp):
-    """An object that can't be pickled is refused or dropped; what is put after it arrives."""
-    queue = mp.Queue()
-    with contextlib.suppress(Exception):  # refusing it at once is as good as dropping it later
-        queue.put([b"x" * 1000, Unpicklable()])
+    """An object that can't be pickled takes no slot, and what is put after it arrives."""
+    queue = mp.Queue(1)
+    for _ in range(2):
+        with contextlib.suppress(Exception):  # refusing it at once is as good as dropping it later
+            queue.put([b"x" * 1000, Unpicklable()])
     queue.put("next")
     assert queue.get() == "next"
 
@@ -243,6 +252,39 @@ def _put_large(queue):
     queue.put("end")
 
 
+def _put_large_item_when_told(queue, told, letter):
+    told.recv()
+    queue.put(letter * LARGE)
+
+
+@requirement("queues.put.large-by-several-at-once")
+def test_several_processes_put_large_items_at_once(mp):
+    """Of two processes that put large items at the same time, each item arrives whole."""
+    queue = mp.Queue()
+    told, tell = mp.Pipe(duplex=False)
+    process = mp.Process(target=_put_large_item_when_told, args=(queue, told, "a"))
+    process.start()
+    tell.send("now")
+    queue.put("b" * LARGE)
+    assert sorted(_get_many(queue, 2)) == ["a" * LARGE, "b" * LARGE]
+    process.join()
+
+
+@requirement("queues.put.no-thread-before")
+def test_no_background_thread_before_the_first_put(mp):
+    """A process that has put nothing on a queue, but got from it, has no thread for it."""
+    kept = mp.Queue()  # whatever the first queue of a process starts is there now
+    kept.put("item")
+    kept.get()
+    before = set(threading.enumerate())
+    queue = mp.Queue()
+    process = mp.Process(target=queue.put, args=("item",))
+    process.start()
+    assert queue.get() == "item"
+    assert set(threading.enumerate()) <= before
+    process.join()
+
+
 def _put_all(queue, items):
     for item in items:
         queue.put(item)
@@ -254,6 +296,20 @@ def test_put_does_not_wait_until_the_item_is_read(mp):
     queue = mp.Queue()
     _put_much(queue)
     assert _is_much(_get_much(queue))
+
+
+@requirement("queues.put.buffered-items-are-not-the-childs")
+def test_child_does_not_put_what_its_parent_has_buffered(mp):
+    """Items that wait to be flushed when a child is started, which puts too, are got once."""
+    queue = mp.Queue()
+    _put_much(queue)
+    process = mp.Process(target=queue.put, args=("the child's",))
+    process.start()
+    items = _get_many(queue, MANY + 3)
+    process.join()
+    items.remove("the child's")
+    assert _is_much(items)
+    assert queue.empty()
 
 
 # How many items a queue takes
@@ -293,13 +349,16 @@ def test_maxsize_is_how_many_items_the_queue_takes(mp):
 
 @requirement("queues.maxsize.get-frees-slot")
 def test_each_get_frees_a_slot(mp):
-    """After a get() one more item can be put, and only one."""
+    """After a get(), however it waits, one more item can be put, and only one."""
     queue = _full(mp, 2)
-    assert queue.get() == 0
-    queue.put_nowait("new")
-    with raises(mp.Full):
-        queue.put_nowait("newer")
-    assert _get_many(queue, 2) == [1, "new"]
+    ways = ((), (True, mp.timeout), (False,))
+    for number, way in enumerate(ways):
+        _soon(mp, lambda: not queue.empty(), "an item in the queue")
+        assert queue.get(*way) == number
+        queue.put_nowait(number + 2)
+        with raises(mp.Full):
+            queue.put_nowait("too many")
+    assert _get_many(queue, 2) == [3, 4]
 
 
 @requirement("queues.maxsize.holds-for-all-processes")
@@ -374,10 +433,9 @@ def test_put_raises_full_after_its_timeout(mp):
     queue = _full(mp)
     start = time.monotonic()
     with raises(mp.Full):
-        queue.put("second", True, 0.03)
-    assert time.monotonic() - start > 0.03 - CLOCKS
-    with raises(mp.Full):
-        queue.put("second", timeout=0.01)
+        queue.put("second", True, SHORT)
+    assert time.monotonic() - start > SHORT - CLOCKS
+    within(ENOUGH, lambda: _refuses(mp.Full, queue.put, "second", timeout=SHORT))
     assert queue.get() == 0
 
 
@@ -391,12 +449,10 @@ def test_put_with_timeout_uses_a_free_slot(mp):
 
 @requirement("queues.put.full-raises-at-once-without-block")
 def test_put_without_block_raises_full_at_once(mp):
-    """put(obj, False) raises Full when no slot is free."""
+    """put(obj, False) raises Full when no slot is free, and does not wait."""
     queue = _full(mp)
-    with raises(mp.Full):
-        queue.put("second", False)
-    with raises(mp.Full):
-        queue.put("second", block=False)
+    within(AT_ONCE, lambda: _refuses(mp.Full, queue.put, "second", False))
+    within(AT_ONCE, lambda: _refuses(mp.Full, queue.put, "second", block=False))
     assert queue.get() == 0
 
 
@@ -425,8 +481,7 @@ def test_put_nowait_is_put_without_block(mp):
     """put_nowait(obj) puts the item when there is a slot, else raises Full."""
     queue = mp.Queue(1)
     queue.put_nowait("first")
-    with raises(mp.Full):
-        queue.put_nowait("second")
+    within(AT_ONCE, lambda: _refuses(mp.Full, queue.put_nowait, "second"))
     assert queue.get() == "first"
 
 
@@ -488,20 +543,45 @@ def test_get_raises_empty_after_its_timeout(mp):
     queue = mp.Queue()
     start = time.monotonic()
     with raises(mp.Empty):
-        queue.get(True, 0.03)
-    assert time.monotonic() - start > 0.03 - CLOCKS
+        queue.get(True, SHORT)
+    assert time.monotonic() - start > SHORT - CLOCKS
+    within(ENOUGH, lambda: _refuses(mp.Empty, queue.get, timeout=SHORT))
+
+
+@requirement("queues.get.empty-raises-though-others-wait")
+def test_get_raises_empty_though_another_waits(mp):
+    """get(False), and get() with a timeout, raise Empty while another thread waits in get()."""
+    queue = mp.Queue()
+    caller = CallerThread(mp, queue, "get")
+    caller.until_blocked()
+    with raises(mp.Empty):
+        queue.get(False)
     with raises(mp.Empty):
         queue.get(timeout=0.01)
+    queue.put("item")
+    assert caller.result() == "item"
+
+
+def _get_while_another_gets(mp, queue):
+    """Call get() with a timeout while a thread does, whose time is over a little earlier."""
+    caller = CallerThread(mp, queue, "get", True, 0.04)
+    _refuses(mp.Empty, queue.get, True, 0.05)
+    _refuses(mp.Empty, caller.result)
+
+
+@requirement("queues.get.timeouts-do-not-add-up")
+def test_timeouts_of_two_readers_do_not_add_up(mp):
+    """get() with a timeout raises Empty in time though another thread's timeout runs as well."""
+    queue = mp.Queue()
+    within(0.075, lambda: _get_while_another_gets(mp, queue))
 
 
 @requirement("queues.get.empty-raises-at-once-without-block")
 def test_get_without_block_raises_empty_at_once(mp):
-    """get(False) raises Empty when there is no item."""
+    """get(False) raises Empty when there is no item, and does not wait."""
     queue = mp.Queue()
-    with raises(mp.Empty):
-        queue.get(False)
-    with raises(mp.Empty):
-        queue.get(block=False)
+    within(AT_ONCE, lambda: _refuses(mp.Empty, queue.get, False))
+    within(AT_ONCE, lambda: _refuses(mp.Empty, queue.get, block=False))
 
 
 @requirement("queues.get.without-block-ignores-timeout")
@@ -530,8 +610,7 @@ def test_get_without_block_gives_an_item_that_is_there(mp):
 def test_get_nowait_is_get_without_block(mp):
     """get_nowait() gives an item that is there, else raises Empty."""
     queue = mp.Queue()
-    with raises(mp.Empty):
-        queue.get_nowait()
+    within(AT_ONCE, lambda: _refuses(mp.Empty, queue.get_nowait))
     queue.put("item")
     _soon(mp, lambda: not queue.empty(), "an item in the queue")
     assert queue.get_nowait() == "item"
@@ -552,21 +631,69 @@ def test_one_item_wakes_one_of_several_readers(mp):
     assert sorted(caller.result() for caller in callers) == ["first", "second"]
 
 
+@requirement("queues.get.large-by-several-at-once")
+def test_several_get_large_items_at_once(mp):
+    """Three threads that wait in get() each get one of three large items, whole."""
+    queue = mp.Queue()
+    callers = [CallerThread(mp, queue, "get") for _ in range(3)]
+    for caller in callers:
+        caller.until_blocked()
+    for letter in "abc":
+        queue.put(letter * LARGE)
+    assert sorted(caller.result() for caller in callers) == [letter * LARGE for letter in "abc"]
+
+
+class _Unwelcome:
+    """Can be pickled; raises where it is unpickled."""
+
+    def __reduce__(self):
+        return (_refuse, ())
+
+
+def _refuse():
+    raise LookupError
+
+
+@requirement("queues.get.raises-what-unpickling-raises")
+def test_get_raises_what_unpickling_raises(mp):
+    """When an item can't be made again get() raises; the item is gone, and its slot is free."""
+    queue = mp.Queue(1)
+    for way in ((), (True, mp.timeout)):
+        queue.put(_Unwelcome())
+        _refuses(LookupError, queue.get, *way)
+        queue.put("next")
+        assert queue.get(*way) == "next"
+
+
 # The size of a queue
 
 
 @requirement("queues.qsize")
 def test_qsize_is_the_number_of_items(mp):
     """While nobody else uses the queue, qsize() is how many items were put and not got."""
-    queue = mp.Queue()
-    sizes = [queue.qsize()]
-    for number in range(3):
-        queue.put(number)
-    sizes.append(queue.qsize())
-    for _ in range(3):
-        queue.get()
+    for queue in (mp.Queue(), mp.Queue(5)):
+        sizes = [queue.qsize()]
+        for number in range(3):
+            queue.put(number)
         sizes.append(queue.qsize())
-    assert sizes == [0, 3, 2, 1, 0]
+        for _ in range(3):
+            queue.get()
+            sizes.append(queue.qsize())
+        assert sizes == [0, 3, 2, 1, 0]
+
+
+@requirement("queues.qsize-and-full-in-child")
+def test_child_sees_how_much_there_is(mp):
+    """qsize() and full() in a child count what its parent has put."""
+    queue, other = _full(mp, 2), _full(mp, 3)
+    assert other.get() == 0
+    assert ask(mp, _size_of_each, queue, other) == [(2, True), (2, False)]
+    assert _get_many(queue, 2) == [0, 1]
+    assert _get_many(other, 2) == [1, 2]
+
+
+def _size_of_each(*queues):
+    return [(queue.qsize(), queue.full()) for queue in queues]
 
 
 @requirement("queues.empty.no-item")
@@ -688,6 +815,21 @@ def _put_get_tell(queue, report):
     report.send(queue.get())
 
 
+@requirement("queues.close.releases-descriptors")
+def test_closed_and_flushed_queue_has_no_descriptors(mp):
+    """When a queue was closed, and all that was put on it is flushed, its descriptors go."""
+    kept = mp.Queue()  # whatever the first queue of a process starts is there now
+    kept.put("item")
+    kept.get()
+    before = _descriptors()
+    queue = mp.Queue()
+    queue.put("item")
+    assert queue.get() == "item"
+    assert _descriptors() > before
+    queue.close()
+    _soon(mp, lambda: _descriptors() == before, "its descriptors closed")
+
+
 @requirement("queues.close.ends-background-thread")
 def test_background_thread_ends_after_close(mp):
     """Once the queue was closed and all items are flushed, no thread of it is left."""
@@ -736,6 +878,24 @@ def test_all_is_flushed_when_join_thread_returns(mp):
     process = mp.Process(target=_put_join_and_vanish, args=(queue,))
     process.start()
     assert _is_much(_get_much(queue))
+    process.join()
+
+
+@requirement("queues.join-thread.waits-in-creator")
+def test_join_thread_waits_in_the_creator_of_the_queue(mp):
+    """join_thread() in the process that has made the queue waits until all is flushed, too."""
+    queue = mp.Queue()
+    told, tell = mp.Pipe(duplex=False)
+    reporter, report = mp.Pipe(duplex=False)
+    process = mp.Process(target=_get_when_told, args=(queue, told, report))
+    process.start()
+    _put_much(queue)
+    queue.close()
+    caller = CallerThread(mp, queue, "join_thread")
+    caller.until_blocked()
+    tell.send("get them")
+    assert reporter.recv() is True
+    assert caller.result() is None
     process.join()
 
 
@@ -862,20 +1022,6 @@ def test_queue_is_shared_by_inheritance_alone(mp):
         sender.send(mp.Queue())
 
 
-class _Gate:
-    """Holds up a child that unpickles it until its parent says so, but no longer than a second."""
-
-    def __init__(self, connection):
-        self._connection = connection
-
-    def __reduce__(self):
-        return (_pass_gate, (self._connection,))
-
-
-def _pass_gate(connection):
-    return connection.poll(1)
-
-
 def _use(_gate, queue, report):
     queue.put("item")
     report.send(queue.get())
@@ -886,7 +1032,7 @@ def test_child_keeps_a_queue_that_its_parent_dropped(mp):
     """A queue passed to a child works there, even if the parent has no reference of its own."""
     reporter, report = mp.Pipe(duplex=False)
     gate, opener = mp.Pipe(duplex=False)
-    process = mp.Process(target=_use, args=(_Gate(gate), mp.Queue(), report))
+    process = mp.Process(target=_use, args=(Gate(gate), mp.Queue(), report))
     process.start()
     report.close()
     gc.collect()
@@ -1008,6 +1154,25 @@ def test_each_item_of_a_simple_queue_is_got_once(mp):
     assert sorted(items) == [(who, number) for who in ("child", "parent") for number in range(100)]
 
 
+@requirement("queues.simple.large-by-several-at-once")
+def test_several_use_a_simple_queue_for_large_items_at_once(mp):
+    """Two threads that put large items at once, and two that get them, do not mix them up."""
+    queue = mp.SimpleQueue()
+    items = ["a" * LARGE, "b" * LARGE]
+    putting = [CallerThread(mp, queue, "put", item) for item in items]
+    for caller in putting:
+        caller.until_blocked()
+    assert sorted([queue.get(), queue.get()]) == items
+    getting = [CallerThread(mp, queue, "get") for _ in items]
+    for caller in getting:
+        caller.until_blocked()
+    for item in items:
+        queue.put(item)
+    assert sorted(caller.result() for caller in getting) == items
+    for caller in putting:
+        caller.result()
+
+
 @requirement("queues.simple.unpicklable-raises")
 def test_simple_queue_refuses_what_cannot_be_pickled(mp):
     """SimpleQueue.put() of an object that can't be pickled raises, and puts nothing."""
@@ -1016,6 +1181,16 @@ def test_simple_queue_refuses_what_cannot_be_pickled(mp):
         queue.put(Unpicklable())
     assert queue.empty()
     queue.put("next")
+    assert queue.get() == "next"
+
+
+@requirement("queues.simple.raises-what-unpickling-raises")
+def test_get_of_a_simple_queue_raises_what_unpickling_raises(mp):
+    """When an item can't be made again SimpleQueue.get() raises, and the next item can be got."""
+    queue = mp.SimpleQueue()
+    queue.put(_Unwelcome())
+    queue.put("next")
+    _refuses(LookupError, queue.get)
     assert queue.get() == "next"
 
 
@@ -1081,6 +1256,36 @@ def test_joinable_queue_takes_a_maxsize(mp):
         with raises(mp.Full):
             queue.put_nowait("second")
         assert queue.get() == "first"
+
+
+@requirement("queues.joinable.put-waits-as-told")
+def test_put_on_a_full_joinable_queue_waits_as_told(mp):
+    """put() on a full JoinableQueue raises Full at once, or after its timeout, or waits."""
+    queue = mp.JoinableQueue(1)
+    queue.put("first")
+    for arguments in ((False,), (False, AGES), (True, 0.01)):
+        with raises(mp.Full):
+            queue.put("refused", *arguments)
+    caller = CallerThread(mp, queue, "put", "second", True, mp.timeout * 100)
+    caller.until_blocked()
+    assert queue.get() == "first"
+    caller.result()
+    assert queue.get() == "second"
+
+
+@requirement("queues.joinable.refused-put-is-no-task")
+def test_put_that_raised_full_is_no_task(mp):
+    """After Full, join() waits for the items that were put before, and for nothing else."""
+    queue = mp.JoinableQueue(1)
+    queue.put("first")
+    for arguments in ((False,), (True, 0.01)):
+        with raises(mp.Full):
+            queue.put("refused", *arguments)
+    queue.get()
+    queue.task_done()
+    assert queue.join() is None
+    with raises(ValueError):
+        queue.task_done()
 
 
 @requirement("queues.joinable.join-nothing-put")
@@ -1226,3 +1431,19 @@ def test_joinable_queue_ends_as_a_queue_does(mp):
         queue.put("item")
     with raises(ValueError):
         queue.get()
+
+
+
+def _is_empty(queue):
+    return queue.empty()
+
+
+@requirement("queues.simple.empty-in-child")
+def test_child_asks_whether_a_simple_queue_is_empty(mp):
+    """empty() of a SimpleQueue tells a child what it tells the parent."""
+    queue = mp.SimpleQueue()
+    found = [ask(mp, _is_empty, queue)]
+    queue.put("item")
+    found.append(ask(mp, _is_empty, queue))
+    assert queue.get() == "item"
+    assert found == [True, False]

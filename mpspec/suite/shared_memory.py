@@ -7,7 +7,7 @@ import pickle
 import secrets
 import struct
 
-from mpspec.children import ask, raises, run
+from mpspec.children import ask, outcome_of, raises, run
 from mpspec.marks import requirement
 
 INT64_MAX = 2**63 - 1
@@ -400,6 +400,28 @@ def test_other_program_leaves_the_block(mp):
     other = _attached(mp, block.name)
     assert other.buf[0] == 17
     _free(block, other)
+
+
+@requirement("shared-memory.track.left-is-destroyed")
+def test_what_a_program_left_is_destroyed(mp):
+    """Blocks that a program did not unlink vanish after its end."""
+    from mpspec.observing import wait_until
+    from mpspec.programs import call
+
+    name = _novel_name()
+    call(_leave_behind, mp, name, {}, timeout=mp.timeout)
+    wait_until(lambda: not _exists(mp, name), mp.timeout, "destroyed")
+    _free(_new(mp, name=name))  # the account that was kept of it here is closed as well
+
+
+@requirement("shared-memory.unlink.without-warning")
+def test_program_that_unlinks_is_not_warned(mp):
+    """A program that has unlinked its blocks ends without a word."""
+    from mpspec.programs import run_script
+
+    source = "block = mp.shared_memory.SharedMemory(create=True, size=16)\n"
+    done = run_script(mp, f"{source}block.close()\nblock.unlink()\nprint('done')")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
 
 
 # close
@@ -948,7 +970,7 @@ def test_text_of_many_bytes(mp):
 @requirement("shared-memory.list.large-items")
 def test_large_items(mp):
     """Text and bytes of several MB come out whole."""
-    values = [1, "x" * (LIMIT // 2), b"y" * (LIMIT - 1000), 2]
+    values = [1, "x" * (LIMIT // 5), b"y" * (LIMIT // 4), 2]
     made = _list(mp, values)
     assert list(made) == values
     _free_lists(made)
@@ -957,10 +979,10 @@ def test_large_items(mp):
 @requirement("shared-memory.list.largest-items")
 def test_largest_items(mp):
     """Text and bytes of one byte less than the limit come out whole."""
-    values = ["x" * (LIMIT - 1), b"y" * (LIMIT - 1)]
-    made = _list(mp, values)
-    assert list(made) == values
-    _free_lists(made)
+    for value in ("x" * (LIMIT - 1), b"y" * (LIMIT - 1)):
+        made = _list(mp, [value])
+        assert made[0] == value
+        _free_lists(made)
 
 
 @requirement("shared-memory.list.other-types-refused")
@@ -1188,6 +1210,11 @@ def test_too_large_values_are_refused(mp):
         with raises(ValueError):
             made[position] = b"larger than previously allocated storage space"
     assert list(made) == [1.5, "dry ice", b"ice", 4]
+    for length in range(25):
+        for position, value in ((0, "x" * length), (0, "é" * length), (2, b"y" * length)):
+            if outcome_of(made.__setitem__, position, value)[0] == "returned":
+                assert made[position] == value  # whole, and at nobody's expense
+            assert (made[1], made[3]) == ("dry ice", 4)
     _free_lists(made)
 
 
@@ -1220,6 +1247,19 @@ def test_indices_outside_the_list(mp):
         made[2]
     with raises(IndexError):
         made[2] = 1
+    assert list(made) == [1, 2]
+    _free_lists(made)
+
+
+@requirement("shared-memory.list.negative-index-out-of-range")
+def test_indices_before_the_list(mp):
+    """A negative index that is too low raises IndexError, to read and to assign."""
+    made = _list(mp, [1, 2])
+    for position in (-3, -4):
+        with raises(IndexError):
+            made[position]
+        with raises(IndexError):
+            made[position] = 1
     assert list(made) == [1, 2]
     _free_lists(made)
 
@@ -1343,3 +1383,39 @@ def test_closed_list_gives_no_access(mp):
     with raises(Exception):
         made[0] = 1
     made.shm.unlink()
+
+
+@requirement("shared-memory.create.name-with-nul")
+def test_name_is_not_cut_off_at_a_null_character(mp):
+    """A name with a null character is refused; no block of the part before it is made."""
+    name = _novel_name()
+    try:
+        made = _new(mp, name=name + "\0tail")
+    except ValueError:
+        made = None
+    else:
+        _free(made)
+    assert made is None
+    assert not _exists(mp, name)
+
+
+@requirement("shared-memory.track.name-with-colon")
+def test_tracker_destroys_blocks_of_any_name(mp):
+    """A block whose name has colons vanishes after the end of the program that left it."""
+    from mpspec.observing import wait_until
+    from mpspec.programs import call
+
+    name = f"{_novel_name()}:with:colons"
+    call(_leave_behind, mp, name, {}, timeout=mp.timeout)
+    wait_until(lambda: not _there(mp, name), mp.timeout / 3, "destroyed")
+
+
+@requirement("shared-memory.list.set-too-large")
+def test_text_is_measured_by_its_bytes(mp):
+    """Text of as many characters as fit, whose bytes do not, raises ValueError, and changes nothing."""
+    made = _list(mp, ["dry ice", 1, "neighbour"])
+    for position in (0, 1):
+        with raises(ValueError):
+            made[position] = "🎈" * 7
+    assert list(made) == ["dry ice", 1, "neighbour"]
+    _free_lists(made)

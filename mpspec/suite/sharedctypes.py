@@ -28,6 +28,10 @@ class _Point(ctypes.Structure):
     _fields_ = (("x", ctypes.c_double), ("y", ctypes.c_double))
 
 
+class _Sample(ctypes.Structure):
+    _fields_ = (("y", ctypes.c_int), ("value", ctypes.c_short))
+
+
 class _Access:
     """Ways to use a wrapper, each a call that a thread can make."""
 
@@ -196,12 +200,14 @@ def test_value_is_a_wrapper(mp):
 
 @requirement("sharedctypes.value.default-lock-recursive")
 def test_default_lock_of_a_value(mp):
-    """The owner of the lock acquires it again, and increments the value."""
+    """The owner of the lock acquires it again, and increments the value; no other is locked."""
+    other = mp.Value("i", 7)
     for value in (mp.Value("i", 7), mp.Value("i", 7, lock=True)):
         with value.get_lock():
             assert value.get_lock().acquire(False) is True
             value.value += 1
             value.get_lock().release()
+            assert _free_for_others(mp, other)
         assert value.value == 8
 
 
@@ -266,7 +272,47 @@ def test_value_of_a_structure(mp):
     point = mp.Value(_Point, 4, 6)
     point.x = 5
     assert (point.x, point.y, point.get_obj().x) == (5.0, 6.0, 5.0)
+    sample, other = mp.Value(_Sample, 1, 2), mp.Value(_Sample)
+    sample.value = 3
+    assert (sample.y, sample.value, sample.get_obj().value) == (1, 3, 3)
+    assert (other.y, other.value) == (0, 0)
     assert _until_released(mp, point, ("read", "y"), ("write", "y", 7)) == [6.0, None]
+
+
+@requirement("sharedctypes.value.failed-access-frees-lock")
+def test_lock_is_free_after_a_failed_assignment(mp):
+    """When an assignment to a value or a field raises, others can take the lock."""
+    value, point = mp.Value("i", 7), mp.Value(_Point, 4, 6)
+    with raises(TypeError):
+        value.value = "text"
+    with raises(TypeError):
+        point.x = "text"
+    assert [_free_for_others(mp, value), _free_for_others(mp, point)] == [True, True]
+    assert (value.value, point.x) == (7, 4.0)
+
+
+def _make_and_change(mp, connection):
+    values = [mp.Value("l", 0) for _ in range(3)]
+    for value in values:
+        value.value = -1
+    connection.send("changed")
+    connection.recv()
+    connection.send([value.value for value in values])
+
+
+@requirement("sharedctypes.value.made-in-child-is-its-own")
+def test_what_a_child_makes_is_its_own(mp):
+    """A Value that a child makes, and one that its parent makes afterwards, are two."""
+    first = mp.Value("l", 1)
+    connection, other = mp.Pipe()
+    child = mp.Process(target=_make_and_change, args=(mp, other))
+    child.start()
+    assert connection.recv() == "changed"
+    values = [mp.Value("l", 2) for _ in range(3)]
+    connection.send("made")
+    assert connection.recv() == [-1, -1, -1]
+    assert [value.value for value in (first, *values)] == [1, 2, 2, 2]
+    child.join()
 
 
 @requirement("sharedctypes.value.same-lock-in-child")
@@ -308,6 +354,25 @@ def test_array_of_a_size(mp):
     assert list(array) == [0] * 5
 
 
+@requirement("sharedctypes.array.of-no-items")
+def test_array_of_no_items(mp):
+    """An array of size 0, or of an empty sequence, has no items."""
+    arrays = [mp.Array("i", 0), mp.Array("i", []), mp.sharedctypes.RawArray("i", 0)]
+    assert [(len(array), list(array)) for array in arrays] == [(0, [])] * 3
+
+
+def _change_ends(array):
+    array[0] = array[-1] = 7
+
+
+@requirement("sharedctypes.array.large")
+def test_array_of_several_mib(mp):
+    """A child changes the first and the last item of an array of 5 MiB; the others stay zero."""
+    array = mp.Array("B", 5 * 2**20, lock=False)
+    run(mp, _change_ends, array)
+    assert (array[0], array[-1], sum(array[1:-1:4096]), len(array)) == (7, 7, 0, 5 * 2**20)
+
+
 @requirement("sharedctypes.array.slices")
 def test_slices_of_an_array(mp):
     """A slice gives a list, and takes a sequence."""
@@ -331,6 +396,25 @@ def test_index_out_of_range(mp):
         array[3]
     with raises(IndexError):
         array[3] = 0
+
+
+@requirement("sharedctypes.array.failed-access-frees-lock")
+def test_lock_is_free_after_a_failed_access(mp):
+    """When reading or writing an item raises, others can take the lock."""
+    array, text = mp.Array("i", [3, 4, 5]), mp.Array("c", b"abc")
+    with raises(IndexError):
+        array[3]
+    assert _free_for_others(mp, array)
+    with raises(TypeError):
+        array[0] = "text"
+    assert _free_for_others(mp, array)
+    with raises(ValueError):
+        array[:2] = [1]
+    assert _free_for_others(mp, array)
+    with raises(ValueError):
+        text.value = b"too long"
+    assert _free_for_others(mp, text)
+    assert (array[:], text.value) == ([3, 4, 5], b"abc")
 
 
 @requirement("sharedctypes.array.typecodes")
@@ -372,6 +456,19 @@ def test_array_is_a_wrapper(mp):
     assert array[1] == 8
     with array.get_lock():
         assert not _free_for_others(mp, array)
+
+
+@requirement("sharedctypes.array.default-lock-recursive")
+def test_default_lock_of_an_array(mp):
+    """The owner of the lock acquires it again, and changes an item; no other is locked."""
+    other = mp.Array("i", 3)
+    for array in (mp.Array("i", 3), mp.Array("i", 3, lock=True)):
+        with array.get_lock():
+            assert array.get_lock().acquire(False) is True
+            array[0] += 1
+            array.get_lock().release()
+            assert _free_for_others(mp, other)
+        assert array[0] == 1
 
 
 @requirement("sharedctypes.array.lock-given")
@@ -480,6 +577,34 @@ def _modify_raw(value, point):
     point.y *= 2
 
 
+@requirement("sharedctypes.raw-value.zeroed-though-used-before")
+def test_raw_value_where_another_was(mp):
+    """A value made without arguments is zero though others, not zero, have come and gone."""
+    for _ in range(5):
+        value, point = mp.sharedctypes.RawValue("l"), mp.sharedctypes.RawValue(_Point)
+        assert (value.value, point.x, point.y) == (0, 0.0, 0.0)
+        value.value = -1
+        point.x = point.y = 1.0
+        del value, point
+
+
+@requirement("sharedctypes.raw.memory-of-its-own")
+def test_shared_objects_do_not_overlap(mp):
+    """Arrays of many sizes, of which some were dropped and replaced, keep what each was given."""
+
+    def filled(size):
+        array = mp.sharedctypes.RawArray("B", size)
+        array[:] = [size % 256] * size
+        return array
+
+    sizes = [1, 2, 3, 7, 8, 9, 15, 17, 100, 1000, 5000]
+    arrays = [filled(size) for size in sizes]
+    arrays[1::2] = [filled(size + 1) for size in sizes[1::2]]
+    arrays[::3] = [filled(size + 2) for size in sizes[::3]]
+    arrays += [filled(size) for size in sizes]
+    assert [set(array) for array in arrays] == [{len(array) % 256} for array in arrays]
+
+
 @requirement("sharedctypes.raw-value.shared-with-child")
 def test_raw_value_in_a_child(mp):
     """A child changes a number and a structure, and the parent reads them."""
@@ -581,9 +706,10 @@ def test_locks_of_a_context(mp):
     value = mp.sharedctypes.Value("i", 7, ctx=context)
     array = mp.sharedctypes.Array("c", b"a", ctx=context)
     wrapped = mp.sharedctypes.synchronized(raw, ctx=context)
-    run(mp, _increment_all, value, wrapped)
+    by_position = mp.sharedctypes.synchronized(raw, None, context)
+    run(mp, _increment_all, value, wrapped, by_position)
     run(mp, _upper, array)
-    assert (value.value, raw.value, array.value) == (8, 8, b"A")
+    assert (value.value, raw.value, array.value) == (8, 9, b"A")
 
 
 def _upper(array):
@@ -609,6 +735,10 @@ def test_copy_is_independent(mp):
     original[0] = 1
     copy[1] = 3
     assert (original[:], copy[:]) == ([1, 2, 8], [9, 3, 8])
+    point = mp.sharedctypes.RawValue(_Point, 4, 6)
+    twin = mp.sharedctypes.copy(point)
+    point.x, twin.y = 5, 7
+    assert (point.x, point.y, twin.x, twin.y) == (5.0, 6.0, 4.0, 7.0)
 
 
 @requirement("sharedctypes.copy.is-shared")
@@ -630,10 +760,12 @@ def test_get_obj(mp):
 @requirement("sharedctypes.synchronized.lock-given")
 def test_lock_given_to_synchronized(mp):
     """get_lock() is the lock given, and a thread that reads sleeps while it is held."""
-    lock = mp.Lock()
-    wrapper = mp.sharedctypes.synchronized(mp.sharedctypes.RawValue("i", 7), lock)
+    lock, make = mp.Lock(), mp.sharedctypes
+    wrapper = make.synchronized(make.RawValue("i", 7), lock)
     assert wrapper.get_lock() is lock
     assert _until_released(mp, wrapper, ("read", "value")) == [7]
+    others = (make.RawValue(_Point), make.RawArray("i", 1), make.RawArray("c", 1))
+    assert [make.synchronized(raw, lock=lock).get_lock() is lock for raw in others] == [True] * 3
 
 
 @requirement("sharedctypes.synchronized.default-lock-recursive")
@@ -661,10 +793,13 @@ def test_wrapper_offers_what_it_wraps(mp):
 
 @requirement("sharedctypes.synchronized.with-holds")
 def test_with_a_wrapper(mp):
-    """The lock is held within the with statement, and free after it."""
+    """The lock is held within the with statement, and free after it, though it raise."""
     for wrapper in (mp.Value("i", 7), mp.Array("i", 7), mp.Array("c", 7), mp.Value(_Point)):
         with wrapper:
             assert not _free_for_others(mp, wrapper)
+        assert _free_for_others(mp, wrapper)
+        with raises(KeyError), wrapper:
+            raise KeyError
         assert _free_for_others(mp, wrapper)
 
 

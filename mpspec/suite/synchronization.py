@@ -1,18 +1,23 @@
 """Tests of the chapter synchronization: locks, semaphores, conditions, events and barriers."""
 
+import functools
 import os
 import pickle
 import signal
 import threading
 import time
 
-from mpspec.children import Caller, CallerThread, ask, raises, run
+from mpspec.children import AT_ONCE, Caller, CallerThread, ask, outcome_of, raises, run, within
 from mpspec.marks import requirement
 
 # Long enough to be a hang when a call waits for so many seconds that should not wait at all.
 _AGES = 100_000.0
 # For a call that must time out: short.
 _MOMENT = 0.02
+# What waited for that long: the clocks differ a little.
+_NEARLY = 0.015
+# A call with that timeout is over by then.
+_ENOUGH = 0.045
 
 
 def _can_take(lock):
@@ -105,30 +110,55 @@ def test_children_use_the_primitives_of_their_parent(mp):
     assert [one.acquire(False) for one in (lock, semaphore, bounded)] == [True, True, False]
 
 
-def _write(lock, gate, sender, name):
-    gate.wait()
-    for _ in range(200):
-        lock.acquire()
-        try:
-            sender.send(("begin", name))
-            sender.send(("end", name))
-        finally:
-            lock.release()
+class _Writer:
+    """Sends two messages that belong together, under a lock."""
+
+    def __init__(self, lock, sender):
+        self.lock = lock
+        self.sender = sender
+
+    def write(self):
+        with self.lock:
+            self.sender.send("child begins")
+            self.sender.send("child ends")
 
 
 @requirement("synchronization.primitives.lock-serializes-output")
 def test_output_under_a_lock_is_not_mixed(mp):
-    """Of two processes, each message pair that was sent under a lock arrives in one piece."""
-    lock, gate = mp.Lock(), mp.Barrier(2)
+    """Two messages that a process sends under a lock arrive in one piece, though another wants to send as well."""
+    lock = mp.Lock()
     receiver, sender = mp.Pipe(duplex=False)
-    writers = [mp.Process(target=_write, args=(lock, gate, sender, name)) for name in "ab"]
-    for writer in writers:
-        writer.start()
-    pairs = [(receiver.recv(), receiver.recv()) for _ in range(400)]
-    for writer in writers:
-        writer.join()
-    whole = {name: (("begin", name), ("end", name)) for name in "ab"}
-    assert [pairs.count(whole["a"]), pairs.count(whole["b"])] == [200, 200]
+    with lock:
+        sender.send("parent begins")
+        child = Caller(mp, _Writer(lock, sender), "write")
+        child.until_blocked()
+        sender.send("parent ends")
+    child.result()
+    sent = ["parent begins", "parent ends", "child begins", "child ends"]
+    assert [receiver.recv() for _ in sent] == sent
+
+
+@requirement("synchronization.primitives.with-releases-after-error")
+def test_with_releases_after_an_error(mp):
+    """An exception leaves the with statement of any primitive, which can be taken again."""
+    for primitive in (mp.RLock(), mp.Semaphore(), mp.BoundedSemaphore(), mp.Condition()):
+        with raises(KeyError), primitive:
+            raise KeyError
+        assert _free_for_others(mp, primitive)
+
+
+def _release_too_often(lock, bounded, semaphore):
+    semaphore.release()
+    return [outcome_of(one.release)[0] for one in (lock, bounded)]
+
+
+@requirement("synchronization.primitives.same-bounds-in-child")
+def test_bounds_hold_in_a_child(mp):
+    """In a child, too, a free lock and a full bounded semaphore refuse release()."""
+    lock, bounded, semaphore = mp.Lock(), mp.BoundedSemaphore(2), mp.Semaphore(2)
+    assert ask(mp, _release_too_often, lock, bounded, semaphore) == ["ValueError", "ValueError"]
+    assert [_takes(lock, 2), _takes(bounded, 3)] == [[True, False], [True, True, False]]
+    assert _takes(semaphore, 4) == [True, True, True, False]
 
 
 @requirement("synchronization.primitives.refuse-pickling")
@@ -196,9 +226,10 @@ def test_lock_acquire_parameters(mp):
 
 @requirement("synchronization.lock.acquire.nonblocking-returns-false")
 def test_nonblocking_acquire_of_held_lock(mp):
-    """acquire(False) gives False in the process that does not hold the lock."""
+    """acquire(False) gives False to the thread that holds the lock, and to another, at once."""
     lock = mp.Lock()
     lock.acquire()
+    assert within(AT_ONCE, lambda: lock.acquire(False)) is False
     assert CallerThread(mp, lock, "acquire", False).result() is False
 
 
@@ -219,6 +250,7 @@ def test_lock_timeout_expires(mp):
     assert lock.acquire(timeout=0.05) is False
     # The semaphore's clock is another one, and may be a tick behind.
     assert time.monotonic() - began >= 0.04
+    assert within(_ENOUGH, lambda: lock.acquire(timeout=_MOMENT)) is False
 
 
 @requirement("synchronization.lock.acquire.timeout-in-time")
@@ -237,7 +269,8 @@ def test_lock_negative_timeout(mp):
     """acquire() with a timeout below zero does not wait, but takes a free lock."""
     lock = mp.Lock()
     assert lock.acquire(True, -1) is True
-    assert lock.acquire(True, -_AGES) is False
+    for timeout in (-_AGES, -1, -0.001):
+        assert within(AT_ONCE, functools.partial(lock.acquire, True, timeout)) is False
 
 
 @requirement("synchronization.lock.acquire.timeout-none-waits-for-ever")
@@ -398,6 +431,17 @@ def test_rlock_blocks_another_thread(mp):
     lock.release()
     assert caller.result() is True
     assert lock.acquire(False) is False
+
+
+@requirement("synchronization.rlock.acquire.timeout-none-waits-for-ever")
+def test_rlock_timeout_none(mp):
+    """acquire(timeout=None) sleeps until the owner releases."""
+    lock = mp.RLock()
+    lock.acquire()
+    caller = CallerThread(mp, lock, "acquire", True, None)
+    caller.until_blocked()
+    lock.release()
+    assert caller.result() is True
 
 
 @requirement("synchronization.rlock.acquire.nonblocking-returns-false")
@@ -625,9 +669,9 @@ def test_semaphore_blocks_at_zero(mp):
 
 @requirement("synchronization.semaphore.acquire.nonblocking-returns-false")
 def test_nonblocking_acquire_of_exhausted_semaphore(mp):
-    """acquire(False) returns False at zero, True above."""
+    """acquire(False) returns False at zero, and does not wait; it returns True above."""
     semaphore = mp.Semaphore(0)
-    assert semaphore.acquire(False) is False
+    assert within(AT_ONCE, lambda: semaphore.acquire(False)) is False
     semaphore.release()
     assert semaphore.acquire(False) is True
 
@@ -643,8 +687,12 @@ def test_semaphore_acquire_parameters(mp):
 
 @requirement("synchronization.semaphore.acquire.timeout-expires")
 def test_semaphore_timeout_expires(mp):
-    """acquire() returns False after the timeout."""
-    assert mp.Semaphore(0).acquire(timeout=_MOMENT) is False
+    """acquire() returns False after the timeout, and not before."""
+    semaphore = mp.Semaphore(0)
+    began = time.monotonic()
+    assert semaphore.acquire(timeout=_MOMENT) is False
+    assert time.monotonic() - began >= _NEARLY
+    assert within(_ENOUGH, lambda: semaphore.acquire(True, _MOMENT)) is False
 
 
 @requirement("synchronization.semaphore.acquire.timeout-in-time")
@@ -921,10 +969,13 @@ def test_notified_wait_reacquires_the_lock(mp):
 
 @requirement("synchronization.condition.wait.timeout-returns-false")
 def test_wait_timeout(mp):
-    """wait() returns False after the timeout."""
+    """wait() returns False after the timeout, and not before."""
     condition = mp.Condition()
     with condition:
+        began = time.monotonic()
         assert condition.wait(timeout=_MOMENT) is False
+        assert time.monotonic() - began >= _NEARLY
+        assert within(_ENOUGH, lambda: condition.wait(_MOMENT)) is False
 
 
 @requirement("synchronization.condition.wait.timeout-reacquires-lock")
@@ -1005,7 +1056,30 @@ def test_wait_for_timeout(mp):
     """After the timeout, wait_for() returns what the predicate gave: a false value."""
     condition = mp.Condition()
     with condition:
+        began = time.monotonic()
         assert condition.wait_for(lambda: "", timeout=_MOMENT) == ""
+        assert time.monotonic() - began >= _NEARLY
+        assert within(_ENOUGH, lambda: condition.wait_for(lambda: "", _MOMENT)) == ""
+
+
+def _notify_until(condition, done):
+    while not done.wait(0.001):
+        with condition:
+            condition.notify()
+
+
+@requirement("synchronization.condition.wait-for.timeout-is-total")
+def test_wait_for_times_out_though_notified(mp):
+    """Notifications that come all the time do not extend the timeout of wait_for()."""
+    condition, done = mp.Condition(), threading.Event()
+    notifier = threading.Thread(target=_notify_until, args=(condition, done), daemon=True)
+    notifier.start()
+    with condition:
+        began = time.monotonic()
+        assert condition.wait_for(lambda: False, 3 * _MOMENT) is False
+        assert time.monotonic() - began >= 3 * _NEARLY
+    done.set()
+    notifier.join()
 
 
 @requirement("synchronization.condition.wait-for.predicate-holds-lock")
@@ -1095,6 +1169,23 @@ def test_notify_nobody(mp):
         assert condition.wait(_MOMENT) is False
 
 
+@requirement("synchronization.condition.notify.passes-over-timed-out")
+def test_notify_after_timeouts(mp):
+    """notify() wakes each of three that wait, though others timed out before and since."""
+    condition = mp.Condition()
+    for _ in range(3):
+        with condition:
+            assert [condition.wait(0), condition.wait(0)] == [False, False]
+        waiters = _waiting(mp, condition, 3)
+        with condition:
+            assert condition.wait(0) is False
+            for _waiter in waiters:
+                condition.notify()
+        assert [waiter.result() for waiter in waiters] == [True, True, True]
+    with condition:
+        assert condition.wait(_MOMENT) is False
+
+
 @requirement("synchronization.condition.notify.unowned-raises")
 def test_notify_without_the_lock(mp):
     """notify() raises RuntimeError (as documented) or AssertionError (as CPython does)."""
@@ -1142,12 +1233,12 @@ def test_new_event_is_not_set(mp):
 
 @requirement("synchronization.event.set.makes-true")
 def test_set_event_is_set(mp):
-    """is_set() is True after set(), and after a second one."""
+    """is_set() is True, however often it is asked, after set(), and after a second one."""
     event = mp.Event()
     event.set()
-    first = event.is_set()
+    found = [event.is_set(), event.is_set()]
     event.set()
-    assert [first, event.is_set()] == [True, True]
+    assert [*found, event.is_set(), event.is_set()] == [True] * 4
 
 
 @requirement("synchronization.event.set.seen-by-others")
@@ -1178,8 +1269,9 @@ def test_set_wakes_processes_and_threads(mp):
 
 @requirement("synchronization.event.clear.makes-false")
 def test_cleared_event_is_not_set(mp):
-    """is_set() is False after clear(), and after a second one."""
+    """is_set() is False after clear(), however often set() was called, and after a second one."""
     event = mp.Event()
+    event.set()
     event.set()
     event.clear()
     first = event.is_set()
@@ -1209,8 +1301,13 @@ def test_wait_for_a_set_event(mp):
 
 @requirement("synchronization.event.wait.timeout-returns-false")
 def test_event_timeout(mp):
-    """wait() returns False after the timeout."""
-    assert mp.Event().wait(timeout=_MOMENT) is False
+    """wait() returns False after the timeout, and not before."""
+    event = mp.Event()
+    began = time.monotonic()
+    assert event.wait(timeout=_MOMENT) is False
+    assert time.monotonic() - began >= _NEARLY
+    assert within(_ENOUGH, lambda: event.wait(_MOMENT)) is False
+    assert within(AT_ONCE, lambda: event.wait(0)) is False
 
 
 @requirement("synchronization.event.wait.timeout-in-time")
@@ -1324,9 +1421,13 @@ def test_timeout_breaks_the_barrier(mp):
 
 @requirement("synchronization.barrier.timeout.raises")
 def test_barrier_timeout_raises(mp):
-    """wait() raises BrokenBarrierError after the timeout."""
+    """wait() raises BrokenBarrierError after the timeout, and not before."""
+    began = time.monotonic()
     with raises(mp.BrokenBarrierError):
         mp.Barrier(2).wait(timeout=_MOMENT)
+    assert time.monotonic() - began >= _NEARLY
+    broken = within(_ENOUGH, lambda: _Barred(mp.Barrier(2)).wait(_MOMENT))
+    assert broken == "BrokenBarrierError"
 
 
 @requirement("synchronization.barrier.timeout.breaks-for-others")
@@ -1346,19 +1447,22 @@ class _Barred:
     def __init__(self, barrier):
         self.barrier = barrier
 
-    def wait(self):
+    def wait(self, *args):
         try:
-            return self.barrier.wait()
+            return self.barrier.wait(*args)
         except threading.BrokenBarrierError:
             return "BrokenBarrierError"
 
 
 @requirement("synchronization.barrier.timeout.default-from-constructor")
 def test_default_timeout_of_a_barrier(mp):
-    """wait() without a timeout runs out of the constructor's."""
-    barrier = mp.Barrier(2, timeout=_MOMENT)
+    """wait() without a timeout runs out of the constructor's, and not before."""
+    began = time.monotonic()
     with raises(mp.BrokenBarrierError):
-        barrier.wait()
+        mp.Barrier(2, timeout=_MOMENT).wait()
+    assert time.monotonic() - began >= _NEARLY
+    broken = within(_ENOUGH, lambda: _Barred(mp.Barrier(2, None, _MOMENT)).wait())
+    assert broken == "BrokenBarrierError"
 
 
 @requirement("synchronization.barrier.timeout.own-before-default")
@@ -1426,8 +1530,38 @@ def test_reset_mends_a_broken_barrier(mp):
 
 @requirement("synchronization.barrier.parties")
 def test_parties_of_a_barrier(mp):
-    """``Barrier(3).parties`` is 3."""
-    assert mp.Barrier(3).parties == 3
+    """``Barrier(3).parties`` is 3, so that of ``Barrier(parties=3)``."""
+    barriers = (mp.Barrier(3), mp.Barrier(parties=3, action=None, timeout=None))
+    assert [barrier.parties for barrier in barriers] == [3, 3]
+
+
+def _pass_and_break(calling, breaking):
+    index = calling.wait()
+    try:
+        breaking.wait()
+    except threading.BrokenBarrierError:
+        return index, breaking.parties, breaking.broken
+    return None
+
+
+@requirement("synchronization.barrier.same-in-child")
+def test_barrier_in_a_child(mp):
+    """A child calls the action, and runs out of the default timeout, of barriers it was given."""
+    called = mp.Event()
+    calling, breaking = mp.Barrier(1, called.set), mp.Barrier(2, None, _MOMENT)
+    assert ask(mp, _pass_and_break, calling, breaking) == (0, 2, True)
+    assert called.is_set()
+    assert breaking.broken is True
+
+
+@requirement("synchronization.barrier.whole-at-first")
+def test_new_barrier_is_empty_and_whole(mp):
+    """Nobody waits at a new barrier, and it is whole, though its memory may have been used."""
+    for _ in range(3):
+        used = [mp.sharedctypes.RawArray("l", [-1] * size) for size in (1, 2, 3, 8)]
+        del used
+        barrier = mp.Barrier(2)
+        assert (barrier.n_waiting, barrier.broken) == (0, False)
 
 
 @requirement("synchronization.barrier.n-waiting")
@@ -1548,3 +1682,29 @@ def test_rlock_taken_without_blocking(mp):
 
 def _try_rlock(lock):
     return lock.acquire(False)
+
+
+def _set_on_signal(event, sender):
+    signal.signal(signal.SIGUSR1, lambda *_: event.set())
+    sender.send("ready")
+    sender.send(event.wait())
+
+
+@requirement("synchronization.event.set.in-signal-handler")
+def test_event_is_set_in_a_signal_handler(mp):
+    """set() in a signal handler ends the wait() that the signal has interrupted."""
+    from mpspec.observing import wait_until_asleep
+
+    event = mp.Event()
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_set_on_signal, args=(event, sender))
+    process.start()
+    assert receiver.recv() == "ready"
+    wait_until_asleep(process.pid, process.pid, mp.timeout)
+    os.kill(process.pid, signal.SIGUSR1)
+    answered = receiver.poll(mp.timeout / 10)
+    if not answered:
+        os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    assert answered
+    assert receiver.recv() is True

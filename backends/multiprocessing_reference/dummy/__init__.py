@@ -26,7 +26,7 @@ from ..errors import (
     ProcessError,
     TimeoutError,  # noqa: A004 - the documented name
 )
-from .connection import Pipe
+from .connection import Connection, Pipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -91,11 +91,13 @@ class DummyProcess(threading.Thread):
         if group is not None:
             message = "group must be None: it exists for the likeness with threading.Thread"
             raise ValueError(message)
-        super().__init__(
-            None, target, name, tuple(args), builtins.dict(kwargs or {}), daemon=daemon
-        )
+        super().__init__(None, None, name, daemon=daemon)
+        self._call = target
+        self._positional = tuple(args)
+        self._named = builtins.dict(kwargs or {})
         self._parent = current_process()
         self._exitcode = 0
+        self._own: builtins.list[Connection] = []
 
     @property
     def exitcode(self) -> int | None:
@@ -109,6 +111,8 @@ class DummyProcess(threading.Thread):
 
     def start(self) -> None:
         """Run the target in a thread of its own; RuntimeError when called twice."""
+        if self.ident is None:
+            self._take_connections()
         with _children_lock:
             _children.setdefault(self._parent, weakref.WeakSet()).add(self)
         super().start()
@@ -116,12 +120,26 @@ class DummyProcess(threading.Thread):
     def run(self) -> None:
         """Call the target; may be overridden."""
         try:
-            super().run()
+            if self._call is not None:
+                self._call(*self._positional, **self._named)
         except SystemExit as error:
             self._exitcode = _exit_status(error.code)
         except BaseException:
             self._exitcode = 1
             raise
+        finally:
+            for connection in self._own:
+                connection.close()
+            self._own, self._call, self._positional, self._named = [], None, (), {}
+
+    def _take_connections(self) -> None:
+        """Give the child connections of its own in the place of those that are its arguments."""
+        given = (*self._positional, *self._named.values())
+        self._positional = tuple(map(_own, self._positional))
+        self._named = {name: _own(value) for name, value in self._named.items()}
+        taken = (*self._positional, *self._named.values())
+        pairs = zip(taken, given, strict=True)
+        self._own = [mine for mine, theirs in pairs if mine is not theirs]
 
     def close(self) -> None:
         """Do nothing: a thread holds no resources; ValueError while it runs."""
@@ -134,6 +152,10 @@ class DummyProcess(threading.Thread):
 
 
 Process = DummyProcess
+
+
+def _own(value: Any) -> Any:  # noqa: ANN401 - any argument
+    return value.copy() if isinstance(value, Connection) and not value.closed else value
 
 
 def _exit_status(code: object) -> int:

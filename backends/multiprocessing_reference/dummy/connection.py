@@ -1,15 +1,19 @@
 """Connections between threads: the API of `connection` on two in-process queues.
 
 Each end holds the queue that it reads and the queue that it writes. Objects are handed over as
-they are, never pickled: both ends see the same object. A closed end is told to its peer as a
-message of its own, so that ``recv`` raises EOFError after the last object, as it does between
-processes.
+they are, never pickled: both ends see the same object. When an end was closed, ``recv`` at the
+other one raises EOFError after the last object, as it does between processes.
+
+A child that is started with a connection as argument has it to itself, as a process has its
+descriptor: the program that closes its own copy then, as is right between processes, takes nothing
+away from the thread.
 
 Documentation: multiprocessing.dummy ("replicates the API of multiprocessing").
 """
 
 from __future__ import annotations
 
+import pickle
 from queue import Queue
 from threading import Condition
 from typing import TYPE_CHECKING, Any, Final
@@ -29,37 +33,42 @@ class _Stream:
     def __init__(self) -> None:
         self.changed = Condition()
         self.messages: list[Any] = []
-        self.writable = True
-        self.readable = True
+        self.writers = 1
+        self.readers = 1
 
     def put(self, message: object) -> None:
         with self.changed:
-            if not self.readable:
+            if not self.readers:
                 raise BrokenPipeError(_GONE)
             self.messages.append(message)
             self.changed.notify()
 
     def get(self) -> Any:  # noqa: ANN401 - the user's own objects
         with self.changed:
-            self.changed.wait_for(lambda: self.messages or not self.writable)
+            self.changed.wait_for(lambda: self.messages or not self.writers)
             if self.messages:
                 return self.messages.pop(0)
             raise EOFError
 
     def wait(self, timeout: float | None) -> bool:
         with self.changed:
-            return self.changed.wait_for(lambda: bool(self.messages) or not self.writable, timeout)
+            return self.changed.wait_for(lambda: bool(self.messages) or not self.writers, timeout)
 
-    def shut(self, *, reader: bool) -> None:
+    def count(self, *, readers: int = 0, writers: int = 0) -> None:
+        """Take note of ends that were copied, or closed."""
         with self.changed:
-            if reader:
-                self.readable = False
-            else:
-                self.writable = False
+            self.readers += readers
+            self.writers += writers
             self.changed.notify_all()
 
 
 _GONE = "the other end of this connection was closed: nobody can receive what is sent"
+
+
+class _Bytes(bytes):
+    """A message that was sent as bytes: as between processes, it is the pickle of what `recv` gives."""
+
+    __slots__ = ()
 
 
 class Connection:
@@ -94,7 +103,10 @@ class Connection:
 
     def recv(self) -> Any:  # noqa: ANN401 - the user's own objects
         """Return the next object, waiting for it; EOFError when the other end was closed."""
-        return self._end(self._incoming, "receive at").get()
+        message = self._end(self._incoming, "receive at").get()
+        if isinstance(message, _Bytes):
+            return pickle.loads(message)  # noqa: S301 - as between processes
+        return message
 
     def send_bytes(self, buf: bytes, offset: int = 0, size: int | None = None) -> None:
         """Send *size* bytes of a bytes-like object from *offset*; ValueError when out of range."""
@@ -103,11 +115,15 @@ class Connection:
         if offset < 0 or end < offset or end > len(view):
             message = f"bytes {offset} to {end} are not within the {len(view)} bytes of the buffer"
             raise ValueError(message)
-        self.send(bytes(view[offset:end]))
+        self.send(_Bytes(view[offset:end]))
+
+    def _next_bytes(self) -> bytes:
+        message = self._end(self._incoming, "receive at").get()
+        return bytes(message) if isinstance(message, _Bytes) else pickle.dumps(message)
 
     def recv_bytes(self, maxlength: int | None = None) -> bytes:
         """Return the next message of bytes; OSError when it is longer than *maxlength* bytes."""
-        data: bytes = self.recv()
+        data = self._next_bytes()
         if maxlength is not None and len(data) > maxlength:
             self.close()
             message = f"the message has {len(data)} bytes, more than maxlength={maxlength}"
@@ -116,7 +132,7 @@ class Connection:
 
     def recv_bytes_into(self, buf: bytearray | memoryview, offset: int = 0) -> int:
         """Write the next message into *buf* at *offset* bytes; BufferTooShort if it can't fit."""
-        data: bytes = self.recv()
+        data = self._next_bytes()
         view = memoryview(buf).cast("B")
         if offset < 0 or offset > len(view):
             message = f"offset {offset} is outside the buffer of {len(view)} bytes"
@@ -134,11 +150,23 @@ class Connection:
 
     def close(self) -> None:
         """Close this end; the other one then receives what was sent, and EOFError."""
-        self._closed = True
+        if not self._closed:
+            self._closed = True
+            self._count(-1)
+
+    def copy(self) -> Connection:
+        """Return the same end once more, which is closed by itself; OSError when this one was closed."""
+        if self._closed:
+            message = "can't copy this connection: it was closed here"
+            raise OSError(message)
+        self._count(+1)
+        return Connection(self._incoming, self._outgoing)
+
+    def _count(self, change: int) -> None:
         if self._incoming is not None:
-            self._incoming.shut(reader=True)
+            self._incoming.count(readers=change)
         if self._outgoing is not None:
-            self._outgoing.shut(reader=False)
+            self._outgoing.count(writers=change)
 
     def _end(self, stream: _Stream | None, what: str) -> _Stream:
         if self._closed:
