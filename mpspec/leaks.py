@@ -153,7 +153,9 @@ class Keeper:
 def unlink(segments: Iterable[str]) -> None:
     """Remove names of shared memory segments and semaphores; those that are gone are gone."""
     for name in segments:
-        with contextlib.suppress(FileNotFoundError, ValueError):  # a name with a null byte was refused
+        with contextlib.suppress(
+            FileNotFoundError, ValueError
+        ):  # a name with a null byte was refused
             (_SHM / name).unlink()
 
 

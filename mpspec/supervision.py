@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mpspec import leaks
+from mpspec import departure, leaks
 from mpspec.collection import requirement_of, settings_key, variant_of
 from mpspec.errors import SuiteError
 from mpspec.results import RESULT_ATTRIBUTE, Result, blocks
@@ -271,11 +271,13 @@ class Supervisor:
                 f"{result.id} is listed as {entry.verdict.value} in {entry.source}, but it passes"
             )
 
-    def pytest_sessionfinish(self) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Take down what backends needed, and remove what failed tests held."""
         self._sessions.close()
         gc.collect()
         leaks.unlink(self._held)
+        if not self._replaceable:
+            departure.ensure(session, self._settings.patience)
 
 
 class Deadline:

@@ -744,6 +744,8 @@ def _server_facts(mp):
 
     from mpspec.observing import has_ended, wait_until
 
+    # A shell starts what runs in the background with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     server = ask(mp, os.getppid)
     os.kill(server, signal.SIGINT)
     handled = ask(mp, _interrupt_handler)

@@ -1433,7 +1433,6 @@ def test_joinable_queue_ends_as_a_queue_does(mp):
         queue.get()
 
 
-
 def _is_empty(queue):
     return queue.empty()
 

@@ -76,6 +76,22 @@ def test_crash_in_one_process_leaves_a_report(conformance: Conformance, misdeed:
     assert {each["verdict"] for each in report["results"][:-1]} == {"PASS"}
 
 
+@pytest.mark.parametrize(
+    ("misdeed", "verdict", "status"),
+    [("hang_at_exit", "PASS", 0), ("leave_lasting_thread", "LEAK", 1)],
+)
+@pytest.mark.parametrize("workers", ["-n0", "-n1"])
+def test_process_that_would_not_end_is_ended(
+    conformance: Conformance, misdeed: str, verdict: str, status: int, workers: str
+) -> None:
+    ended, report, output = conformance.report(
+        f"--backend=tests.misbehaving:{misdeed}", QUICKLY, workers, *SELECTION
+    )
+    assert (ended, verdicts(report)[MEETS]) == (status, verdict)
+    assert ("the interpreter did not end within 1 s" in output) == (workers == "-n0")
+    assert conformance.survivors() == []
+
+
 def test_hang_tells_where(conformance: Conformance) -> None:
     _, output = conformance.run(
         "--backend=tests.misbehaving:hang", QUICKLY, "--tb=short", *SELECTION

@@ -7,6 +7,7 @@ backend's name says before it answers. So some tests meet it and others don't.
 from __future__ import annotations
 
 import _multiprocessing
+import atexit
 import multiprocessing
 import os
 import signal
@@ -70,6 +71,14 @@ def _leave_thread() -> None:
     threading.Thread(target=threading.Event().wait, daemon=True, name="left-behind").start()
 
 
+def _leave_lasting_thread() -> None:
+    threading.Thread(target=threading.Event().wait, name="left-behind").start()
+
+
+def _hang_at_exit() -> None:
+    atexit.register(threading.Event().wait)
+
+
 def _leave_descriptor() -> None:
     os.open(os.devnull, os.O_RDONLY)
 
@@ -97,6 +106,8 @@ MISDEEDS: dict[str, Callable[[], None]] = {
     "leave_child": _leave_child,
     "leave_orphan": _leave_orphan,
     "leave_thread": _leave_thread,
+    "leave_lasting_thread": _leave_lasting_thread,
+    "hang_at_exit": _hang_at_exit,
     "leave_descriptor": _leave_descriptor,
     "leave_segment": _leave_segment,
     "leave_semaphore": _leave_semaphore,
