@@ -106,8 +106,9 @@ def _run(run: Run) -> list[str]:
     )
     sentence = "conforms" if run.run["conforms"] else "**does not conform**"
     when = run.run["written"].replace("T", " ").replace("+00:00", " UTC")
-    facts = [run.run[name] for name in ("interpreter", "edition", "mpspec", "platform")]
-    return [*facts, when, f"{sentence}: {came_to}"]
+    facts = [run.run[name] for name in ("interpreter", "edition", "mpspec")]
+    system, release, *_, library = run.run["platform"].split("-")
+    return [*facts, f"{system} {release}, {library}", when, f"{sentence}: {came_to}"]
 
 
 def _chapters(runs: Sequence[Run]) -> str:
@@ -164,7 +165,8 @@ def _departures(runs: Sequence[Run], entries: Sequence[Deviation]) -> list[str]:
         if entry is None:
             return None
         link = f" [{_short(entry.link)}]({entry.link})" if entry.link else ""
-        return f"`{record['id']}`", entry.verdict.value, f"{entry.reason}{link}"
+        verdict = f"{entry.verdict.value}{', at times' if entry.intermittent else ''}"
+        return f"`{record['id']}`", verdict, f"{entry.reason}{link}"
 
     rows = _where(runs, told)
     if not rows:
@@ -188,7 +190,7 @@ def _failures(runs: Sequence[Run]) -> list[str]:
     if not rows:
         return []
     return [
-        "## Unlisted failures",
+        "## Not as listed",
         table(["requirement", "comes to", "message", "on"], rows),
     ]
 
@@ -219,7 +221,7 @@ def _places(places: dict[str, list[str]], methods: dict[str, list[str]]) -> str:
 
 def _short(link: str) -> str:
     words = link.rstrip("/").split("/")
-    return f"{words[-3]}#{words[-1]}" if words[-2] == "issues" else "discussed"
+    return f"{words[-3]}#{words[-1]}" if words[-2] in {"issues", "pull"} else "discussed"
 
 
 def main() -> int:

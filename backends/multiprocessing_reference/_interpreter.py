@@ -114,23 +114,25 @@ def spawn_interpreter(
     Its stdin is os.devnull, and its stdout too if *quiet*. OSError: it could not be started.
     """
     executable = get_executable()
-    command = [os.fsdecode(executable), *arguments]
-    devnull = {0: os.O_RDONLY, 1: os.O_WRONLY} if quiet else {0: os.O_RDONLY}
+    actions: list[tuple[Any, ...]] = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+    ]
+    if quiet:
+        actions.append((os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0))
+    # Duplicating a descriptor onto itself takes its close-on-exec flag away, in the child alone.
+    actions += [(os.POSIX_SPAWN_DUP2, fd, fd) for fd in fds]
     signals: dict[str, Any] = {}
     if blocked_signals:
         from signal import SIG_BLOCK, pthread_sigmask
 
         signals["setsigmask"] = {*pthread_sigmask(SIG_BLOCK, ()), *blocked_signals}
-    if not hasattr(os, "posix_spawn"):
-        from ._fork_exec import fork_exec
-
-        return fork_exec(executable, command, devnull, fds, **signals)
-    actions: list[tuple[Any, ...]] = [
-        (os.POSIX_SPAWN_OPEN, fd, os.devnull, flags, 0) for fd, flags in devnull.items()
-    ]
-    # Duplicating a descriptor onto itself takes its close-on-exec flag away, in the child alone.
-    actions += [(os.POSIX_SPAWN_DUP2, fd, fd) for fd in fds]
-    return os.posix_spawn(executable, command, os.environ, file_actions=actions, **signals)
+    return os.posix_spawn(
+        executable,
+        [os.fsdecode(executable), *arguments],
+        os.environ,
+        file_actions=actions,
+        **signals,
+    )
 
 
 def close_inherited(keep: Iterable[int]) -> None:

@@ -596,6 +596,8 @@ def test_imap_gives_an_iterator_in_order(pool):
     assert list(results) == [x * x for x in range(2, 10)]
     with raises(StopIteration):
         next(results)
+    assert list(pool.imap(_square, iter([2, 1]))) == [4, 1]
+    assert list(pool.imap(_square, iter(()))) == []
 
 
 @requirement("pool.imap.ordered-whatever-ends-first")
@@ -707,6 +709,8 @@ def test_imap_unordered_gives_all_results(pool):
     results = pool.imap_unordered(_square, range(20))
     assert iter(results) is results
     assert sorted(results) == [x * x for x in range(20)]
+    assert sorted(pool.imap_unordered(_square, iter([2, 1]))) == [1, 4]
+    assert list(pool.imap_unordered(_square, iter(()))) == []
 
 
 @requirement("pool.imap-unordered.chunksize")
