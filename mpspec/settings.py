@@ -196,12 +196,15 @@ def _deviations(
 ) -> list[Deviation]:
     found = [entry for file in files for entry in deviations.read(Path(file))]
     for backend in backends:
-        for offered in registry.hook.mpspec_deviations(backend=backend):
-            found.extend(offered)
+        own = [
+            entry
+            for offered in registry.hook.mpspec_deviations(backend=backend)
+            for entry in offered
+        ]
         if backend.deviations is not None:
-            own = deviations.read(backend.deviations)
-            # A backend's own list speaks of no other backend, however wide its patterns.
-            found.extend(dataclasses.replace(entry, backend=backend.name) for entry in own)
+            own += deviations.read(backend.deviations)
+        # A backend's own list speaks of no other backend, however wide its patterns.
+        found.extend(dataclasses.replace(entry, backend=backend.name) for entry in own)
     return [entry for entry in found if entry.applies_here]
 
 
