@@ -81,6 +81,11 @@ def value_of(outcome: tuple[str, Any]) -> Any:  # noqa: ANN401 - whatever was re
     return value
 
 
+def equal(found: object, expected: object) -> bool:
+    """Whether large values are equal: asserted themselves, pytest would work out and show how they differ."""
+    return found == expected
+
+
 class Caller:
     """A child that makes one call, tells that it is about to, and then what the call came to.
 

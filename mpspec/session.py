@@ -130,9 +130,10 @@ def _quieten(config: pytest.Config) -> None:
 
 
 def _supervise(config: pytest.Config, folder: Path, worker: str, *, replaceable: bool) -> None:
-    from mpspec.supervision import Supervisor, adopt_orphans, unhook_children
+    from mpspec.supervision import Supervisor, adopt_orphans, give_memory_back, unhook_children
 
     adopt_orphans()
+    give_memory_back()
     unhook_children()
     journal = Journal(folder, worker)
     config.add_cleanup(journal.close)

@@ -40,6 +40,8 @@ _STDERR = 2
 _HEAP = 1 << 16
 _RETIRED = 0
 _PR_SET_CHILD_SUBREAPER = 36
+_M_MMAP_THRESHOLD = -3
+_LARGE_BLOCK = 1 << 18
 
 
 class Hang(BaseException):
@@ -379,6 +381,15 @@ def adopt_orphans() -> None:
     """Become the parent of descendants whose own parent ends (Linux), so that none gets out of sight."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def give_memory_back() -> None:
+    """Have large blocks of memory returned to the system as soon as they are free (glibc).
+
+    Else its allocator learns from the first large message to keep what the next ones take: a worker doubles in size.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
 
 
 def unhook_children() -> None:

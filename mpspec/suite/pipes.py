@@ -9,7 +9,7 @@ import select
 import threading
 import time
 
-from mpspec.children import AT_ONCE, Caller, CallerThread, Unpicklable, raises, within
+from mpspec.children import AT_ONCE, Caller, CallerThread, Unpicklable, equal, raises, within
 from mpspec.marks import requirement
 
 # More than any pipe or socket buffers, less than what the documentation warns of.
@@ -289,7 +289,7 @@ def test_large_object_arrives_whole(mp):
     process.start()
     received = receiver.recv()
     process.join()
-    assert received == ["x" * LARGE, "end"]
+    assert equal(received, ["x" * LARGE, "end"])
 
 
 # The end of a connection
@@ -858,7 +858,7 @@ def test_messages_of_any_size_arrive_whole(mp):
     writer = threading.Thread(target=_send_sizes, args=(sender, sizes), daemon=True)
     writer.start()
     for size in sizes:
-        assert receiver.recv_bytes() == bytes([size % 251]) * size
+        assert equal(receiver.recv_bytes(), bytes([size % 251]) * size)
     writer.join()
 
 
@@ -870,10 +870,10 @@ def test_recv_bytes_into_takes_large_messages(mp):
     writer.start()
     buffer = bytearray(LARGE + 2)
     assert receiver.recv_bytes_into(buffer, 1) == LARGE
-    assert buffer == b"\0" + bytes([LARGE % 251]) * LARGE + b"\0"
+    assert equal(buffer, b"\0" + bytes([LARGE % 251]) * LARGE + b"\0")
     with raises(mp.BufferTooShort) as caught:
         receiver.recv_bytes_into(bytearray(10))
-    assert caught.value.args[0] == bytes([LARGE % 251]) * LARGE
+    assert equal(caught.value.args[0], bytes([LARGE % 251]) * LARGE)
     writer.join()
 
 

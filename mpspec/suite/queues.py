@@ -7,11 +7,21 @@ import sys
 import threading
 import time
 
-from mpspec.children import AT_ONCE, Caller, CallerThread, Gate, Unpicklable, ask, raises, within
+from mpspec.children import (
+    AT_ONCE,
+    Caller,
+    CallerThread,
+    Gate,
+    Unpicklable,
+    ask,
+    equal,
+    raises,
+    within,
+)
 from mpspec.marks import requirement
 
 # Larger than what any pipe or socket buffers: as one item, and as many.
-LARGE = 4 * 1024 * 1024
+LARGE = 2 * 1024 * 1024
 MANY = 64
 CHUNK = LARGE // MANY
 # A timeout that a call must not wait for.
@@ -243,7 +253,7 @@ def test_large_object_can_be_put(mp):
     queue = mp.Queue()
     process = mp.Process(target=_put_large, args=(queue,))
     process.start()
-    assert _get_many(queue, 2) == [b"x" * LARGE, "end"]
+    assert equal(_get_many(queue, 2), [b"x" * LARGE, "end"])
     process.join()
 
 
@@ -266,7 +276,7 @@ def test_several_processes_put_large_items_at_once(mp):
     process.start()
     tell.send("now")
     queue.put("b" * LARGE)
-    assert sorted(_get_many(queue, 2)) == ["a" * LARGE, "b" * LARGE]
+    assert equal(sorted(_get_many(queue, 2)), ["a" * LARGE, "b" * LARGE])
     process.join()
 
 
@@ -640,7 +650,8 @@ def test_several_get_large_items_at_once(mp):
         caller.until_blocked()
     for letter in "abc":
         queue.put(letter * LARGE)
-    assert sorted(caller.result() for caller in callers) == [letter * LARGE for letter in "abc"]
+    got = sorted(caller.result() for caller in callers)
+    assert equal(got, [letter * LARGE for letter in "abc"])
 
 
 class _Unwelcome:
@@ -1162,13 +1173,13 @@ def test_several_use_a_simple_queue_for_large_items_at_once(mp):
     putting = [CallerThread(mp, queue, "put", item) for item in items]
     for caller in putting:
         caller.until_blocked()
-    assert sorted([queue.get(), queue.get()]) == items
+    assert equal(sorted([queue.get(), queue.get()]), items)
     getting = [CallerThread(mp, queue, "get") for _ in items]
     for caller in getting:
         caller.until_blocked()
     for item in items:
         queue.put(item)
-    assert sorted(caller.result() for caller in getting) == items
+    assert equal(sorted(caller.result() for caller in getting), items)
     for caller in putting:
         caller.result()
 
