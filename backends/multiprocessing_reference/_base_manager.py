@@ -18,6 +18,7 @@ from ._manager_wire import Token, wire_named
 from ._proxy import proxy_for
 from ._server import Server
 from ._server_process import Plan, end_process, first_word, private_directory, serve
+from ._undo import on_failure
 from .errors import ProcessError
 
 TYPE_CHECKING = False
@@ -128,13 +129,10 @@ class BaseManager:
                 self._serializer,
             )
             started = self._start_process(plan, theirs, link.session, initializer, tuple(initargs))
-        try:
+        with on_failure(end_process, started, None, self._shutdown_timeout, directory):
             address = first_word(ours, started)
             link.address = self._address = address
             link.greet()
-        except BaseException:
-            end_process(started, None, self._shutdown_timeout, directory)
-            raise
         self._process = started
         self._link = link
         self._state = _STARTED

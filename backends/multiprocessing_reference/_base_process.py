@@ -113,9 +113,9 @@ class BaseProcess:
         active_children()  # joins those that have ended
         try:
             self._launched = self._launch()
-        except BaseException:
-            self._claimed = False  # nothing runs: when the cause is mended, it may be tried again
-            raise
+        finally:
+            # When nothing runs, and the cause is mended, it may be tried again.
+            self._claimed = self._launched is not None
         _family.children.add(self)
 
     def _launch(self) -> Launched:

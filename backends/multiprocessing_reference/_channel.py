@@ -36,6 +36,8 @@ from struct import Struct
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from ._rights import close_all
+from ._undo import on_failure
 from .reduction import Packed, share_fd
 
 if TYPE_CHECKING:
@@ -143,14 +145,10 @@ class Channel:
         _kind, size, n_fds = _HEADER.unpack(packet)
         fds = array("i")
         data = bytearray(size)
-        try:
+        with on_failure(close_all, fds):
             while len(fds) < n_fds:
                 self._receive_fds(fds)
             self._fill(memoryview(data))
-        except BaseException:
-            for fd in fds:
-                os.close(fd)
-            raise
         return data, list(fds)
 
     def _receive_fds(self, fds: array[int]) -> None:

@@ -18,6 +18,7 @@ from threading import RLock, Thread
 from weakref import ref
 
 from ._transport import PACKET_MAX, LargeMessage
+from ._undo import on_failure
 from .reduction import Packed
 from .util import Finalize, debug, info
 
@@ -73,13 +74,11 @@ class Feeder:
 
     def _begin(self, packed: Packed) -> Packed | LargeMessage | None:
         """Write *packed* as far as there is room; return what is left to be written."""
-        try:
-            rest = self._transport.start(packed.data, packed.fds)
-        except BlockingIOError:
-            return packed
-        except BaseException:
-            packed.close()
-            raise
+        with on_failure(packed.close):
+            try:
+                rest = self._transport.start(packed.data, packed.fds)
+            except BlockingIOError:
+                return packed
         if self._sent is not None:
             self._sent()  # the message holds the slot now
         packed.close()

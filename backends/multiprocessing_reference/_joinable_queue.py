@@ -15,6 +15,7 @@ import os
 from select import EPOLLET, EPOLLOUT, epoll
 
 from ._queue import Queue
+from ._undo import on_failure
 from ._wait import readable
 from .reduction import share_fd
 
@@ -47,11 +48,8 @@ class JoinableQueue(Queue):
 
     def _feed(self, item: bytes | Packed) -> None:
         self._unfinished.increase()  # before it can be got
-        try:
+        with on_failure(self._unfinished.decrease):
             super()._feed(item)
-        except BaseException:
-            self._unfinished.decrease()
-            raise
 
     def _lost(self) -> None:
         super()._lost()

@@ -19,6 +19,7 @@ from . import forkserver
 from ._descriptors import send_fds, to_fds
 from ._launch import exit_code_of_reaped, send_through_pidfd, wait_ready
 from ._launch_spawn import memory_file
+from ._undo import on_failure
 from .reduction import pack
 from .spawn import preparation_data
 
@@ -45,21 +46,19 @@ def launch(process: BaseProcess) -> ServedChild:
     forkserver.ensure_running()
     ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET)
     try:
-        with pack(process, for_start=True) as packed:
-            parcel = memory_file(marshalled(dumps(data)) + packed.data)
-            parent = os.pidfd_open(os.getpid())
-            try:
-                # The server must not hold its clients' end of its own socket: the child gets it so.
-                send_fds(ours, (parcel, parent, _clients_end(), *packed.fds))
-            finally:
-                os.close(parcel)
-                os.close(parent)
-        forkserver.send_request(theirs.fileno())
-        theirs.close()
-        return _await_child(ours)
-    except BaseException:
-        ours.close()
-        raise
+        with on_failure(ours.close):
+            with pack(process, for_start=True) as packed:
+                parcel = memory_file(marshalled(dumps(data)) + packed.data)
+                parent = os.pidfd_open(os.getpid())
+                try:
+                    # The server must not hold its clients' end of its own socket: the child gets it so.
+                    send_fds(ours, (parcel, parent, _clients_end(), *packed.fds))
+                finally:
+                    os.close(parcel)
+                    os.close(parent)
+            forkserver.send_request(theirs.fileno())
+            theirs.close()
+            return _await_child(ours)
     finally:
         theirs.close()
 

@@ -17,6 +17,7 @@ from marshal import dumps as marshalled
 
 from ._interpreter import above_standard, import_path, interpreter_options, spawn_interpreter
 from ._launch import Lifeline, OwnChild, have_pidfd
+from ._undo import on_failure
 from .reduction import pack
 from .spawn import MARKER, preparation_data
 
@@ -49,11 +50,8 @@ def launch(process: BaseProcess) -> OwnChild:
         )
         fd = above_standard(memory_file(parcel))
         try:
-            pid = spawn_interpreter(_command(fd), (fd, *packed.fds, *others))
-        except BaseException:
-            if lifeline is not None:
-                lifeline.close()
-            raise
+            with on_failure(_abandon, lifeline):
+                pid = spawn_interpreter(_command(fd), (fd, *packed.fds, *others))
         finally:
             os.close(fd)
     return OwnChild(pid, lifeline)
@@ -68,15 +66,17 @@ def memory_file(content: bytes) -> int:
 
         with tempfile.TemporaryFile() as file:
             fd = os.dup(file.fileno())
-    try:
+    with on_failure(os.close, fd):
         rest = memoryview(content)
         while rest:
             rest = rest[os.write(fd, rest) :]
         os.lseek(fd, 0, os.SEEK_SET)
-    except BaseException:
-        os.close(fd)
-        raise
     return fd
+
+
+def _abandon(lifeline: Lifeline | None) -> None:
+    if lifeline is not None:
+        lifeline.close()
 
 
 def _command(fd: int) -> list[str]:
