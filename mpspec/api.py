@@ -6,9 +6,12 @@ A test never imports an implementation: it takes names from an ``Api``, which kn
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
-from typing import Any
+
+# What a child pays for: ``typing`` and ``dataclasses`` (which brings ``inspect``) would cost it 20 ms.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 # Names that depend on the start method: taken from the context.
 CONTEXT_NAMES = frozenset(
@@ -77,7 +80,6 @@ BORROWED = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
 class Binding:
     """Where a backend keeps the documented names; strings alone, so that it travels to any child.
 
@@ -88,10 +90,20 @@ class Binding:
         own_contexts: whether ``get_context(method)`` gives contexts that differ.
     """
 
-    package: str
-    submodules: tuple[tuple[str, str], ...] = ()
-    names: tuple[tuple[str, str], ...] = ()
-    own_contexts: bool = True
+    __slots__ = ("names", "own_contexts", "package", "submodules")
+
+    def __init__(
+        self,
+        package: str,
+        submodules: tuple[tuple[str, str], ...] = (),
+        names: tuple[tuple[str, str], ...] = (),
+        *,
+        own_contexts: bool = True,
+    ) -> None:
+        self.package = package
+        self.submodules = submodules
+        self.names = names
+        self.own_contexts = own_contexts
 
 
 class Api:

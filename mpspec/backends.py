@@ -106,7 +106,7 @@ class Backend:
             self.module,
             tuple(self.submodules.items()),
             tuple(self.names.items()),
-            self.contexts is Contexts.OWN,
+            own_contexts=self.contexts is Contexts.OWN,
         )
 
     def api(self, start_method: str, timeout: float) -> Api:

@@ -10,10 +10,11 @@ import functools
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # importing ``typing`` would cost each child some milliseconds
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from mpspec.api import Api
 

@@ -5,12 +5,12 @@ Kept apart from the plugin, and free of pytest, because children started with ``
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
-
+TYPE_CHECKING = False  # importing ``typing`` would cost each child some milliseconds
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeVar
 
-_Test = TypeVar("_Test", bound="Callable[..., object]")
+    _Test = TypeVar("_Test", bound=Callable[..., object])
 
 ATTRIBUTE = "mpspec_requirement"
 

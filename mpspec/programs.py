@@ -1,19 +1,19 @@
-"""Whole programs: a function called in an interpreter of its own, where nothing of the backend has been used yet."""
+"""Whole programs: a function called in an interpreter of its own, where nothing of the backend has been used yet.
+
+Modules of the suite import this one, and so do their children, which start no programs: what it takes to start one is
+imported when it is.
+"""
 
 from __future__ import annotations
 
-import base64
-import json
 import os
-import pickle
-import subprocess
 import sys
-import tempfile
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
+    from typing import Any
 
     from mpspec.api import Api
 
@@ -46,6 +46,11 @@ def call(
         subprocess.TimeoutExpired: it did not end.
         ProgramError: it ended with another status than 0.
     """
+    import base64
+    import json
+    import pickle
+    import subprocess
+
     data = base64.b64encode(pickle.dumps((function, args))).decode()
     command = [sys.executable, *options, "-c", _PROGRAM, json.dumps(sys.path), data]
     done = subprocess.run(
@@ -79,6 +84,12 @@ def run_script(
     Raises:
         subprocess.TimeoutExpired: it did not end.
     """
+    import base64
+    import pickle
+    import subprocess
+    import tempfile
+    from pathlib import Path
+
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder, "program.py")
         pickled = base64.b64encode(pickle.dumps(mp)).decode()
