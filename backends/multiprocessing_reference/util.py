@@ -184,6 +184,10 @@ def run_at_exit() -> None:
     _run_finalizers(None)
 
 
+# Programs whose children end by os._exit, of their own choice, call it by the name that it has in CPython.
+_exit_function = run_at_exit
+
+
 def _run_finalizers(least: int | None) -> None:
     """Run those whose priority is at least *least* (None: all that have a priority)."""
     pid = os.getpid()
