@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 
-from mpspec.children import ask, outcome_of, raises, remade, run
+from mpspec.children import ask, outcome_of, raises, run, value_of
 from mpspec.marks import requirement
 from mpspec.programs import call
 
@@ -37,8 +37,184 @@ class _Waiting:
         self.process.join()
 
 
+def _facts(mp, observe):
+    """What was observed of some processes: once for each variant, as plain values that all its tests share."""
+    key = (repr(mp), observe)
+    if key not in _known_facts:
+        _known_facts[key] = observe(mp)
+    return _known_facts[key]
+
+
+_known_facts = {}
+
+
 def _nothing():
     """In a child: do nothing."""
+
+
+def _look(process, name):
+    value = getattr(process, name)
+    return value() if callable(value) else value
+
+
+def _state_of(process):
+    """What the object tells of its process; every outcome is a kind, and a value."""
+    names = ("pid", "ident", "exitcode", "is_alive", "sentinel", "name", "daemon")
+    return {
+        "repr": outcome_of(repr, process),
+        **{name: outcome_of(_look, process, name) for name in names},
+    }
+
+
+def _life(mp):
+    """The life of a process as its parent sees it: before the start, while it runs, ended, and closed."""
+    waiting, tell = mp.Pipe()
+    process = mp.Process(target=_wait_for_end, args=(waiting,))
+    facts = {"before": _state_of(process), "start": process.start(), "running": _state_of(process)}
+    facts["while running"] = {
+        "start": outcome_of(process.start),
+        "daemon": [outcome_of(setattr, process, "daemon", flag) for flag in (True, False)],
+        "close": outcome_of(_look, process, "close"),
+        "name": outcome_of(setattr, process, "name", "renamed"),
+        "sentinel": outcome_of(_is_open, process),
+        "ready": outcome_of(_ready_by, process, 0.01),
+    }
+    facts["unharmed"] = _state_of(process)
+    tell.send("end")
+    facts["ready at end"] = outcome_of(_ready_by, process, mp.timeout)
+    facts["join"] = [process.join(*args) for args in ((), (None,), (0,), (mp.timeout,))]
+    facts["ended"] = _state_of(process)
+    facts["start again"] = outcome_of(process.start)
+    facts["signals"] = [outcome_of(_look, process, name) for name in ("terminate", "kill")]
+    facts["ready after join"] = [outcome_of(_ready_by, process, 0) for _ in range(2)]
+    facts["after signals"] = _state_of(process)
+    facts.update(_close(process))
+    facts["active"] = process in mp.active_children()
+    return facts
+
+
+def _close(process):
+    """What closing an ended process comes to, and all that is asked of it after."""
+    _, sentinel = outcome_of(_look, process, "sentinel")
+    facts = {"close": [outcome_of(_look, process, "close")]}
+    facts["sentinel"] = outcome_of(os.fstat, sentinel)[0]
+    methods = ("start", "join", "is_alive", "terminate", "kill", "interrupt")
+    facts["methods"] = {name: outcome_of(_look, process, name)[0] for name in methods}
+    facts["closed"] = _state_of(process)
+    facts["close"].append(outcome_of(_look, process, "close"))
+    return facts
+
+
+def _is_open(process):
+    return os.fstat(process.sentinel) is not None
+
+
+def _ready_by(process, timeout):
+    """Whether select finds the sentinel ready in time, then what poll and epoll say."""
+    sentinel = process.sentinel
+    ready = [_is_ready(sentinel, timeout)]
+    poller = select.poll()
+    with select.epoll() as epoller:
+        for each in (poller, epoller):
+            each.register(sentinel, select.POLLIN)
+            ready.append([found for found, _ in each.poll(0)] == [sentinel])
+    return ready
+
+
+def _tell_of_itself(mp, connection, items=None):
+    """In a child: send what it finds itself, its parent and its future children to be."""
+    if items is not None:
+        items.append("child")
+    observations = {
+        "itself": _itself,
+        "parent": _its_parent,
+        "made": _made,
+        "authkey": _its_authkey,
+        "start": _start_if_daemon,
+        "threads": _its_main_thread,
+    }
+    facts = {name: outcome_of(observe, mp) for name, observe in observations.items()}
+    connection.send({**facts, "items": ("returned", items)})
+
+
+def _itself(mp):
+    current = mp.current_process()
+    return {
+        "name": current.name,
+        "daemon": current.daemon,
+        "alive": current.is_alive(),
+        "same": mp.current_process() is current,
+        "ids": [outcome_of(_look, current, "pid")[1], os.getpid(), os.getppid()],
+        "active": len(mp.active_children()),
+    }
+
+
+def _its_parent(mp):
+    parent = mp.parent_process()
+    return [parent.pid, parent.ident, parent.is_alive(), parent.name]
+
+
+def _made(mp):
+    """The names and flags of processes made here: without a flag, with None, False and True."""
+    flags = [{}, {"daemon": None}, {"daemon": False}, {"daemon": True}]
+    made = [mp.Process(**flag) for flag in flags]
+    return [process.name for process in made], [process.daemon for process in made]
+
+
+def _its_authkey(mp):
+    """The key, and whether processes made before and after another was set have the key of the time."""
+    current = mp.current_process()
+    key, before = bytes(current.authkey), mp.Process()
+    current.authkey = b"set later"
+    return key, [before.authkey == key, mp.Process().authkey == b"set later"]
+
+
+def _start_if_daemon(mp):
+    return mp.current_process().daemon and outcome_of(mp.Process().start)[0]
+
+
+def _its_main_thread(_):
+    main = threading.main_thread()
+    return [threading.current_thread() is main, main.native_id == threading.get_native_id()]
+
+
+def _kin(mp):
+    """What three children tell of themselves, beside what their parent sees.
+
+    The first has nothing set, the second was given a name, the third is a daemon whose name and key were set late.
+    """
+    last = mp.Process().name
+    items = ["parent"]
+    pipes = [mp.Pipe(duplex=False) for _ in range(3)]
+    senders = [sender for _, sender in pipes]
+    plain = mp.Process(target=_tell_of_itself, args=[mp, senders[0]], kwargs={"items": items})
+    named = mp.Process(
+        target=_tell_of_itself, name="given", kwargs={"mp": mp, "connection": senders[1]}
+    )
+    daemon = mp.Process(target=_tell_of_itself, args=(mp, senders[2]), name="before")
+    daemon.name = "after"
+    daemon.daemon = True
+    outcome_of(setattr, daemon, "authkey", b"another key")
+    facts = {"last": last, "items": items}
+    processes = {"plain": plain, "named": named, "daemon": daemon}
+    for process in processes.values():
+        process.start()
+    for (kind, process), (receiver, _) in zip(processes.items(), pipes, strict=True):
+        names = ("pid", "name", "daemon", "authkey")
+        seen = {name: outcome_of(_look, process, name) for name in names}
+        facts[kind] = {"seen": seen, "told": receiver.recv()}
+        process.join()
+    return facts
+
+
+def _told(mp, kind, what):
+    """What one of three children has told; ChildError if it could not find it out."""
+    return value_of(_facts(mp, _kin)[kind]["told"][what])
+
+
+def _seen(mp, kind, what):
+    """What the parent of three children saw of one."""
+    return value_of(_facts(mp, _kin)[kind]["seen"][what])
 
 
 def _send(connection, *args, **kwargs):
@@ -59,39 +235,28 @@ def test_start_runs_the_target_with_its_arguments(mp):
 @requirement("process.start.another-process")
 def test_start_uses_another_process(mp):
     """The target runs in a process with an id of its own."""
-    assert ask(mp, os.getpid) != os.getpid()
-
-
-def _append(items):
-    items.append("child")
-    return items
+    assert _told(mp, "plain", "itself")["ids"][1] != os.getpid()
 
 
 @requirement("process.start.own-memory")
 def test_a_child_has_its_own_memory(mp):
     """A list that a child changes stays as it was in the parent."""
-    items = ["parent"]
-    assert ask(mp, _append, items) == ["parent", "child"]
-    assert items == ["parent"]
+    assert _told(mp, "plain", "items") == ["parent", "child"]
+    assert _facts(mp, _kin)["items"] == ["parent"]
 
 
 @requirement("process.start.at-most-once")
 def test_start_twice(mp):
     """A second ``start()`` raises, while the process goes on and when it has ended."""
-    child = _Waiting(mp)
-    with raises(AssertionError, RuntimeError, ValueError):
-        child.process.start()
-    child.end()
-    with raises(AssertionError, RuntimeError, ValueError):
-        child.process.start()
+    facts = _facts(mp, _life)
+    refusals = {"AssertionError", "RuntimeError", "ValueError"}
+    assert {facts["while running"]["start"][0], facts["start again"][0]} <= refusals
 
 
 @requirement("process.start.returns-none")
 def test_start_returns_none(mp):
     """``start()`` gives None."""
-    process = mp.Process(target=_nothing)
-    assert process.start() is None
-    process.join()
+    assert _facts(mp, _life)["start"] is None
 
 
 def _start_foreign(mp, connection, process):
@@ -111,33 +276,25 @@ def test_start_in_another_process(mp):
 @requirement("process.start.parent-is-starter")
 def test_parent_of_a_child(mp):
     """``os.getppid()`` in the child is the id of the process that started it."""
-    assert ask(mp, os.getppid) == os.getpid()
+    assert _told(mp, "plain", "itself")["ids"][2] == os.getpid()
 
 
 @requirement("process.constructor.keywords")
 def test_constructor_takes_keywords(mp):
     """All arguments may be given by keyword."""
-    receiver, sender = mp.Pipe(duplex=False)
     process = mp.Process(
-        group=None, target=_send, name="given", args=(sender, 1), kwargs={"two": 2}, daemon=False
+        group=None, target=_record, name="given", args=(1,), kwargs={"two": 2}, daemon=False
     )
-    process.start()
-    sender.close()
-    received = receiver.recv()
-    process.join()
-    assert (received, process.name, process.daemon) == (((1,), {"two": 2}), "given", False)
+    assert _recorded(process) == [((1,), {"two": 2})]
+    assert (process.name, process.daemon) == ("given", False)
 
 
 @requirement("process.constructor.positional-order")
 def test_constructor_order(mp):
     """By position the order is group, target, name, args, kwargs."""
-    receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(None, _send, "given", (sender, 1), {"two": 2})
-    process.start()
-    sender.close()
-    received = receiver.recv()
-    process.join()
-    assert (received, process.name) == (((1,), {"two": 2}), "given")
+    process = mp.Process(None, _record, "given", (1,), {"two": 2})
+    assert _recorded(process) == [((1,), {"two": 2})]
+    assert process.name == "given"
 
 
 @requirement("process.constructor.group-none")
@@ -179,27 +336,17 @@ def test_constructor_without_arguments(mp):
 
 @requirement("process.constructor.args-list")
 def test_constructor_with_a_list_of_arguments(mp):
-    """A list of arguments does what a tuple does."""
-    receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_send, args=[sender, 1, 2])
-    process.start()
-    sender.close()
-    received = receiver.recv()
-    process.join()
-    assert received == ((1, 2), {})
-    assert _recorded(mp.Process(target=_record, args=[1])) == [((1,), {})]
+    """A list of arguments does what a tuple does, in a child too."""
+    assert _recorded(mp.Process(target=_record, args=[1, 2])) == [((1, 2), {})]
+    assert _told(mp, "plain", "items")[-1] == "child"
 
 
 @requirement("process.constructor.kwargs")
 def test_constructor_with_keyword_arguments(mp):
-    """``kwargs`` become the target's keyword arguments."""
-    receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_send, kwargs={"connection": sender, "a": 1, "b": [2]})
-    process.start()
-    sender.close()
-    received = receiver.recv()
-    process.join()
-    assert received == ((), {"a": 1, "b": [2]})
+    """``kwargs`` become the target's keyword arguments, in a child too."""
+    made = mp.Process(target=_record, kwargs={"a": 1, "b": [2]})
+    assert _recorded(made) == [((), {"a": 1, "b": [2]})]
+    assert _told(mp, "named", "items") is None
 
 
 @requirement("process.constructor.daemon-keyword-only")
@@ -216,35 +363,17 @@ def test_constructor_daemon(mp):
     assert mp.Process(daemon=False).daemon is False
 
 
-def _send_daemon_of_new_process(mp, connection):
-    made = mp.Process(target=_nothing)
-    explicit = mp.Process(target=_nothing, daemon=None)
-    connection.send((made.daemon, explicit.daemon))
-
-
 @requirement("process.constructor.daemon-beats-inherited")
 def test_constructor_daemon_in_a_daemon(mp):
     """In a daemonic process too ``daemon=False`` and ``daemon=True`` set the flag."""
-    receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_send_made, args=(mp, sender), daemon=True)
-    process.start()
-    assert receiver.recv() == [False, True]
-    process.join()
-
-
-def _send_made(mp, connection):
-    connection.send([mp.Process(daemon=flag).daemon for flag in (False, True)])
+    assert _told(mp, "daemon", "made")[1][2:] == [False, True]
 
 
 @requirement("process.constructor.daemon-none-inherits")
 def test_constructor_daemon_inherited(mp):
     """A process object made in a daemonic process is daemonic, in another it is not."""
-    receiver, sender = mp.Pipe(duplex=False)
-    for daemon in (True, False):
-        process = mp.Process(target=_send_daemon_of_new_process, args=(mp, sender), daemon=daemon)
-        process.start()
-        assert receiver.recv() == (daemon, daemon)
-        process.join()
+    assert _told(mp, "daemon", "made")[1][:2] == [True, True]
+    assert _told(mp, "plain", "made")[1][:2] == [False, False]
 
 
 def _subclass(mp, name):
@@ -252,7 +381,7 @@ def _subclass(mp, name):
     process_class = mp.Process
 
     class Subclass(process_class):
-        """A process that sends what its constructor was given."""
+        """A process that sends what its constructor was given, and whether it is the current one."""
 
         def __init__(self, connection, value):
             super().__init__()
@@ -260,8 +389,9 @@ def _subclass(mp, name):
             self.value = value
 
         def run(self):
-            """Send the value, and where."""
-            self.connection.send((self.value, threading.get_native_id()))
+            """Send the value, where, and whether this object is the current process."""
+            is_current = mp.current_process() is self
+            self.connection.send((self.value, threading.get_native_id(), is_current))
 
         def __reduce__(self):
             return _rebuilt, (mp, name, self.__dict__)
@@ -276,28 +406,27 @@ def _rebuilt(mp, name, state):
     return made
 
 
+def _subclassed(mp):
+    """What a process of a subclass sends."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = _subclass(mp, "Subclass")(sender, ["kept"])
+    process.start()
+    sender.close()
+    facts = receiver.recv()
+    process.join()
+    return facts
+
+
 @requirement("process.constructor.subclass")
 def test_subclass_with_a_constructor(mp):
     """Attributes that a subclass's constructor sets are there when run() runs in the child."""
-    receiver, sender = mp.Pipe(duplex=False)
-    process = _subclass(mp, "WithConstructor")(sender, ["kept"])
-    process.start()
-    sender.close()
-    value, _ = receiver.recv()
-    process.join()
-    assert value == ["kept"]
+    assert _facts(mp, _subclassed)[0] == ["kept"]
 
 
 @requirement("process.run.overridden")
 def test_overridden_run(mp):
     """The child calls the subclass's ``run()``."""
-    receiver, sender = mp.Pipe(duplex=False)
-    process = _subclass(mp, "WithRun")(sender, "run")
-    process.start()
-    sender.close()
-    value, thread = receiver.recv()
-    process.join()
-    assert value == "run"
+    _, thread, _ = _facts(mp, _subclassed)
     assert thread != threading.get_native_id()
 
 
@@ -335,23 +464,20 @@ def test_join_blocks(mp):
 @requirement("process.join.timeout-elapses")
 def test_join_with_a_timeout_that_elapses(mp):
     """``join(timeout)`` comes back though the process goes on."""
-    child = _Waiting(mp)
-    before = time.monotonic()
-    child.process.join(0.02)
+    _, took, alive, exitcode = _facts(mp, _joined_in_time)[0.02]
     # The clocks of a timeout and of this test may tick differently.
-    assert 0.01 < time.monotonic() - before < mp.timeout
-    assert child.process.is_alive()
-    assert child.process.exitcode is None
-    child.end()
+    assert 0.01 < took < mp.timeout
+    assert alive is True
+    assert exitcode is None
 
 
 @requirement("process.join.timeout-zero")
 def test_join_with_zero(mp):
     """``join(0)`` of a living process comes back, and leaves it alive."""
-    child = _Waiting(mp)
-    assert child.process.join(0) is None
-    assert child.process.is_alive()
-    child.end()
+    returned, took, alive, _ = _facts(mp, _joined_in_time)[0]
+    assert returned is None
+    assert took < mp.timeout
+    assert alive is True
 
 
 @requirement("process.join.timeout-cut-short")
@@ -378,12 +504,10 @@ def test_join_with_none(mp):
 
 @requirement("process.join.returns-none")
 def test_join_returns_none(mp):
-    """``join`` gives None in either case."""
-    child = _Waiting(mp)
-    assert child.process.join(0.01) is None
-    child.end()
-    assert child.process.join() is None
-    assert child.process.join(mp.timeout) is None
+    """``join`` gives None when the timeout is over, when the process has ended, and later."""
+    facts = _facts(mp, _joined_in_time)
+    assert [facts[0][0], facts[0.02][0], facts["returned"]] == [None, None, None]
+    assert _facts(mp, _life)["join"] == [None] * 4
 
 
 def _exit_after_word(waiting, status):
@@ -391,27 +515,40 @@ def _exit_after_word(waiting, status):
     sys.exit(status)
 
 
-@requirement("process.join.exitcode-tells")
-def test_exitcode_after_join(mp):
-    """``exitcode`` is None after a timeout, and the exit code after the end."""
+def _joined_in_time(mp):
+    """What join() with a timeout comes to, of a process that goes on and then exits with 3."""
     waiting, tell = mp.Pipe(duplex=False)
     process = mp.Process(target=_exit_after_word, args=(waiting, 3))
     process.start()
-    process.join(0.01)
-    assert process.exitcode is None
+    facts = {}
+    for timeout in (0, 0.02):
+        before = time.monotonic()
+        returned = process.join(timeout)
+        facts[timeout] = [
+            returned,
+            time.monotonic() - before,
+            process.is_alive(),
+            process.exitcode,
+        ]
     tell.send("end")
-    process.join(mp.timeout)
-    assert process.exitcode == 3
+    facts["returned"] = process.join(timeout=mp.timeout)
+    facts["exitcode"] = process.exitcode
+    return facts
+
+
+@requirement("process.join.exitcode-tells")
+def test_exitcode_after_join(mp):
+    """``exitcode`` is None after a timeout, and the exit code after the end."""
+    facts = _facts(mp, _joined_in_time)
+    assert (facts[0.02][3], facts["exitcode"]) == (None, 3)
 
 
 @requirement("process.join.many-times")
 def test_join_again(mp):
-    """``join()`` of a joined process returns."""
-    process = run(mp, _nothing)
-    process.join()
-    process.join(0)
-    process.join(mp.timeout)
-    assert not process.is_alive()
+    """``join()`` of a joined process returns, with any timeout."""
+    facts = _facts(mp, _life)
+    assert facts["join"] == [None] * 4
+    assert facts["ended"]["is_alive"] == ("returned", False)
 
 
 def _join_self(mp):
@@ -469,16 +606,7 @@ def test_join_in_another_process(mp):
 @requirement("process.name.given")
 def test_name_given(mp):
     """The name is the given one, on both sides."""
-    receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_send_name, args=(mp, sender), name="a name of its own")
-    assert process.name == "a name of its own"
-    process.start()
-    assert receiver.recv() == "a name of its own"
-    process.join()
-
-
-def _send_name(mp, connection):
-    connection.send(mp.current_process().name)
+    assert _seen(mp, "named", "name") == _told(mp, "named", "itself")["name"] == "given"
 
 
 @requirement("process.name.is-string")
@@ -491,33 +619,24 @@ def test_name_is_a_string(mp):
 @requirement("process.name.may-be-shared")
 def test_name_shared(mp):
     """Two living processes may have one name."""
-    first, second = _Waiting(mp, name="shared"), _Waiting(mp, name="shared")
-    assert first.process.name == second.process.name == "shared"
-    assert first.process.is_alive()
-    assert second.process.is_alive()
-    first.end()
-    second.end()
+    facts = _facts(mp, _pair)
+    assert facts["names"] == ["shared", "shared"]
+    assert facts["alive"] == [True, True]
 
 
 @requirement("process.name.no-semantics")
 def test_name_changed(mp):
     """A living process may be renamed, and goes on as before."""
-    child = _Waiting(mp, name="before")
-    child.process.name = "after"
-    assert child.process.name == "after"
-    assert child.process.is_alive()
-    child.end()
+    facts = _facts(mp, _life)
+    assert facts["while running"]["name"] == ("returned", None)
+    assert facts["unharmed"]["name"] == facts["ended"]["name"] == ("returned", "renamed")
+    assert facts["unharmed"]["is_alive"] == ("returned", True)
 
 
 @requirement("process.name.set-before-start")
 def test_name_set_before_start(mp):
     """A child has the name that its object was given after its making."""
-    receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_send_name, args=(mp, sender), name="before")
-    process.name = "after"
-    process.start()
-    assert receiver.recv() == process.name == "after"
-    process.join()
+    assert _seen(mp, "daemon", "name") == _told(mp, "daemon", "itself")["name"] == "after"
 
 
 @requirement("process.name.stays-string")
@@ -538,35 +657,23 @@ def test_default_names(mp):
     assert int(found[1][1]) == int(found[0][1]) + 1
 
 
-def _grandchild_names(mp, connection):
-    names = [mp.Process(target=_nothing).name for _ in range(2)]
-    connection.send((mp.current_process().name, names))
-
-
 @requirement("process.name.generations")
 def test_default_names_of_grandchildren(mp):
     """The first children of a child are called after it, with :1 and :2."""
-    receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_grandchild_names, args=(mp, sender))
-    process.start()
-    child, grandchildren = receiver.recv()
-    process.join()
-    assert child == process.name
-    assert grandchildren == [f"{child}:1", f"{child}:2"]
+    name = _seen(mp, "plain", "name")
+    assert _told(mp, "plain", "itself")["name"] == name
+    assert _told(mp, "plain", "made")[0][:2] == [f"{name}:1", f"{name}:2"]
 
 
 @requirement("process.name.counts-named")
 def test_default_names_beside_given_ones(mp):
     """A child with a name of its own has its number too, which the names of its children tell."""
-    receiver, sender = mp.Pipe(duplex=False)
-    before, _, number = mp.Process().name.rpartition("-")
-    process = mp.Process(target=_grandchild_names, args=(mp, sender), name="given")
-    process.start()
-    _, grandchildren = receiver.recv()
-    process.join()
+    prefix, _, number = _facts(mp, _kin)["last"].rpartition("-")
     path, _, last = number.rpartition(":")
-    identity = f"{path}:{int(last) + 1}" if path else f"{int(last) + 1}"
-    assert grandchildren == [f"{before}-{identity}:1", f"{before}-{identity}:2"]
+    # The named child is the second that was made after the one whose name was the last.
+    identity = f"{path}:{int(last) + 2}" if path else f"{int(last) + 2}"
+    expected = [f"{prefix}-{identity}:1", f"{prefix}-{identity}:2"]
+    assert _told(mp, "named", "made")[0][:2] == expected
 
 
 @requirement("process.is-alive.before-start")
@@ -578,9 +685,8 @@ def test_not_alive_before_start(mp):
 @requirement("process.is-alive.from-start")
 def test_alive_after_start(mp):
     """``is_alive()`` is True while the child goes on."""
-    child = _Waiting(mp)
-    assert child.process.is_alive() is True
-    child.end()
+    facts = _facts(mp, _life)
+    assert facts["running"]["is_alive"] == facts["unharmed"]["is_alive"] == ("returned", True)
 
 
 @requirement("process.is-alive.after-end")
@@ -607,69 +713,27 @@ def test_daemon_flag(mp):
     assert mp.Process().daemon is False
 
 
-def _daemon_flag(mp):
-    return mp.current_process().daemon
-
-
 @requirement("process.daemon.set-before-start")
 def test_daemon_set(mp):
     """A flag set before ``start()`` is what the child sees."""
-    receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_send_daemon, args=(mp, sender))
-    process.daemon = True
-    process.start()
-    assert receiver.recv() is True
-    process.join()
-    assert process.daemon is True
-
-
-def _send_daemon(mp, connection):
-    connection.send(mp.current_process().daemon)
+    assert _told(mp, "daemon", "itself")["daemon"] is True
+    assert _seen(mp, "daemon", "daemon") is True
 
 
 @requirement("process.daemon.not-after-start")
 def test_daemon_set_too_late(mp):
-    """Setting the flag after ``start()`` raises, and leaves the flag alone."""
-    child = _Waiting(mp)
-    with raises(AssertionError, RuntimeError, ValueError):
-        child.process.daemon = True
-    assert child.process.daemon is False
-    child.end()
-
-
-def _start_daemon(mp, held, sender, go):
-    mp.Process(target=_hold, args=(held, sender), daemon=True).start()
-    go.recv()
-
-
-def _hold(held, sender):
-    sender.send("the daemon runs")
-    _wait_for_end(held)
+    """Setting the flag after ``start()``, to either value, raises and leaves the flag alone."""
+    facts = _facts(mp, _life)
+    kinds = {kind for kind, _ in facts["while running"]["daemon"]}
+    assert kinds <= {"AssertionError", "RuntimeError", "ValueError"}
+    assert facts["unharmed"]["daemon"] == ("returned", False)
 
 
 @requirement("process.daemon.ended-at-parent-exit")
 def test_daemon_ends_with_its_parent(mp):
     """A daemon that would wait for ever is gone when its parent has ended."""
-    receiver, sender = mp.Pipe(duplex=False)
-    held, tell = mp.Pipe(duplex=False)
-    go, let_go = mp.Pipe(duplex=False)
-    parent = mp.Process(target=_start_daemon, args=(mp, held, sender, go))
-    parent.start()
-    sender.close()
-    assert receiver.recv() == "the daemon runs"
-    let_go.send("return from run")
-    parent.join()
-    # Neither the parent nor the daemon lives, or one of them would hold the other end.
-    assert receiver.poll(mp.timeout / 5), "the daemon lives"
-    with raises(EOFError):
-        receiver.recv()
-    tell.close()
-
-
-def _end_with_daemon(mp, held, sender, go, end):
-    mp.Process(target=_hold, args=(held, sender), daemon=True).start()
-    go.recv()
-    end()
+    words, exitcode = _facts(mp, _daemon_of_returning)
+    assert (words[-1], exitcode) == ("gone", 0)
 
 
 @requirement("process.daemon.ended-after-failure")
@@ -677,36 +741,50 @@ def test_daemon_ends_with_a_failing_parent(mp, tmp_path):
     """A daemon is gone when its parent has ended by an exception, or by ``sys.exit()``."""
     fail = functools.partial(_redirected, _raise, tmp_path / "stderr")
     for end, status in ((fail, 1), (functools.partial(sys.exit, 3), 3)):
-        receiver, sender = mp.Pipe(duplex=False)
-        held, tell = mp.Pipe(duplex=False)
-        go, let_go = mp.Pipe(duplex=False)
-        parent = mp.Process(target=_end_with_daemon, args=(mp, held, sender, go, end))
-        parent.start()
-        sender.close()
-        assert receiver.recv() == "the daemon runs"
-        let_go.send("fail")
-        parent.join()
-        assert parent.exitcode == status
-        assert receiver.poll(mp.timeout / 5), "the daemon lives"
-        with raises(EOFError):
-            receiver.recv()
-        tell.close()
+        words, exitcode = _daemon_of(mp, end)
+        assert (words[-1], exitcode) == ("gone", status)
 
 
-def _start_daemon_that_tells_its_signal(mp, sender):
-    ready, is_ready = mp.Pipe(duplex=False)
-    mp.Process(target=_tell_sigterm, args=(sender, is_ready), daemon=True).start()
-    ready.recv()
+def _tell_sigterm(sender):
+    """In a daemon: send the number of the signal that ends it."""
 
-
-def _tell_sigterm(sender, is_ready):
     def tell(number, _frame):
         sender.send(number)
         os._exit(0)
 
     signal.signal(signal.SIGTERM, tell)
-    is_ready.send("ready")
+    sender.send("the daemon runs")
     _let_handlers_run()
+
+
+def _be_parent_of_daemon(mp, sender, go, end):
+    mp.Process(target=_tell_sigterm, args=(sender,), daemon=True).start()
+    go.recv()
+    end()
+
+
+def _daemon_of(mp, end):
+    """What a daemon sends after its parent has ended by some call, and the parent's exit code."""
+    receiver, sender = mp.Pipe(duplex=False)
+    go, let_go = mp.Pipe(duplex=False)
+    parent = mp.Process(target=_be_parent_of_daemon, args=(mp, sender, go, end))
+    parent.start()
+    sender.close()
+    assert receiver.recv() == "the daemon runs"
+    let_go.send("end")
+    parent.join()
+    words = []
+    # Neither the parent nor the daemon lives, or one of them would hold the other end.
+    while receiver.poll(mp.timeout / 5):
+        try:
+            words.append(receiver.recv())
+        except EOFError:
+            return [*words, "gone"], parent.exitcode
+    return [*words, "lives"], parent.exitcode
+
+
+def _daemon_of_returning(mp):
+    return _daemon_of(mp, _nothing)
 
 
 def _let_handlers_run():
@@ -718,27 +796,13 @@ def _let_handlers_run():
 @requirement("process.daemon.sigterm-at-parent-exit")
 def test_daemon_is_ended_by_sigterm(mp):
     """The signal that a daemon gets at its parent's exit is SIGTERM."""
-    receiver, sender = mp.Pipe(duplex=False)
-    run(mp, _start_daemon_that_tells_its_signal, mp, sender)
-    sender.close()
-    assert receiver.poll(mp.timeout / 5), "the daemon lives"
-    assert receiver.recv() == signal.SIGTERM
-
-
-def _start_from_daemon(mp, connection):
-    process = mp.Process(target=_nothing)
-    connection.send(outcome_of(process.start))
+    assert _facts(mp, _daemon_of_returning)[0][0] == signal.SIGTERM
 
 
 @requirement("process.daemon.no-children")
 def test_daemon_has_no_children(mp):
     """``start()`` in a daemonic process raises."""
-    receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_start_from_daemon, args=(mp, sender), daemon=True)
-    process.start()
-    kind, _ = receiver.recv()
-    process.join()
-    assert kind != "returned"
+    assert _told(mp, "daemon", "start") not in {False, "returned"}
 
 
 def _leave_child_behind(mp, waiting, sender):
@@ -773,38 +837,26 @@ def test_no_pid_before_start(mp):
     assert mp.Process(target=_nothing).pid is None
 
 
-def _send_pid(connection):
-    connection.send(os.getpid())
-
-
 @requirement("process.pid.of-child")
 def test_pid(mp):
     """``pid`` is the child's ``os.getpid()``."""
-    receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_send_pid, args=(sender,))
-    process.start()
-    assert receiver.recv() == process.pid
-    process.join()
+    assert _seen(mp, "plain", "pid") == _told(mp, "plain", "itself")["ids"][1]
 
 
 @requirement("process.pid.stays")
 def test_pid_after_the_end(mp):
     """``pid`` is the same after the end."""
-    child = _Waiting(mp)
-    pid = child.process.pid
-    child.end()
-    assert isinstance(pid, int)
-    assert child.process.pid == pid
+    facts = _facts(mp, _life)
+    assert isinstance(facts["running"]["pid"][1], int)
+    assert facts["running"]["pid"] == facts["ended"]["pid"] == facts["after signals"]["pid"]
 
 
 @requirement("process.ident.same-as-pid")
 def test_ident(mp):
-    """``ident`` is ``pid``, before and after ``start()``."""
-    process = mp.Process(target=_nothing)
-    assert process.ident is None
-    process.start()
-    assert process.ident == process.pid
-    process.join()
+    """``ident`` is ``pid``, before ``start()``, while the process runs, and when it has ended."""
+    facts = _facts(mp, _life)
+    states = [facts[when] for when in ("before", "running", "ended")]
+    assert [state["ident"] for state in states] == [state["pid"] for state in states]
 
 
 @requirement("process.exitcode.none-before-start")
@@ -816,9 +868,8 @@ def test_no_exitcode_before_start(mp):
 @requirement("process.exitcode.none-while-running")
 def test_no_exitcode_while_running(mp):
     """``exitcode`` is None while the child goes on."""
-    child = _Waiting(mp)
-    assert child.process.exitcode is None
-    child.end()
+    facts = _facts(mp, _life)
+    assert facts["running"]["exitcode"] == facts["unharmed"]["exitcode"] == ("returned", None)
 
 
 def _return_value():
@@ -833,16 +884,15 @@ def test_exitcode_after_return(mp):
 
 @requirement("process.exitcode.from-sys-exit")
 def test_exitcode_after_sys_exit(mp):
-    """``exitcode`` is the number that was given to ``sys.exit``."""
-    assert run(mp, sys.exit, 7).exitcode == 7
+    """``exitcode`` is the number that was given to ``sys.exit``, however large it may be."""
     assert run(mp, sys.exit, 255).exitcode == 255
+    assert _facts(mp, _joined_in_time)["exitcode"] == 3
 
 
 @requirement("process.exitcode.from-sys-exit-none")
 def test_exitcode_after_sys_exit_without_a_number(mp):
-    """``exitcode`` is 0 after ``sys.exit()``."""
+    """``exitcode`` is 0 after ``sys.exit()``, which is ``sys.exit(None)``."""
     assert run(mp, sys.exit).exitcode == 0
-    assert run(mp, sys.exit, None).exitcode == 0
 
 
 def _redirected(function, path, *args):
@@ -855,9 +905,9 @@ def _redirected(function, path, *args):
 
 @requirement("process.exitcode.from-sys-exit-text")
 def test_exitcode_after_sys_exit_with_a_text(mp, tmp_path):
-    """``exitcode`` is 1 after ``sys.exit("text")``, and the text is on the error stream."""
+    """``exitcode`` is 1 after ``sys.exit("text")``, and the text is a line of the error stream."""
     assert run(mp, _redirected, sys.exit, tmp_path / "stderr", "a last word").exitcode == 1
-    assert "a last word" in (tmp_path / "stderr").read_text()
+    assert "a last word" in (tmp_path / "stderr").read_text().splitlines()
 
 
 @requirement("process.exitcode.from-os-exit")
@@ -868,22 +918,35 @@ def test_exitcode_after_os_exit(mp):
 
 def _raise():
     message = "nobody catches this"
-    raise LookupError(message)
+    raise LookupError(message) from KeyError("the cause")
+
+
+def _failed(mp):
+    """The exit code and the error stream of a process that ended by an exception."""
+    import tempfile
+    from pathlib import Path
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "stderr")
+        process = run(mp, _redirected, _raise, path)
+        return process.exitcode, path.read_text(), process.name
 
 
 @requirement("process.exitcode.one-after-exception")
-def test_exitcode_after_an_exception(mp, tmp_path):
+def test_exitcode_after_an_exception(mp):
     """``exitcode`` is 1 after an uncaught exception."""
-    assert run(mp, _redirected, _raise, tmp_path / "stderr").exitcode == 1
+    assert _facts(mp, _failed)[0] == 1
 
 
 @requirement("process.exitcode.traceback-on-stderr")
-def test_traceback_of_an_exception(mp, tmp_path):
-    """The traceback of an uncaught exception is on the error stream."""
-    run(mp, _redirected, _raise, tmp_path / "stderr")
-    text = (tmp_path / "stderr").read_text()
+def test_traceback_of_an_exception(mp):
+    """The whole traceback of an uncaught exception, with its cause and the process's name, is on the error stream."""
+    _, text, name = _facts(mp, _failed)
+    assert name in text
     assert "Traceback (most recent call last)" in text
-    assert "LookupError: nobody catches this" in text
+    assert "in _raise" in text
+    assert "KeyError: 'the cause'" in text
+    assert "LookupError: nobody catches this" in text.splitlines()
 
 
 def _raise_keyboard_interrupt():
@@ -940,21 +1003,20 @@ def _end_by_signal(number):
 
 @requirement("process.exitcode.killed-by-signal")
 def test_exitcode_after_a_signal(mp):
-    """``exitcode`` is -N after signal N."""
-    for number in (signal.SIGTERM, signal.SIGUSR1):
-        process = mp.Process(target=_end_by_signal, args=(number,))
-        process.start()
-        process.join()
-        assert process.exitcode == -number
+    """``exitcode`` is -N after signal N, for any signal."""
+    assert run(mp, _end_by_signal, signal.SIGUSR1).exitcode == -signal.SIGUSR1
+    assert _facts(mp, _terminated)[1] == -signal.SIGTERM
+    assert _facts(mp, _killed)[1] == -signal.SIGKILL
 
 
 @requirement("process.sentinel.is-descriptor")
 def test_sentinel_is_a_descriptor(mp):
     """``sentinel`` is an open descriptor."""
-    child = _Waiting(mp)
-    assert isinstance(child.process.sentinel, int)
-    os.fstat(child.process.sentinel)
-    child.end()
+    facts = _facts(mp, _life)
+    kind, sentinel = facts["running"]["sentinel"]
+    assert kind == "returned"
+    assert isinstance(sentinel, int)
+    assert facts["while running"]["sentinel"] == ("returned", True)
 
 
 def _is_ready(descriptor, timeout):
@@ -963,47 +1025,28 @@ def _is_ready(descriptor, timeout):
 
 @requirement("process.sentinel.not-ready-while-running")
 def test_sentinel_while_running(mp):
-    """``select`` does not find the sentinel of a living process ready."""
-    child = _Waiting(mp)
-    assert not _is_ready(child.process.sentinel, 0.02)
-    child.end()
+    """``select``, ``poll`` and ``epoll`` do not find the sentinel of a living process ready."""
+    assert _facts(mp, _life)["while running"]["ready"] == ("returned", [False] * 3)
 
 
 @requirement("process.sentinel.ready-at-end")
 def test_sentinel_at_the_end(mp):
-    """``select``, ``poll`` and ``epoll`` wake when the process ends."""
-    child = _Waiting(mp)
-    poller = select.poll()
-    with select.epoll() as epoller:
-        for each in (poller, epoller):
-            each.register(child.process.sentinel, select.POLLIN)
-        assert poller.poll(0) == epoller.poll(0) == []
-        child.tell.send("end")
-        assert _is_ready(child.process.sentinel, mp.timeout)
-        assert [fd for fd, _ in poller.poll(0)] == [child.process.sentinel]
-        assert [fd for fd, _ in epoller.poll(0)] == [child.process.sentinel]
-    child.process.join()
-    assert child.process.exitcode == 0
+    """``select``, ``poll`` and ``epoll`` find the sentinel ready when the process has ended."""
+    assert _facts(mp, _life)["ready at end"] == ("returned", [True] * 3)
 
 
 @requirement("process.sentinel.with-connection-wait")
 def test_sentinel_with_wait(mp):
     """``connection.wait`` gives the sentinel of the one process that has ended."""
-    goes_on, ends = _Waiting(mp), _Waiting(mp)
-    sentinels = [goes_on.process.sentinel, ends.process.sentinel]
-    assert mp.connection.wait(sentinels, timeout=0) == []
-    ends.tell.send("end")
-    assert mp.connection.wait(sentinels, timeout=mp.timeout) == [ends.process.sentinel]
-    ends.process.join()
-    goes_on.end()
+    facts = _facts(mp, _pair)
+    assert facts["none ready"] == ("returned", [])
+    assert facts["ready"] == ("returned", [1])
 
 
 @requirement("process.sentinel.stays-ready")
 def test_sentinel_after_join(mp):
     """The sentinel of a joined process is still ready."""
-    process = run(mp, _nothing)
-    assert _is_ready(process.sentinel, mp.timeout)
-    assert _is_ready(process.sentinel, mp.timeout)
+    assert _facts(mp, _life)["ready after join"] == [("returned", [True] * 3)] * 2
 
 
 def _fork_and_die(sender):
@@ -1040,10 +1083,7 @@ def test_no_sentinel_before_start(mp):
 @requirement("process.terminate.sigterm")
 def test_terminate(mp):
     """``terminate()`` ends the process; the exit code is -SIGTERM."""
-    child = _Waiting(mp)
-    assert child.process.terminate() is None
-    child.process.join()
-    assert child.process.exitcode == -signal.SIGTERM
+    assert _facts(mp, _terminated)[:2] == (None, -signal.SIGTERM)
 
 
 def _exit_on(number, status, sender):
@@ -1064,87 +1104,75 @@ def test_terminate_with_a_handler(mp):
     assert process.exitcode == 11
 
 
-def _clean_up_noisily(sender):
-    atexit.register(sender.send, "exit handler")
-    try:
-        sender.send("ready")
-        signal.pause()
-    finally:
-        sender.send("finally")
-
-
-def _last_words(mp, method):
-    receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_clean_up_noisily, args=(sender,))
-    process.start()
-    sender.close()
-    assert receiver.recv() == "ready"
-    getattr(process, method)()
-    process.join()
-    words = []
-    while receiver.poll():
-        try:
-            words.append(receiver.recv())
-        except EOFError:
-            break
-    return words
-
-
 @requirement("process.terminate.no-finally")
 def test_terminate_runs_no_clean_up(mp):
     """Neither a finally clause nor an exit handler runs after ``terminate()``."""
-    assert _last_words(mp, "terminate") == []
-
-
-def _be_a_parent(mp, waiting, sender):
-    mp.Process(target=_echo, args=(waiting, sender)).start()
-    signal.pause()
+    assert {"finally", "exit handler"}.isdisjoint(_facts(mp, _terminated)[2])
 
 
 def _echo(waiting, sender):
-    sender.send("ready")
     waiting.recv()
     sender.send("still here")
 
 
-def _words_of_orphan(mp, method):
+def _live_noisily(mp, waiting, sender):
+    """In a child: have a child, then wait for an end that shall run neither this finally clause nor the handler."""
+    atexit.register(sender.send, "exit handler")
+    try:
+        mp.Process(target=_echo, args=(waiting, sender)).start()
+        sender.send("ready")
+        while True:
+            signal.pause()
+    finally:
+        sender.send("finally")
+
+
+def _ended_by(mp, method):
+    """What a method that ends a process returns, the exit code, and all that it and its child say after that."""
     receiver, sender = mp.Pipe(duplex=False)
     waiting, tell = mp.Pipe(duplex=False)
-    process = mp.Process(target=_be_a_parent, args=(mp, waiting, sender))
+    process = mp.Process(target=_live_noisily, args=(mp, waiting, sender))
     process.start()
     sender.close()
     assert receiver.recv() == "ready"
-    getattr(process, method)()
+    returned = getattr(process, method)()
     process.join()
     tell.send("speak")
-    assert receiver.poll(mp.timeout)
-    word = receiver.recv()
-    with raises(EOFError):  # it has ended
-        receiver.recv()
-    return word
+    words = []
+    while receiver.poll(mp.timeout):
+        try:
+            words.append(receiver.recv())
+        except EOFError:  # its child has ended, too
+            break
+    return returned, process.exitcode, words
+
+
+def _terminated(mp):
+    return _ended_by(mp, "terminate")
+
+
+def _killed(mp):
+    return _ended_by(mp, "kill")
 
 
 @requirement("process.terminate.descendants-go-on")
 def test_terminate_leaves_descendants(mp):
     """A child of a terminated process lives, and answers."""
-    assert _words_of_orphan(mp, "terminate") == "still here"
+    assert "still here" in _facts(mp, _terminated)[2]
 
 
 @requirement("process.terminate.after-end")
 def test_terminate_too_late(mp):
-    """``terminate()`` after the end changes nothing."""
-    process = run(mp, _nothing)
-    process.terminate()
-    assert process.exitcode == 0
+    """``terminate()`` after the end changes nothing, nor does ``kill()``."""
+    facts = _facts(mp, _life)
+    assert facts["signals"] == [("returned", None), ("returned", None)]
+    assert facts["after signals"]["exitcode"] == ("returned", 0)
 
 
 @requirement("process.kill.sigkill")
 def test_kill(mp):
     """``kill()`` ends the process; the exit code is -SIGKILL."""
-    child = _Waiting(mp)
-    assert child.process.kill() is None
-    child.process.join()
-    assert child.process.exitcode == -signal.SIGKILL
+    assert _facts(mp, _killed)[:2] == (None, -signal.SIGKILL)
 
 
 def _ignore_sigterm(sender):
@@ -1172,13 +1200,13 @@ def test_kill_when_sigterm_is_ignored(mp):
 @requirement("process.kill.no-finally")
 def test_kill_runs_no_clean_up(mp):
     """Neither a finally clause nor an exit handler runs after ``kill()``."""
-    assert _last_words(mp, "kill") == []
+    assert {"finally", "exit handler"}.isdisjoint(_facts(mp, _killed)[2])
 
 
 @requirement("process.kill.descendants-go-on")
 def test_kill_leaves_descendants(mp):
     """A child of a killed process lives, and answers."""
-    assert _words_of_orphan(mp, "kill") == "still here"
+    assert "still here" in _facts(mp, _killed)[2]
 
 
 def _wait_for_interrupt(sender, *, discard):
@@ -1241,43 +1269,35 @@ def test_interrupt_with_a_handler(mp):
 
 @requirement("process.close.while-running")
 def test_close_while_running(mp):
-    """``close()`` of a living process raises ValueError, and the process goes on."""
-    child = _Waiting(mp)
-    with raises(ValueError):
-        child.process.close()
-    assert child.process.is_alive()
-    child.end()
-    assert child.process.exitcode == 0
+    """``close()`` of a living process raises ValueError, and the process goes on to its end."""
+    facts = _facts(mp, _life)
+    assert facts["while running"]["close"][0] == "ValueError"
+    assert facts["unharmed"]["is_alive"] == ("returned", True)
+    assert facts["ended"]["exitcode"] == ("returned", 0)
 
 
 @requirement("process.close.methods-raise")
 def test_methods_after_close(mp):
     """Methods of a closed process raise ValueError."""
-    process = run(mp, _nothing)
-    process.close()
+    methods = _facts(mp, _life)["methods"]
     for name in ("start", "join", "is_alive", "terminate", "kill"):
-        with raises(ValueError):
-            getattr(process, name)()
+        assert methods[name] == "ValueError", name
 
 
 @requirement("process.close.attributes-raise")
 def test_attributes_after_close(mp):
     """Attributes of a closed process raise ValueError."""
-    process = run(mp, _nothing)
-    process.close()
+    closed = _facts(mp, _life)["closed"]
     for name in ("pid", "ident", "exitcode", "sentinel"):
-        with raises(ValueError):
-            getattr(process, name)
+        assert closed[name][0] == "ValueError", name
 
 
 @requirement("process.close.releases-resources")
 def test_close_releases_the_sentinel(mp):
     """``close()`` closes the sentinel's descriptor."""
-    process = run(mp, _nothing)
-    sentinel = process.sentinel
-    process.close()
-    with raises(OSError):
-        os.fstat(sentinel)
+    facts = _facts(mp, _life)
+    assert facts["close"][0] == ("returned", None)
+    assert facts["sentinel"] == "OSError"
 
 
 @requirement("process.close.before-start")
@@ -1292,9 +1312,7 @@ def test_close_before_start(mp):
 @requirement("process.close.twice")
 def test_close_twice(mp):
     """A second ``close()`` succeeds."""
-    process = run(mp, _nothing)
-    process.close()
-    assert process.close() is None
+    assert _facts(mp, _life)["close"] == [("returned", None)] * 2
 
 
 @requirement("process.close.ended-not-joined")
@@ -1315,10 +1333,7 @@ def test_close_without_join(mp):
 @requirement("process.close.interrupt-raises")
 def test_interrupt_after_close(mp):
     """``interrupt()`` of a closed process raises ValueError."""
-    process = run(mp, _nothing)
-    process.close()
-    with raises(ValueError):
-        process.interrupt()
+    assert _facts(mp, _life)["methods"]["interrupt"] == "ValueError"
 
 
 @requirement("process.state.in-repr")
@@ -1343,47 +1358,26 @@ def test_authkey(mp):
     assert len(key) > 0
 
 
-def _authkey(mp):
-    return bytes(mp.current_process().authkey)
-
-
 @requirement("process.authkey.inherited")
 def test_authkey_inherited(mp):
     """A child's key is its parent's."""
     key = bytes(mp.current_process().authkey)
     assert mp.Process().authkey == key
-    assert ask(mp, _authkey, mp) == key
-
-
-def _send_authkey(mp, connection):
-    connection.send(bytes(mp.current_process().authkey))
+    assert _told(mp, "plain", "authkey")[0] == key
 
 
 @requirement("process.authkey.can-be-set")
 def test_authkey_set(mp):
-    """A key set on a process object is the child's; the parent's stays."""
-    before = bytes(mp.current_process().authkey)
-    receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_send_authkey, args=(mp, sender))
-    process.authkey = b"another key"
-    assert process.authkey == b"another key"
-    process.start()
-    assert receiver.recv() == b"another key"
-    process.join()
-    assert mp.current_process().authkey == before
-
-
-def _keys_of_made(mp):
-    current = mp.current_process()
-    before = mp.Process()
-    current.authkey = b"set later"
-    return [before.authkey == b"set later", mp.Process().authkey == b"set later"]
+    """A key set on a process object is the child's; the parent's stays, and so do its other children's."""
+    assert _seen(mp, "daemon", "authkey") == _told(mp, "daemon", "authkey")[0] == b"another key"
+    own = bytes(mp.current_process().authkey)
+    assert _told(mp, "plain", "authkey")[0] == own != b"another key"
 
 
 @requirement("process.authkey.of-creation")
 def test_authkey_of_the_moment(mp):
     """A key that a process sets for itself is that of the objects that it makes after, not before."""
-    assert ask(mp, _keys_of_made, mp) == [False, True]
+    assert _told(mp, "plain", "authkey")[1] == [True, True]
 
 
 @requirement("process.current.in-main")
@@ -1402,74 +1396,33 @@ def test_current_process_has_its_pid(mp):
 @requirement("process.current.is-own-object")
 def test_current_process_is_the_object(mp):
     """In a child ``current_process()`` is the object whose run() is running, a subclass's too."""
-    receiver, sender = mp.Pipe(duplex=False)
-    process = _self_knowing(mp)(sender)
-    process.start()
-    sender.close()
-    assert receiver.recv() is True
-    process.join()
-
-
-@remade
-def _self_knowing(mp):
-    class SelfKnowing(mp.Process):
-        """A process that tells whether it is the current one."""
-
-        def __init__(self, connection):
-            super().__init__()
-            self.connection = connection
-            self.api = mp
-
-        def run(self):
-            """Compare this object with the current process."""
-            self.connection.send(self.api.current_process() is self)
-
-    return SelfKnowing
-
-
-def _identity(mp):
-    current = mp.current_process()
-    return current.pid, os.getpid(), current.name
-
-
-def _send_identity(mp, connection):
-    connection.send(_identity(mp))
+    assert _facts(mp, _subclassed)[2] is True
 
 
 @requirement("process.current.in-child")
 def test_current_process_in_a_child(mp):
-    """A child finds itself as its parent knows it."""
-    receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_send_identity, args=(mp, sender))
-    process.start()
-    assert receiver.recv() == (process.pid, process.pid, process.name)
-    process.join()
-
-
-def _parent(mp):
-    parent = mp.parent_process()
-    return parent.pid, parent.is_alive()
+    """A child finds itself as its parent knows it, and alive."""
+    itself = _told(mp, "plain", "itself")
+    assert itself["ids"][:2] == [_seen(mp, "plain", "pid")] * 2
+    assert itself["name"] == _seen(mp, "plain", "name")
+    assert (itself["same"], itself["alive"]) == (True, True)
 
 
 @requirement("process.parent.in-child")
 def test_parent_process(mp):
     """A child finds its parent, alive."""
-    assert ask(mp, _parent, mp) == (os.getpid(), True)
-
-
-def _name_of_parent(mp):
-    return mp.parent_process().name
+    assert _told(mp, "plain", "parent")[:3] == [os.getpid(), os.getpid(), True]
 
 
 @requirement("process.parent.name")
 def test_name_of_the_parent(mp):
     """``parent_process().name`` is the name that the parent has."""
-    assert ask(mp, _name_of_parent, mp) == mp.current_process().name
+    assert _told(mp, "plain", "parent")[3] == mp.current_process().name
 
 
 def _watch_parent(mp, connection):
     parent = mp.parent_process()
-    connection.send([parent.pid, parent.name])
+    connection.send([os.getpid(), parent.pid, parent.name])
     connection.recv()
     parent.join(0.01)
     connection.send(parent.is_alive())
@@ -1492,10 +1445,14 @@ def _watched_parent(mp):
     return process, ours
 
 
-def _kill_watched(process, connection):
+def _kill_watched(mp, process, connection, watcher):
     """What the child thinks of its parent's life, before and after it is killed."""
+    from mpspec.observing import wait_until_asleep
+
     connection.send("join a while")
     before = connection.recv()
+    wait_until_asleep(watcher, watcher, mp.timeout)
+    assert not connection.poll(), "join() did not wait"
     process.kill()
     after = connection.recv()
     process.join()
@@ -1504,38 +1461,62 @@ def _kill_watched(process, connection):
     return [before, after]
 
 
+def _watch(mp):
+    """What a child's child finds its parent to be, and the parent's pid."""
+    process, connection = _watched_parent(mp)
+    watcher, *found = connection.recv()
+    return process.pid, found, _kill_watched(mp, process, connection, watcher)
+
+
+def _pair(mp):
+    """What can be seen of two children that live side by side, of which one ends first."""
+    before = mp.active_children()
+    pair = [_Waiting(mp, name="shared") for _ in range(2)]
+    processes = [child.process for child in pair]
+    found = [process for process in mp.active_children() if process not in before]
+    facts = {
+        "listed": len(found) == 2 and set(found) == set(processes),
+        "names": [process.name for process in processes],
+        "alive": [process.is_alive() for process in processes],
+        "none ready": outcome_of(_ready_of, mp, processes, 0),
+    }
+    processes[0].join(0.01)
+    facts["listed after a timeout"] = processes[0] in mp.active_children()
+    pair[1].tell.send("end")
+    facts["ready"] = outcome_of(_ready_of, mp, processes, mp.timeout)
+    processes[1].join()
+    facts["listed after the end"] = [process in mp.active_children() for process in processes]
+    pair[0].end()
+    return facts
+
+
+def _ready_of(mp, processes, timeout):
+    """The numbers of the processes whose sentinels connection.wait gives."""
+    sentinels = [process.sentinel for process in processes]
+    return [sentinels.index(each) for each in mp.connection.wait(sentinels, timeout)]
+
+
 @requirement("process.parent.of-grandchild")
 def test_parent_of_a_grandchild(mp):
     """A child's child finds the child, by its pid and name."""
-    process, connection = _watched_parent(mp)
-    assert connection.recv() == [process.pid, "the parent"]
-    _kill_watched(process, connection)
+    pid, found, _ = _facts(mp, _watch)
+    assert found == [pid, "the parent"]
 
 
 @requirement("process.parent.end-is-seen")
 def test_end_of_the_parent(mp):
     """A child joins its parent: a short timeout passes, then the end comes, and it is not alive."""
-    process, connection = _watched_parent(mp)
-    connection.recv()
-    assert _kill_watched(process, connection) == [True, False]
-
-
-def _children_of_child(mp):
-    return len(mp.active_children())
+    assert _facts(mp, _watch)[2] == [True, False]
 
 
 @requirement("process.active-children.lists-living")
 def test_active_children(mp):
     """``active_children()`` lists two living children, and a child does not find them among its own."""
-    before = mp.active_children()
-    first, second = _Waiting(mp), _Waiting(mp)
-    found = [process for process in mp.active_children() if process not in before]
-    assert set(found) == {first.process, second.process}
-    first.process.join(0.01)
-    assert first.process in mp.active_children()
-    assert ask(mp, _children_of_child, mp) == 0
-    first.end()
-    second.end()
+    facts = _facts(mp, _pair)
+    assert facts["listed"]
+    assert facts["listed after a timeout"]
+    assert facts["listed after the end"] == [True, False]
+    assert _told(mp, "plain", "itself")["active"] == 0
 
 
 @requirement("process.active-children.excludes-ended")
@@ -1756,7 +1737,7 @@ def test_join_by_several_threads(mp):
     """Each of several threads that wait for a process finds its exit code."""
     from mpspec.observing import wait_until_asleep
 
-    for _ in range(5):
+    for _ in range(3):
         child, found = _Waiting(mp), []
         threads = [
             threading.Thread(target=_join_and_look, args=(child.process, found)) for _ in range(8)
