@@ -34,6 +34,10 @@ def run_child(process: BaseProcess, parent: ParentProcess, *, forked: bool) -> i
         atexit._clear()  # noqa: SLF001 - not documented, without an alternative
         threading = sys.modules.get("threading")
         if threading is not None:
+            if isinstance(threading.main_thread(), threading._DummyThread):  # noqa: SLF001
+                # A thread that is none of threading's has started this process: what stands for
+                # it, and is the main thread now, lacks what the end of a main thread takes.
+                threading._main_thread = threading._MainThread()  # noqa: SLF001 - as Python 3.12.2
             # A fork leaves it the native_id of the parent's thread.
             threading.main_thread()._set_native_id()  # noqa: SLF001 - without an alternative
         futures = sys.modules.get("concurrent.futures.thread")

@@ -1,5 +1,6 @@
 """Tests of the chapter logging. The logger is a program's: each fact is found out in a program of its own."""
 
+import gc
 import os
 import sys
 
@@ -101,7 +102,9 @@ def _logger_to_stderr(mp):
     mp.log_to_stderr(logging.ERROR)
     facts["level by position"] = logger.level
     mp.log_to_stderr(level=logging.DEBUG)
-    facts["level by name"] = logger.level
+    facts["level by keyword"] = logger.level
+    mp.log_to_stderr("INFO")
+    facts["level by its name"] = logger.level
     mp.log_to_stderr(logging.NOTSET)
     facts["level NOTSET"] = logger.level
     return facts
@@ -141,9 +144,10 @@ def test_name_in_messages(mp):
 
 @requirement("logging.log-to-stderr.level")
 def test_log_to_stderr_sets_the_level(mp):
-    """A level that is passed, by position or by name, becomes the logger's."""
+    """A level that is passed, by position or by keyword, as a number or by its name, becomes the logger's."""
     facts = _facts(mp, _logger_to_stderr)
-    assert (facts["level by position"], facts["level by name"]) == (40, 10)
+    assert (facts["level by position"], facts["level by keyword"]) == (40, 10)
+    assert facts["level by its name"] == 20
 
 
 @requirement("logging.log-to-stderr.level-notset")
@@ -243,7 +247,8 @@ def _session(mp):
     logger.setLevel(logging.INFO)
     logger.warning("doomed")
     manager = mp.Manager()
-    manager.shutdown()
+    del manager
+    gc.collect()
 
 
 def _example(mp):
@@ -253,7 +258,11 @@ def _example(mp):
 
 @requirement("logging.example.session")
 def test_example_session(mp):
-    """The main process's warning comes first, then reports of the process SyncManager-something."""
+    """The main process's warning comes first, then reports of SyncManager-something, and of both when it goes."""
     first, *others = _facts(mp, _example)
     assert first == "[WARNING/MainProcess] doomed"
-    assert [line for line in others if line.startswith("[INFO/SyncManager-")] != []
+    reports = [line for line in others if line.startswith("[INFO/SyncManager-")]
+    assert reports != []
+    # It goes with the last reference to it.
+    assert [line for line in reports if line.endswith("exitcode 0")] != []
+    assert [line for line in others if line.startswith("[INFO/MainProcess] ")] != []

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from mpspec.children import outcome_of, raises, run
+from mpspec.children import ask, outcome_of, raises, run
 from mpspec.marks import requirement
 from mpspec.programs import call, run_script
 
@@ -22,13 +22,14 @@ def _count_on_one_cpu(mp):
 @requirement("miscellaneous.cpu-count.not-usable-cpus")
 def test_cpu_count_with_an_affinity(mp):
     """A program that may use one CPU counts as many as before."""
-    counted, of_system = call(_count_on_one_cpu, mp, timeout=mp.timeout)
+    counted, of_system = ask(mp, _count_on_one_cpu, mp)
     assert counted == of_system == os.cpu_count()
 
 
 @requirement("miscellaneous.cpu-count.undetermined")
 def test_cpu_count_undetermined(mp, monkeypatch):
-    """NotImplementedError when the operating system does not tell."""
+    """NotImplementedError when the operating system does not tell, though it has told before."""
+    assert mp.cpu_count() > 0
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     with raises(NotImplementedError):
         mp.cpu_count()
@@ -48,22 +49,26 @@ def test_cpu_count_overridden(mp, monkeypatch):
 
 @requirement("miscellaneous.active-children.is-list")
 def test_active_children_is_a_list(mp):
-    """``active_children()`` gives a list."""
-    assert isinstance(mp.active_children(), list)
-
-
-def _has_parent(mp):
-    return mp.parent_process() is not None
+    """``active_children()`` gives a list, which is the caller's: what is done to it changes no other."""
+    children = mp.active_children()
+    assert isinstance(children, list)
+    children.append("no process")
+    assert "no process" not in mp.active_children()
 
 
 @requirement("miscellaneous.parent-process.none-in-main")
 def test_no_parent_in_the_main_process(mp):
     """A program's own process has no parent process."""
-    assert call(_has_parent, mp, timeout=mp.timeout) is False
+    # No Process object has started this one: it is a program's own.
+    assert mp.parent_process() is None
 
 
 def _send(connection, word):
     connection.send(word)
+
+
+def _send_after_freeze_support(mp, connection):
+    connection.send(mp.freeze_support())
 
 
 @requirement("miscellaneous.freeze-support.no-effect")
@@ -71,43 +76,54 @@ def test_freeze_support(mp):
     """``freeze_support()`` gives None; children start as before, and may call it too."""
     assert mp.freeze_support() is None
     receiver, sender = mp.Pipe(duplex=False)
-    run(mp, _send, sender, "after freeze_support")
-    assert receiver.recv() == "after freeze_support"
-    assert run(mp, mp.freeze_support).exitcode == 0
+    assert run(mp, _send_after_freeze_support, mp, sender).exitcode == 0
+    assert receiver.poll()
+    assert receiver.recv() is None
 
 
-def _start_with(mp, interpreter):
-    mp.set_executable(interpreter)
+def _mark_of(mp, interpreter):
+    """What set_executable gives, what a child says then, and whether that interpreter was started for it."""
+    # It leaves a mark beside itself each time it is started.
+    interpreter.write_text(f'#!/bin/sh\ntouch "$0.started"\nexec "{sys.executable}" "$@"\n')
+    interpreter.chmod(0o755)
+    text = str(interpreter)
+    given = mp.set_executable(text if interpreter.name == "text" else interpreter)
     receiver, sender = mp.Pipe(duplex=False)
     process = mp.Process(target=_send, args=(sender, "from the child"))
     process.start()
     word = receiver.recv()
     process.join()
-    return word
+    return [given, word, os.path.exists(f"{text}.started")]
 
 
-def _marking_interpreter(folder):
-    """An interpreter that leaves a mark beside itself each time it is started."""
-    script = folder / "interpreter"
-    script.write_text(f'#!/bin/sh\ntouch "$0.was-started"\nexec "{sys.executable}" "$@"\n')
-    script.chmod(0o755)
-    return script, folder / "interpreter.was-started"
+def _marks(mp):
+    """In a new interpreter: what comes of two executables, one given as text, one as a path."""
+    import pathlib
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        return {name: _mark_of(mp, pathlib.Path(folder, name)) for name in ("text", "path")}
+
+
+def _known_marks(mp):
+    if repr(mp) not in _marks_by_variant:
+        _marks_by_variant[repr(mp)] = call(_marks, mp, timeout=mp.timeout)
+    return _marks_by_variant[repr(mp)]
+
+
+_marks_by_variant = {}
 
 
 @requirement("miscellaneous.set-executable.is-used")
-def test_set_executable(mp, tmp_path):
+def test_set_executable(mp):
     """A spawned child is started with the interpreter that was set."""
-    script, mark = _marking_interpreter(tmp_path)
-    assert call(_start_with, mp, str(script), timeout=mp.timeout) == "from the child"
-    assert mark.exists()
+    assert _known_marks(mp)["text"] == [None, "from the child", True]
 
 
 @requirement("miscellaneous.set-executable.path-like")
-def test_set_executable_to_a_path(mp, tmp_path):
+def test_set_executable_to_a_path(mp):
     """A ``pathlib.Path`` does what its text does."""
-    script, mark = _marking_interpreter(tmp_path)
-    assert call(_start_with, mp, script, timeout=mp.timeout) == "from the child"
-    assert mark.exists()
+    assert _known_marks(mp)["path"] == [None, "from the child", True]
 
 
 # A module of the standard library that nothing here needs.

@@ -1,5 +1,6 @@
 """Tests of the chapter process: the life of a process object, from the constructor to close()."""
 
+import _thread
 import atexit
 import functools
 import os
@@ -9,8 +10,9 @@ import signal
 import sys
 import threading
 import time
+import types
 
-from mpspec.children import ask, outcome_of, raises, run, value_of
+from mpspec.children import CallerThread, ask, outcome_of, raises, run, value_of
 from mpspec.marks import requirement
 from mpspec.programs import call
 
@@ -480,6 +482,15 @@ def test_join_with_zero(mp):
     assert alive is True
 
 
+@requirement("process.join.timeout-negative")
+def test_join_with_a_negative_timeout(mp):
+    """``join(-1)`` of a living process comes back, and leaves it alive."""
+    returned, took, alive, _ = _facts(mp, _joined_in_time)[-1]
+    assert returned is None
+    assert took < mp.timeout
+    assert alive is True
+
+
 @requirement("process.join.timeout-cut-short")
 def test_join_with_a_timeout_that_is_not_needed(mp):
     """``join(timeout)`` of a process that ends comes back at its end."""
@@ -521,15 +532,11 @@ def _joined_in_time(mp):
     process = mp.Process(target=_exit_after_word, args=(waiting, 3))
     process.start()
     facts = {}
-    for timeout in (0, 0.02):
+    for timeout in (0, -1, 0.02):
         before = time.monotonic()
         returned = process.join(timeout)
-        facts[timeout] = [
-            returned,
-            time.monotonic() - before,
-            process.is_alive(),
-            process.exitcode,
-        ]
+        took = time.monotonic() - before
+        facts[timeout] = [returned, took, process.is_alive(), process.exitcode]
     tell.send("end")
     facts["returned"] = process.join(timeout=mp.timeout)
     facts["exitcode"] = process.exitcode
@@ -657,6 +664,21 @@ def test_default_names(mp):
     assert int(found[1][1]) == int(found[0][1]) + 1
 
 
+def _not_importable():
+    """In a child: never called."""
+
+
+@requirement("process.constructor.target-not-importable")
+def test_target_that_a_child_cannot_import(mp, monkeypatch, capfd):
+    """A function that only the parent's main module has, as in an interactive session, is not found by the child."""
+    main = sys.modules["__main__"]
+    target = types.FunctionType(_not_importable.__code__, globals(), "knigit")
+    target.__module__, target.__qualname__ = "__main__", "knigit"
+    monkeypatch.setattr(main, "knigit", target, raising=False)
+    assert run(mp, target).exitcode == 1
+    assert "AttributeError" in capfd.readouterr().err
+
+
 @requirement("process.name.generations")
 def test_default_names_of_grandchildren(mp):
     """The first children of a child are called after it, with :1 and :2."""
@@ -705,6 +727,22 @@ def test_not_alive_after_the_end(mp):
 def test_is_alive_in_another_process(mp):
     """A forked child can't ask whether its sibling is alive."""
     assert _ask_about_foreign(mp, "is_alive") != "returned"
+
+
+def _reap_elsewhere(mp):
+    """What a process object tells of a child that ``os.waitpid`` has reaped."""
+    process = mp.Process(target=_nothing)
+    process.start()
+    os.waitpid(process.pid, 0)
+    process.join()
+    signalled = [outcome_of(process.terminate), outcome_of(process.kill)]
+    return [process.is_alive(), process in mp.active_children(), signalled]
+
+
+@requirement("process.is-alive.reaped-elsewhere")
+def test_is_alive_though_others_reaped_it(mp):
+    """``is_alive()`` is False of a child that ``os.waitpid`` has reaped, and signals to it do nothing."""
+    assert ask(mp, _reap_elsewhere, mp) == [False, False, [("returned", None)] * 2]
 
 
 @requirement("process.daemon.is-boolean")
@@ -995,6 +1033,29 @@ def test_end_waits_for_threads(mp):
     assert (receiver.recv(), process.exitcode) == ("about to end", 0)
 
 
+def _exit_before_thread(waiting, sender):
+    threading.Thread(target=_send_after_word, args=(waiting, sender)).start()
+    sender.send("sys.exit is called")
+    sys.exit(5)
+
+
+@requirement("process.exit.waits-for-threads")
+def test_sys_exit_waits_for_threads(mp):
+    """A child that has called ``sys.exit(5)`` goes on while a thread of it does, then ends with 5."""
+    receiver, sender = mp.Pipe(duplex=False)
+    waiting, tell = mp.Pipe(duplex=False)
+    process = mp.Process(target=_exit_before_thread, args=(waiting, sender))
+    process.start()
+    sender.close()
+    assert receiver.recv() == "sys.exit is called"
+    process.join(0.05)
+    assert process.exitcode is None
+    tell.send("end")
+    assert receiver.recv() == "about to end"
+    process.join()
+    assert process.exitcode == 5
+
+
 def _end_by_signal(number):
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
@@ -1144,7 +1205,7 @@ def _ended_by(mp, method):
             words.append(receiver.recv())
         except EOFError:  # its child has ended, too
             break
-    return returned, process.exitcode, words
+    return returned, process.exitcode, words, repr(process)
 
 
 def _terminated(mp):
@@ -1210,7 +1271,6 @@ def test_kill_leaves_descendants(mp):
 
 
 def _wait_for_interrupt(sender, *, discard):
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         sender.send("ready")
         _let_handlers_run()
@@ -1221,38 +1281,52 @@ def _wait_for_interrupt(sender, *, discard):
     sys.exit(21)
 
 
-def _interrupted(mp, path, *, discard):
+def _interrupted(mp, *, discard):
+    """In a program that has not inherited an ignored SIGINT: what a child comes to that sets no handler."""
+    import tempfile
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_redirected, args=(_interrupt_target, path, sender, discard))
-    process.start()
-    sender.close()
-    receiver.recv()
-    process.interrupt()
-    word = receiver.recv()
-    process.join()
-    return word, process.exitcode
+    with tempfile.NamedTemporaryFile() as file:
+        arguments = (_interrupt_target, file.name, sender, discard)
+        process = mp.Process(target=_redirected, args=arguments)
+        process.start()
+        sender.close()
+        receiver.recv()
+        process.interrupt()
+        word = receiver.recv()
+        process.join()
+    return [word, process.exitcode]
 
 
 def _interrupt_target(sender, discard):
     _wait_for_interrupt(sender, discard=discard)
 
 
+def _interrupts(mp):
+    return [_interrupted(mp, discard=discard) for discard in (False, True)]
+
+
+def _program_of_interrupts(mp):
+    return call(_interrupts, mp, timeout=mp.timeout)
+
+
 @requirement("process.interrupt.keyboard-interrupt")
-def test_interrupt(mp, tmp_path):
-    """``interrupt()`` raises KeyboardInterrupt in the child."""
-    assert _interrupted(mp, tmp_path / "stderr", discard=False)[0] == "KeyboardInterrupt"
+def test_interrupt(mp):
+    """``interrupt()`` raises KeyboardInterrupt in a child that has set no handler."""
+    assert _facts(mp, _program_of_interrupts)[0][0] == "KeyboardInterrupt"
 
 
 @requirement("process.interrupt.exitcode-one")
-def test_interrupt_exitcode(mp, tmp_path):
+def test_interrupt_exitcode(mp):
     """A child that does not catch the KeyboardInterrupt ends with 1."""
-    assert _interrupted(mp, tmp_path / "stderr", discard=False)[1] == 1
+    assert _facts(mp, _program_of_interrupts)[0][1] == 1
 
 
 @requirement("process.interrupt.can-be-discarded")
-def test_interrupt_discarded(mp, tmp_path):
+def test_interrupt_discarded(mp):
     """A child that catches the KeyboardInterrupt ends as it likes."""
-    assert _interrupted(mp, tmp_path / "stderr", discard=True) == ("KeyboardInterrupt", 21)
+    assert _facts(mp, _program_of_interrupts)[1] == ["KeyboardInterrupt", 21]
 
 
 @requirement("process.interrupt.handler")
@@ -1338,16 +1412,18 @@ def test_interrupt_after_close(mp):
 
 @requirement("process.state.in-repr")
 def test_repr_tells_the_state(mp):
-    """The text of a process tells initial, started, stopped."""
-    waiting, tell = mp.Pipe()
-    process = mp.Process(target=_wait_for_end, args=(waiting,))
-    assert re.fullmatch(r"<.*Process.* initial>", repr(process))
-    process.start()
-    assert re.fullmatch(r"<.*Process.* started>", repr(process))
-    process.terminate()
-    process.join()
-    assert re.fullmatch(r"<.*Process.* stopped exitcode=-SIGTERM>", repr(process))
-    tell.close()
+    """The text of a process tells its name, pid, parent and state; a closed one has a text, too."""
+    facts = _facts(mp, _life)
+    pid, parent = facts["running"]["pid"][1], f"parent={os.getpid()}"
+    before, running, closed = (facts[when]["repr"][1] for when in ("before", "running", "closed"))
+    name = re.escape(repr(facts["running"]["name"][1]))
+    assert re.fullmatch(rf"<\w*Process name={name} {parent} initial>", before)
+    assert re.fullmatch(rf"<\w*Process name={name} pid={pid} {parent} started>", running)
+    assert re.fullmatch(r"<\w*Process name='renamed'.*>", closed)
+    stopped = _facts(mp, _terminated)[3]
+    assert re.fullmatch(
+        rf"<\w*Process name=.* pid=\d+ {parent} stopped exitcode=-SIGTERM>", stopped
+    )
 
 
 @requirement("process.authkey.bytes")
@@ -1406,6 +1482,12 @@ def test_current_process_in_a_child(mp):
     assert itself["ids"][:2] == [_seen(mp, "plain", "pid")] * 2
     assert itself["name"] == _seen(mp, "plain", "name")
     assert (itself["same"], itself["alive"]) == (True, True)
+
+
+@requirement("process.current.main-thread")
+def test_main_thread_of_a_child(mp):
+    """The thread that runs a child's target is ``threading.main_thread()``, and has the native id of its own."""
+    assert _told(mp, "plain", "threads") == [True, True]
 
 
 @requirement("process.parent.in-child")
@@ -1671,6 +1753,27 @@ def test_exitcode_of_a_child_that_a_pool_of_threads_started(mp):
         assert executor.submit(_exitcode_of_child, mp).result() == 0
 
 
+def _exitcode_by_foreign_thread(mp):
+    """The exit code of a process that a thread has started which the module threading has not."""
+    found, done = [], _thread.allocate_lock()
+    done.acquire()
+
+    def start():
+        threading.current_thread()  # it is known from now on
+        found.append(_exitcode_of_child(mp))
+        done.release()
+
+    _thread.start_new_thread(start, ())
+    done.acquire()
+    return found[0]
+
+
+@requirement("process.exitcode.started-by-foreign-thread")
+def test_exitcode_of_a_child_that_a_foreign_thread_started(mp):
+    """A child that a thread of ``_thread`` started, and whose run() returned, has the exit code 0."""
+    assert ask(mp, _exitcode_by_foreign_thread, mp) == 0
+
+
 def _register_handler(sender):
     atexit.register(sender.send, "exit handler")
 
@@ -1685,6 +1788,19 @@ def test_exit_handlers_run(mp):
     assert process.exitcode == 0
 
 
+@requirement("process.exit.parents-handlers")
+def test_exit_handlers_of_the_parent(mp):
+    """What the parent has registered with ``atexit`` is not called when a forked child ends."""
+    receiver, sender = mp.Pipe(duplex=False)
+    handler = functools.partial(sender.send, "exit handler")
+    atexit.register(handler)
+    try:
+        assert run(mp, _nothing).exitcode == 0
+    finally:
+        atexit.unregister(handler)
+    assert not receiver.poll()
+
+
 @requirement("process.start.without-output-streams")
 def test_start_without_output_streams(mp, monkeypatch):
     """A child starts, and ends with 0, while ``sys.stdout`` and ``sys.stderr`` are None, or closed."""
@@ -1697,6 +1813,75 @@ def test_start_without_output_streams(mp, monkeypatch):
             patch.setattr(sys, "stderr", stream)
             exitcodes.append(run(mp, _nothing).exitcode)
     assert exitcodes == [0, 0]
+
+
+def _options_of_interpreter():
+    return [list(sys.flags), sys.warnoptions, sys._xoptions]
+
+
+def _options_of_both(mp):
+    return [_options_of_interpreter(), ask(mp, _options_of_interpreter)]
+
+
+def _options(mp):
+    """The options of a program's interpreter, and of its child's."""
+    options = ("-B", "-b", "-q", "-s", "-X", "no_debug_ranges", "-X", "int_max_str_digits=5000")
+    return call(_options_of_both, mp, timeout=mp.timeout, options=options)
+
+
+@requirement("process.start.interpreter-flags")
+def test_flags_of_a_childs_interpreter(mp):
+    """``sys.flags`` and ``sys.warnoptions`` are in a child what they are in its parent."""
+    (flags, warnings, _), (childs_flags, childs_warnings, _) = _facts(mp, _options)
+    # What -X int_max_str_digits has set is a flag as well, and belongs to the other test.
+    digits = flags.index(5000)
+    del flags[digits], childs_flags[digits]
+    assert childs_flags == flags
+    assert childs_warnings == warnings
+
+
+@requirement("process.start.x-options")
+def test_implementation_options_of_a_childs_interpreter(mp):
+    """The options -X of a child's interpreter are those of its parent's."""
+    (*_, options), (*_, childs_options) = _facts(mp, _options)
+    assert options["no_debug_ranges"] is True
+    assert childs_options == options
+
+
+@requirement("process.start.main-module-without-spec")
+def test_start_from_a_main_module_without_spec(mp, monkeypatch):
+    """A child starts though the main module has no ``__spec__``, as under a debugger."""
+    monkeypatch.delattr(sys.modules["__main__"], "__spec__")
+    assert run(mp, _nothing).exitcode == 0
+
+
+def _returns_though_child_ended(mp):
+    """Whether start() comes back when the child, which is no Python, ends without reading a thing."""
+    import psutil
+
+    from mpspec.observing import is_zombie, wait_until
+
+    mp.Lock()  # what helps the package has been started before the interpreter is another
+    mp.set_executable("/bin/false")
+    process = mp.Process(target=len, args=(bytes(1 << 20),))
+    caller = CallerThread(mp, process, "start")
+    itself = psutil.Process()
+    wait_until(
+        lambda: caller.has_returned or any(is_zombie(child.pid) for child in itself.children()),
+        mp.timeout,
+        "an ended child",
+    )
+    try:
+        caller.until_blocked()
+    except AssertionError:
+        return True
+    return False
+
+
+@requirement("process.start.child-ends-at-once")
+def test_start_of_a_child_that_ends_at_once(mp):
+    """``start()`` with a large argument comes back though the child has ended without reading it."""
+    assert call(_returns_though_child_ended, mp, timeout=mp.timeout) is True
 
 
 def _errors_when_optimized(mp):
