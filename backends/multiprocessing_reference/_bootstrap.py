@@ -37,7 +37,8 @@ def run_child(process: BaseProcess, parent: ParentProcess, *, forked: bool) -> i
             if isinstance(threading.main_thread(), threading._DummyThread):  # noqa: SLF001
                 # A thread that is none of threading's has started this process: what stands for
                 # it, and is the main thread now, lacks what the end of a main thread takes.
-                threading._main_thread = threading._MainThread()  # noqa: SLF001 - as Python 3.12.2
+                # Pythons from 3.12.2 on do so themselves.
+                threading._main_thread = threading._MainThread()  # type: ignore[attr-defined] # noqa: SLF001
             # A fork leaves it the native_id of the parent's thread.
             threading.main_thread()._set_native_id()  # noqa: SLF001 - without an alternative
         futures = sys.modules.get("concurrent.futures.thread")

@@ -107,7 +107,8 @@ def _marks(mp):
 
 def _known_marks(mp):
     if repr(mp) not in _marks_by_variant:
-        _marks_by_variant[repr(mp)] = call(_marks, mp, timeout=mp.timeout)
+        # It starts two children, one after the other.
+        _marks_by_variant[repr(mp)] = call(_marks, mp, timeout=2 * mp.timeout)
     return _marks_by_variant[repr(mp)]
 
 
