@@ -780,9 +780,10 @@ def test_daemon_ends_with_its_parent(mp):
 def test_daemon_ends_with_a_failing_parent(mp, tmp_path):
     """A daemon is gone when its parent has ended by an exception, or by ``sys.exit()``."""
     fail = functools.partial(_redirected, _raise, tmp_path / "stderr")
-    for end, status in ((fail, 1), (functools.partial(sys.exit, 3), 3)):
-        words, exitcode = _daemon_of(mp, end)
-        assert (words[-1], exitcode) == ("gone", status)
+    ends = (fail, functools.partial(sys.exit, 3))
+    parents = [_start_parent_of_daemon(mp, end) for end in ends]
+    found = [_end_parent_of_daemon(mp, *parent) for parent in parents]
+    assert [(words[-1], exitcode) for words, exitcode in found] == [("gone", 1), ("gone", 3)]
 
 
 def _tell_sigterm(sender):
@@ -803,13 +804,17 @@ def _be_parent_of_daemon(mp, sender, go, end):
     end()
 
 
-def _daemon_of(mp, end):
-    """What a daemon sends after its parent has ended by some call, and the parent's exit code."""
+def _start_parent_of_daemon(mp, end):
     receiver, sender = mp.Pipe(duplex=False)
     go, let_go = mp.Pipe(duplex=False)
     parent = mp.Process(target=_be_parent_of_daemon, args=(mp, sender, go, end))
     parent.start()
     sender.close()
+    return parent, receiver, let_go
+
+
+def _end_parent_of_daemon(mp, parent, receiver, let_go):
+    """What a daemon sends after its parent has ended by some call, and the parent's exit code."""
     assert receiver.recv() == "the daemon runs"
     let_go.send("end")
     parent.join()
@@ -824,7 +829,7 @@ def _daemon_of(mp, end):
 
 
 def _daemon_of_returning(mp):
-    return _daemon_of(mp, _nothing)
+    return _end_parent_of_daemon(mp, *_start_parent_of_daemon(mp, _nothing))
 
 
 def _let_handlers_run():
