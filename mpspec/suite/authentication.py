@@ -26,6 +26,19 @@ def test_client_turns_an_impostor_away(mp):
         outcome_of(proof.result)
 
 
+@requirement("authentication.client-refuses-nonsense")
+def test_client_turns_nonsense_away(mp):
+    """Client() raises AuthenticationError for a listener that sends no challenge, and tells it nothing."""
+    with mp.connection.Listener() as impostor:
+        for nonsense in (b"come in", b""):
+            client = CallerThread(mp, mp.connection, "Client", impostor.address, authkey=KEY)
+            with impostor.accept() as connection:
+                connection.send_bytes(nonsense)
+                with raises(mp.AuthenticationError):
+                    client.result()
+                assert outcome_of(connection.recv_bytes)[0] != "returned"
+
+
 @requirement("authentication.listener-demands-proof")
 def test_listener_turns_an_impostor_away(mp):
     """accept() raises AuthenticationError for a client that sends nonsense, or a challenge and a welcome."""
