@@ -24,7 +24,7 @@ from mpspec.children import (
 from mpspec.marks import requirement
 
 # Larger than what pipes and sockets buffer, whatever sizes an implementation sets: as one item, and as many.
-LARGE = 4 * 1024 * 1024
+LARGE = 2 * 1024 * 1024
 MANY = 64
 CHUNK = LARGE // MANY
 # A timeout that a call must not wait for.
@@ -219,14 +219,12 @@ def _put_numbers(queue, producer, count):
 def test_items_of_each_producer_stay_in_order(mp):
     """The items of each of several processes arrive in the order in which it put them."""
     queue = mp.Queue()
-    processes = [
-        mp.Process(target=_put_numbers, args=(queue, producer, 100)) for producer in range(2)
-    ]
-    for process in processes:
-        process.start()
-    items = _get_many(queue, 200)
-    for process in processes:
-        process.join()
+    process = mp.Process(target=_put_numbers, args=(queue, 1, 100))
+    process.start()
+    items = [queue.get()]  # the child is at it
+    _put_numbers(queue, 0, 100)
+    items += _get_many(queue, 199)
+    process.join()
     for producer in range(2):
         assert [item for item in items if item[0] == producer] == [
             (producer, number) for number in range(100)
@@ -238,21 +236,31 @@ def _move(source, target):
         target.put(item)
 
 
+def _put_and_move(source, target, producer):
+    """Put numbers, while a thread does what _move does."""
+    mover = threading.Thread(target=_move, args=(source, target), daemon=True)
+    mover.start()
+    _put_numbers(source, producer, 100)
+    mover.join()
+
+
 @requirement("queues.queue.many-producers-and-consumers")
 def test_each_item_is_got_once(mp):
     """Of several processes that get what several put, exactly one gets each item."""
     source, target = mp.Queue(), mp.Queue()
-    consumers = [mp.Process(target=_move, args=(source, target)) for _ in range(2)]
-    producer = mp.Process(target=_put_numbers, args=(source, "child", 100))
-    for process in (*consumers, producer):
+    processes = [
+        mp.Process(target=_put_and_move, args=(source, target, who)) for who in ("first", "second")
+    ]
+    for process in processes:
         process.start()
     _put_numbers(source, "parent", 100)
-    items = _get_many(target, 200)
-    for _ in consumers:
+    items = _get_many(target, 300)
+    for _ in processes:
         source.put(None)
-    for process in (*consumers, producer):
+    for process in processes:
         process.join()
-    assert sorted(items) == [(who, number) for who in ("child", "parent") for number in range(100)]
+    producers = ("first", "parent", "second")
+    assert sorted(items) == [(who, number) for who in producers for number in range(100)]
     assert target.empty()
 
 
@@ -1339,18 +1347,15 @@ def test_get_from_a_simple_queue_blocks(mp):
 def test_each_item_of_a_simple_queue_is_got_once(mp):
     """Of several processes that get what several put on a SimpleQueue, one gets each item."""
     source, target = mp.SimpleQueue(), mp.SimpleQueue()
-    consumers = [mp.Process(target=_move, args=(source, target)) for _ in range(2)]
-    producer = mp.Process(target=_put_numbers, args=(source, "child", 100))
-    for process in (*consumers, producer):
-        process.start()
-    writer = threading.Thread(target=_put_numbers, args=(source, "parent", 100), daemon=True)
-    writer.start()
+    process = mp.Process(target=_put_and_move, args=(source, target, "child"))
+    process.start()
+    here = threading.Thread(target=_put_and_move, args=(source, target, "parent"), daemon=True)
+    here.start()
     items = _get_many(target, 200)
-    writer.join()
-    for _ in consumers:
+    for _ in range(2):
         source.put(None)
-    for process in (*consumers, producer):
-        process.join()
+    process.join()
+    here.join()
     assert sorted(items) == [(who, number) for who in ("child", "parent") for number in range(100)]
 
 
@@ -1661,16 +1666,24 @@ def test_joinable_queue_ends_as_a_queue_does(mp):
         queue.get()
 
 
-def _is_empty(queue):
-    return queue.empty()
+def _tell_whether_empty(queue, told, report):
+    report.send(queue.empty())
+    told.recv()
+    report.send(queue.empty())
 
 
 @requirement("queues.simple.empty-in-child")
 def test_child_asks_whether_a_simple_queue_is_empty(mp):
     """empty() of a SimpleQueue tells a child what it tells the parent."""
     queue = mp.SimpleQueue()
-    found = [ask(mp, _is_empty, queue)]
+    told, tell = mp.Pipe(duplex=False)
+    reporter, report = mp.Pipe(duplex=False)
+    process = mp.Process(target=_tell_whether_empty, args=(queue, told, report))
+    process.start()
+    found = [reporter.recv()]
     queue.put("item")
-    found.append(ask(mp, _is_empty, queue))
+    tell.send("there is an item")
+    found.append(reporter.recv())
+    process.join()
     assert queue.get() == "item"
     assert found == [True, False]

@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import socket
+import threading
 import time
 
 from mpspec.children import AT_ONCE, CallerThread, raises, within
@@ -237,31 +238,40 @@ def test_negative_timeout_does_not_block(mp):
         assert mp.connection.wait([receiver], timeout) == [receiver]
 
 
-def _wait_and_be_interrupted(mp, awaited, report):
-    signal.signal(signal.SIGUSR1, lambda *_: report.send("signal"))
-    report.send("ready")
-    ready = mp.connection.wait([awaited], mp.timeout * 100)
-    report.send(ready == [awaited] and awaited.recv())
+def _interrupt(mp, thread, noted, sender):
+    """Send a signal to a thread that sleeps, and another one; then a message."""
+    from mpspec.observing import wait_until_asleep
+
+    for _ in range(2):
+        wait_until_asleep(os.getpid(), thread.native_id, mp.timeout)
+        noted.clear()
+        signal.pthread_kill(thread.ident, signal.SIGUSR1)
+        noted.wait(mp.timeout)
+    wait_until_asleep(os.getpid(), thread.native_id, mp.timeout)
+    sender.send("message")
 
 
 @requirement("wait.signal.goes-on")
 def test_wait_goes_on_after_a_signal(mp):
     """A signal whose handler returns neither ends wait() nor makes it fail."""
-    from mpspec.observing import wait_until_asleep
+    receiver, sender = mp.Pipe(duplex=False)
+    noted, signals = threading.Event(), []
 
-    awaited, sender = mp.Pipe(duplex=False)
-    reporter, report = mp.Pipe(duplex=False)
-    process = mp.Process(target=_wait_and_be_interrupted, args=(mp, awaited, report))
-    process.start()
-    assert reporter.recv() == "ready"
-    for _ in range(2):
-        wait_until_asleep(process.pid, process.pid, mp.timeout)
-        os.kill(process.pid, signal.SIGUSR1)
-        assert reporter.recv() == "signal"
-    wait_until_asleep(process.pid, process.pid, mp.timeout)
-    sender.send("message")
-    assert reporter.recv() == "message"
-    process.join()
+    def note(number, _frame):
+        signals.append(number)
+        noted.set()
+
+    before = signal.signal(signal.SIGUSR1, note)
+    interrupter = threading.Thread(
+        target=_interrupt, args=(mp, threading.main_thread(), noted, sender), daemon=True
+    )
+    interrupter.start()
+    try:
+        ready = mp.connection.wait([receiver], mp.timeout * 100)
+    finally:
+        interrupter.join()
+        signal.signal(signal.SIGUSR1, before)
+    assert (ready, signals) == ([receiver], [signal.SIGUSR1] * 2)
 
 
 def _send_some(sender, name):
