@@ -24,7 +24,7 @@ from mpspec.children import (
 from mpspec.marks import requirement
 
 # Larger than what pipes and sockets buffer, whatever sizes an implementation sets: as one item, and as many.
-LARGE = 2 * 1024 * 1024
+LARGE = 4 * 1024 * 1024
 MANY = 64
 CHUNK = LARGE // MANY
 # A timeout that a call must not wait for.

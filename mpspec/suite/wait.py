@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import socket
+import tempfile
 import threading
 import time
 
@@ -141,6 +142,8 @@ def test_wait_takes_what_select_takes(mp):
         for each in (reading, reader):
             assert mp.connection.wait([each], mp.timeout) == [each]
     os.close(writing)
+    with tempfile.TemporaryFile() as file:  # which select() always finds ready
+        assert mp.connection.wait([file], mp.timeout) == [file]
 
 
 @requirement("wait.objects.high-descriptors")
