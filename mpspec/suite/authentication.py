@@ -26,6 +26,20 @@ def test_client_turns_an_impostor_away(mp):
         outcome_of(proof.result)
 
 
+@requirement("authentication.client-refuses-nonsense")
+def test_client_turns_nonsense_away(mp):
+    """Client() raises AuthenticationError for a listener that sends no challenge, and tells it nothing."""
+    with mp.connection.Listener() as impostor:
+        for nonsense in (b"come in", b""):
+            client = CallerThread(mp, mp.connection, "Client", impostor.address, authkey=KEY)
+            with impostor.accept() as connection:
+                connection.send_bytes(nonsense)
+                with raises(mp.AuthenticationError):
+                    client.result()
+                # Nothing, or the end of the connection: nothing was sent.
+                assert not connection.poll() or outcome_of(connection.recv_bytes)[0] != "returned"
+
+
 @requirement("authentication.listener-demands-proof")
 def test_listener_turns_an_impostor_away(mp):
     """accept() raises AuthenticationError for a client that sends nonsense, or a challenge and a welcome."""
@@ -143,14 +157,14 @@ def test_siblings_have_the_same_key(mp):
 
 
 def _own_key(mp):
-    """In a new interpreter: the main process's key, in hexadecimal digits."""
+    """The main process's key, in hexadecimal digits."""
     return bytes(mp.current_process().authkey).hex()
 
 
 @requirement("authentication.process-key.random")
 def test_programs_have_different_keys(mp):
-    """The keys of two programs' main processes are not empty, and not the same."""
-    keys = {call(_own_key, mp, timeout=mp.timeout) for _ in range(2)}
+    """The keys of two programs' main processes, this one and another, are not empty, and not the same."""
+    keys = {_own_key(mp), call(_own_key, mp, timeout=mp.timeout)}
     assert len(keys - {""}) == 2
 
 

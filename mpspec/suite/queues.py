@@ -1,7 +1,9 @@
 """Tests of the chapter queues."""
 
 import contextlib
+import functools
 import gc
+import io
 import os
 import sys
 import threading
@@ -15,6 +17,7 @@ from mpspec.children import (
     Unpicklable,
     ask,
     equal,
+    outcome_of,
     raises,
     within,
 )
@@ -45,8 +48,8 @@ def _soon(mp, condition, what):
 
 
 def _refuses(error, method, *arguments, **keywords):
-    """Check that a call raises the error."""
-    with raises(error):
+    """Check that a call raises the error, or one of several."""
+    with raises(*(error if isinstance(error, tuple) else (error,))):
         method(*arguments, **keywords)
 
 
@@ -124,6 +127,16 @@ def test_put_returns_none(mp):
     assert _get_many(queue, 2) == [1, 2]
 
 
+@requirement("queues.put.parameters")
+def test_put_takes_its_arguments_by_name(mp):
+    """put() takes obj, block and timeout, and put_nowait() obj, by these names and in this order."""
+    queue = mp.Queue()
+    queue.put(obj="by name", block=True, timeout=None)
+    queue.put("in order", False, None)
+    queue.put_nowait(obj="at once")
+    assert _get_many(queue, 3) == ["by name", "in order", "at once"]
+
+
 @requirement("queues.get.recreates-object")
 def test_get_recreates_the_object(mp):
     """The object got is another one, equal to that put and sharing nothing with it."""
@@ -171,6 +184,19 @@ def test_unpicklable_object_leaves_the_queue_usable(mp):
     assert queue.get() == "next"
 
 
+@requirement("queues.put.unpicklable-is-reported")
+def test_unpicklable_object_is_reported(mp, monkeypatch):
+    """Putting what can't be pickled raises, or writes a traceback soon."""
+    written = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", written)
+    queue = mp.Queue()
+    try:
+        queue.put(Unpicklable())
+    except TypeError:
+        return
+    _soon(mp, lambda: "TypeError: this can't be pickled" in written.getvalue(), "a traceback")
+
+
 @requirement("queues.get.first-in-first-out")
 def test_first_put_is_first_got(mp):
     """Items of one process are got in the order in which they were put."""
@@ -189,14 +215,12 @@ def _put_numbers(queue, producer, count):
 def test_items_of_each_producer_stay_in_order(mp):
     """The items of each of several processes arrive in the order in which it put them."""
     queue = mp.Queue()
-    processes = [
-        mp.Process(target=_put_numbers, args=(queue, producer, 100)) for producer in range(2)
-    ]
-    for process in processes:
-        process.start()
-    items = _get_many(queue, 200)
-    for process in processes:
-        process.join()
+    process = mp.Process(target=_put_numbers, args=(queue, 1, 100))
+    process.start()
+    items = [queue.get()]  # the child is at it
+    _put_numbers(queue, 0, 100)
+    items += _get_many(queue, 199)
+    process.join()
     for producer in range(2):
         assert [item for item in items if item[0] == producer] == [
             (producer, number) for number in range(100)
@@ -208,21 +232,31 @@ def _move(source, target):
         target.put(item)
 
 
+def _put_and_move(source, target, producer):
+    """Put numbers, while a thread does what _move does."""
+    mover = threading.Thread(target=_move, args=(source, target), daemon=True)
+    mover.start()
+    _put_numbers(source, producer, 100)
+    mover.join()
+
+
 @requirement("queues.queue.many-producers-and-consumers")
 def test_each_item_is_got_once(mp):
     """Of several processes that get what several put, exactly one gets each item."""
     source, target = mp.Queue(), mp.Queue()
-    consumers = [mp.Process(target=_move, args=(source, target)) for _ in range(2)]
-    producer = mp.Process(target=_put_numbers, args=(source, "child", 100))
-    for process in (*consumers, producer):
+    processes = [
+        mp.Process(target=_put_and_move, args=(source, target, who)) for who in ("first", "second")
+    ]
+    for process in processes:
         process.start()
     _put_numbers(source, "parent", 100)
-    items = _get_many(target, 200)
-    for _ in consumers:
+    items = _get_many(target, 300)
+    for _ in processes:
         source.put(None)
-    for process in (*consumers, producer):
+    for process in processes:
         process.join()
-    assert sorted(items) == [(who, number) for who in ("child", "parent") for number in range(100)]
+    producers = ("first", "parent", "second")
+    assert sorted(items) == [(who, number) for who in producers for number in range(100)]
     assert target.empty()
 
 
@@ -449,6 +483,17 @@ def test_put_raises_full_after_its_timeout(mp):
     assert queue.get() == 0
 
 
+@requirement("queues.put.timeout-of-zero")
+def test_put_with_a_timeout_of_zero_does_not_wait(mp):
+    """put(obj, True, 0) puts the item when there is a slot, else raises Full at once."""
+    queue = mp.Queue(1)
+    queue.put("first", True, 0)
+    for zero in (0, 0.0):
+        refuse = functools.partial(_refuses, mp.Full, queue.put, "second", timeout=zero)
+        within(AT_ONCE, refuse)
+    assert queue.get() == "first"
+
+
 @requirement("queues.put.free-slot-with-timeout")
 def test_put_with_timeout_uses_a_free_slot(mp):
     """put() with a timeout puts the item when there is a slot."""
@@ -558,6 +603,34 @@ def test_get_raises_empty_after_its_timeout(mp):
     within(ENOUGH, lambda: _refuses(mp.Empty, queue.get, timeout=SHORT))
 
 
+@requirement("queues.get.timeout-of-zero")
+def test_get_with_a_timeout_of_zero_does_not_wait(mp):
+    """get(True, 0) gives an item that is there, else raises Empty at once."""
+    queue = mp.Queue()
+    for zero in (0, 0.0):
+        within(AT_ONCE, functools.partial(_refuses, mp.Empty, queue.get, timeout=zero))
+    queue.put("item")
+    _soon(mp, lambda: not queue.empty(), "an item in the queue")
+    assert queue.get(True, 0) == "item"
+
+
+@requirement("queues.timeout.negative")
+def test_negative_timeout_does_not_wait(mp):
+    """With a negative timeout get() of an empty queue, and put() on a full one, raise at once."""
+    queue = mp.Queue(1)
+    for timeout in (-1, -0.5):
+        within(
+            AT_ONCE, functools.partial(_refuses, (mp.Empty, ValueError), queue.get, True, timeout)
+        )
+    queue.put("item")
+    for timeout in (-1, -0.5):
+        refuse = functools.partial(
+            _refuses, (mp.Full, ValueError), queue.put, "refused", True, timeout
+        )
+        within(AT_ONCE, refuse)
+    assert queue.get() == "item"
+
+
 @requirement("queues.get.empty-raises-though-others-wait")
 def test_get_raises_empty_though_another_waits(mp):
     """get(False), and get() with a timeout, raise Empty while another thread waits in get()."""
@@ -665,6 +738,40 @@ def _refuse():
     raise LookupError
 
 
+_unpickled = threading.Event()
+
+
+class _Slow:
+    """Is unpickled when the module's event was set."""
+
+    def __reduce__(self):
+        return (_unpickle_when_told, ())
+
+
+def _unpickle_when_told():
+    return _unpickled.wait()
+
+
+@requirement("queues.get.unpickles-unlocked")
+def test_nobody_waits_for_another_to_unpickle(mp):
+    """While one thread unpickles an item, another puts and gets, waiting or not."""
+    _gets_while_another_unpickles(mp, mp.Queue())
+
+
+def _gets_while_another_unpickles(mp, queue):
+    _unpickled.clear()
+    queue.put(_Slow())
+    caller = CallerThread(mp, queue, "get")
+    caller.until_blocked()
+    queue.put("second")
+    other = CallerThread(mp, queue, "get")
+    try:
+        _soon(mp, lambda: other.has_returned, "the other item")
+    finally:
+        _unpickled.set()
+    assert sorted([caller.result(), other.result()], key=str) == [True, "second"]
+
+
 @requirement("queues.get.raises-what-unpickling-raises")
 def test_get_raises_what_unpickling_raises(mp):
     """When an item can't be made again get() raises; the item is gone, and its slot is free."""
@@ -711,7 +818,7 @@ def _size_of_each(*queues):
 def test_empty_is_true_while_there_is_no_item(mp):
     """empty() is True for a new queue, and again when all items were got."""
     queue = mp.Queue()
-    assert queue.empty() is True
+    assert within(AT_ONCE, queue.empty) is True
     queue.put("item")
     queue.get()
     assert queue.empty() is True
@@ -751,30 +858,59 @@ def test_full_is_true_when_no_slot_is_free(mp):
 # The end of a queue
 
 
+def _closed_queues(mp):
+    """Queues that were closed: one never used, one used up, one that still holds an item."""
+    unused, used, left = mp.Queue(), mp.Queue(), mp.Queue()
+    used.put("item")
+    assert used.get() == "item"
+    left.put("item")
+    _soon(mp, lambda: not left.empty(), "an item in the queue")
+    for queue in (unused, used, left):
+        queue.close()
+    return unused, used, left
+
+
 @requirement("queues.close.put-raises-valueerror")
 def test_put_on_a_closed_queue_raises_valueerror(mp):
-    """After close(), put() and put_nowait() raise ValueError."""
-    queue = mp.Queue()
-    queue.close()
-    with raises(ValueError):
-        queue.put("item")
-    with raises(ValueError):
-        queue.put("item", False)
-    with raises(ValueError):
-        queue.put_nowait("item")
+    """After close(), put() and put_nowait() raise ValueError, whether the queue was used or not."""
+    for queue in _closed_queues(mp):
+        _refuses(ValueError, queue.put, "item")
+        _refuses(ValueError, queue.put, "item", False)
+        _refuses(ValueError, queue.put, "item", timeout=0.01)
+        _refuses(ValueError, queue.put_nowait, "item")
 
 
 @requirement("queues.close.get-raises-valueerror")
 def test_get_from_a_closed_queue_raises_valueerror(mp):
-    """After close(), get() and get_nowait() raise ValueError, waiting or not."""
-    queue = mp.Queue()
-    queue.close()
-    with raises(ValueError):
-        queue.get()
-    with raises(ValueError):
-        queue.get(True, 0.01)
-    with raises(ValueError):
-        queue.get_nowait()
+    """After close(), get() and get_nowait() raise ValueError, waiting or not, items left or not."""
+    for queue in _closed_queues(mp):
+        _refuses(ValueError, queue.get)
+        _refuses(ValueError, queue.get, True, 0.01)
+        _refuses(ValueError, queue.get, False)
+        _refuses(ValueError, queue.get_nowait)
+
+
+@requirement("queues.close.empty-answers-or-raises-oserror")
+def test_empty_of_a_closed_queue(mp):
+    """After close(), empty() gives True or False, or raises OSError."""
+    for queue in _closed_queues(mp):
+        with contextlib.suppress(OSError):
+            assert queue.empty() in (True, False)
+
+
+@requirement("queues.close.unread-items-are-no-error")
+def test_items_that_nobody_gets_are_no_error(mp, monkeypatch):
+    """A queue that is closed with an item on it, at once or when the item has arrived, says nothing."""
+    written = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", written)
+    for arrived in (False, True):
+        queue = mp.Queue()
+        queue.put("item")
+        if arrived:
+            _soon(mp, lambda: not queue.empty(), "an item in the queue")  # noqa: B023 - called at once
+        queue.close()
+        queue.join_thread()
+    assert written.getvalue() == ""
 
 
 @requirement("queues.close.more-than-once")
@@ -838,6 +974,19 @@ def test_closed_and_flushed_queue_has_no_descriptors(mp):
     assert queue.get() == "item"
     assert _descriptors() > before
     queue.close()
+    _soon(mp, lambda: _descriptors() == before, "its descriptors closed")
+
+
+@requirement("queues.close.releases-descriptors-unused")
+def test_closed_queue_on_which_nothing_was_put_has_no_descriptors(mp):
+    """The descriptors of a queue on which this process has put nothing go when it is closed."""
+    kept = mp.Queue()  # whatever the first queue of a process starts is there now
+    before = _descriptors()
+    queue = mp.Queue()
+    assert _descriptors() > before
+    queue.close()
+    queue.join_thread()
+    assert kept.empty()
     _soon(mp, lambda: _descriptors() == before, "its descriptors closed")
 
 
@@ -925,6 +1074,8 @@ def test_join_thread_needs_close_first(mp):
     with raises(Exception):
         queue.join_thread()
     queue.put("still open")
+    with raises(Exception):
+        queue.join_thread()
     assert queue.get() == "still open"
 
 
@@ -1004,6 +1155,34 @@ def test_join_thread_does_nothing_after_cancel_join_thread(mp):
     process.join()
 
 
+@requirement("queues.cancel-join-thread.items-still-flushed")
+def test_nothing_is_lost_while_the_process_goes_on(mp):
+    """After cancel_join_thread(), what was put before and after arrives as long as the process lives."""
+    queue = mp.Queue()
+    queue.put("x" * LARGE)
+    queue.put("second")
+    assert queue.cancel_join_thread() is None
+    queue.put("last")
+    found = [queue.get(timeout=mp.timeout) for _ in range(3)]
+    assert equal(found, ["x" * LARGE, "second", "last"])
+
+
+@requirement("queues.cancel-join-thread.in-one-process-only")
+def test_cancel_join_thread_concerns_the_calling_process_alone(mp):
+    """After cancel_join_thread() in the parent a child still flushes all that it has put."""
+    queue = mp.Queue()
+    queue.cancel_join_thread()
+    process = mp.Process(target=_put_large, args=(queue,))
+    process.start()
+    found = outcome_of(_get_within, queue, mp.timeout)
+    process.join()
+    assert equal(found, ("returned", [b"x" * LARGE, "end"]))
+
+
+def _get_within(queue, timeout):
+    return [queue.get(timeout=timeout), queue.get(timeout=timeout)]
+
+
 @requirement("queues.queue.no-task-done-and-join")
 def test_queue_has_no_task_done_and_join(mp):
     """Queue lacks task_done() and join() of ``queue.Queue``."""
@@ -1025,12 +1204,26 @@ def test_queue_has_the_methods_of_queue_queue(mp):
     assert [name for name in names if not callable(getattr(queue, name, None))] == []
 
 
+@requirement("queues.queue.exceptions-not-in-package")
+def test_package_has_no_empty_and_full(mp):
+    """The package has no names Empty and Full: they are imported from ``queue``."""
+    assert [name for name in ("Empty", "Full") if hasattr(mp.package, name)] == []
+
+
 @requirement("queues.queue.not-sent-through-connection")
 def test_queue_is_shared_by_inheritance_alone(mp):
     """Sending a queue through a connection raises RuntimeError."""
     _receiver, sender = mp.Pipe(duplex=False)
     with raises(RuntimeError):
         sender.send(mp.Queue())
+
+
+@requirement("queues.simple.not-sent-through-connection")
+def test_simple_queue_is_shared_by_inheritance_alone(mp):
+    """Sending a SimpleQueue through a connection raises RuntimeError."""
+    _receiver, sender = mp.Pipe(duplex=False)
+    with raises(RuntimeError):
+        sender.send(mp.SimpleQueue())
 
 
 def _use(_gate, queue, report):
@@ -1128,7 +1321,7 @@ def test_simple_queue_recreates_the_object(mp):
 def test_simple_queue_tells_whether_it_is_empty(mp):
     """SimpleQueue.empty() is True exactly while there is nothing to get."""
     queue = mp.SimpleQueue()
-    found = [queue.empty()]
+    found = [within(AT_ONCE, queue.empty)]
     queue.put("item")
     found.append(queue.empty())
     queue.get()
@@ -1150,18 +1343,15 @@ def test_get_from_a_simple_queue_blocks(mp):
 def test_each_item_of_a_simple_queue_is_got_once(mp):
     """Of several processes that get what several put on a SimpleQueue, one gets each item."""
     source, target = mp.SimpleQueue(), mp.SimpleQueue()
-    consumers = [mp.Process(target=_move, args=(source, target)) for _ in range(2)]
-    producer = mp.Process(target=_put_numbers, args=(source, "child", 100))
-    for process in (*consumers, producer):
-        process.start()
-    writer = threading.Thread(target=_put_numbers, args=(source, "parent", 100), daemon=True)
-    writer.start()
+    process = mp.Process(target=_put_and_move, args=(source, target, "child"))
+    process.start()
+    here = threading.Thread(target=_put_and_move, args=(source, target, "parent"), daemon=True)
+    here.start()
     items = _get_many(target, 200)
-    writer.join()
-    for _ in consumers:
+    for _ in range(2):
         source.put(None)
-    for process in (*consumers, producer):
-        process.join()
+    process.join()
+    here.join()
     assert sorted(items) == [(who, number) for who in ("child", "parent") for number in range(100)]
 
 
@@ -1203,6 +1393,12 @@ def test_get_of_a_simple_queue_raises_what_unpickling_raises(mp):
     queue.put("next")
     _refuses(LookupError, queue.get)
     assert queue.get() == "next"
+
+
+@requirement("queues.simple.unpickles-unlocked")
+def test_nobody_waits_for_another_to_unpickle_from_a_simple_queue(mp):
+    """While one thread unpickles an item of a SimpleQueue, another puts and gets."""
+    _gets_while_another_unpickles(mp, mp.SimpleQueue())
 
 
 @requirement("queues.simple.close-releases-resources")
@@ -1261,12 +1457,16 @@ def test_joinable_queue_gives_what_was_put(mp):
 
 @requirement("queues.joinable.maxsize")
 def test_joinable_queue_takes_a_maxsize(mp):
-    """JoinableQueue(maxsize) takes that many items."""
+    """JoinableQueue(maxsize) takes that many items, JoinableQueue() any number."""
     for queue in (mp.JoinableQueue(1), mp.JoinableQueue(maxsize=1)):
         queue.put("first")
         with raises(mp.Full):
             queue.put_nowait("second")
         assert queue.get() == "first"
+    queue = mp.JoinableQueue()
+    for number in range(200):
+        queue.put_nowait(number)
+    assert _get_many(queue, 200) == list(range(200))
 
 
 @requirement("queues.joinable.put-waits-as-told")
@@ -1277,6 +1477,8 @@ def test_put_on_a_full_joinable_queue_waits_as_told(mp):
     for arguments in ((False,), (False, AGES), (True, 0.01)):
         with raises(mp.Full):
             queue.put("refused", *arguments)
+    with raises(mp.Full):
+        queue.put(obj="refused", block=True, timeout=0)
     caller = CallerThread(mp, queue, "put", "second", True, mp.timeout * 100)
     caller.until_blocked()
     assert queue.get() == "first"
@@ -1356,6 +1558,22 @@ def test_put_after_join_counts_again(mp):
         queue.get()
         queue.task_done()
         caller.result()
+
+
+@requirement("queues.joinable.every-put-counts")
+def test_each_item_counts_however_it_is_put(mp):
+    """Items put by put() in all its forms and by put_nowait(), None too, are one task each; get() does none."""
+    queue = mp.JoinableQueue()
+    queue.put(None)
+    queue.put("at once", False)
+    queue.put("in time", True, mp.timeout)
+    queue.put_nowait("without waiting")
+    items = [queue.get(), queue.get(True, mp.timeout), queue.get(timeout=mp.timeout)]
+    _soon(mp, lambda: not queue.empty(), "an item in the queue")
+    assert [*items, queue.get_nowait()] == [None, "at once", "in time", "without waiting"]
+    for _ in range(4):
+        queue.task_done()
+    _refuses(ValueError, queue.task_done)
 
 
 def _consume(queue):
@@ -1444,16 +1662,24 @@ def test_joinable_queue_ends_as_a_queue_does(mp):
         queue.get()
 
 
-def _is_empty(queue):
-    return queue.empty()
+def _tell_whether_empty(queue, told, report):
+    report.send(queue.empty())
+    told.recv()
+    report.send(queue.empty())
 
 
 @requirement("queues.simple.empty-in-child")
 def test_child_asks_whether_a_simple_queue_is_empty(mp):
     """empty() of a SimpleQueue tells a child what it tells the parent."""
     queue = mp.SimpleQueue()
-    found = [ask(mp, _is_empty, queue)]
+    told, tell = mp.Pipe(duplex=False)
+    reporter, report = mp.Pipe(duplex=False)
+    process = mp.Process(target=_tell_whether_empty, args=(queue, told, report))
+    process.start()
+    found = [reporter.recv()]
     queue.put("item")
-    found.append(ask(mp, _is_empty, queue))
+    tell.send("there is an item")
+    found.append(reporter.recv())
+    process.join()
     assert queue.get() == "item"
     assert found == [True, False]

@@ -1,9 +1,13 @@
 """Tests of the chapter wait."""
 
+import fcntl
 import functools
 import os
+import resource
 import signal
 import socket
+import tempfile
+import threading
 import time
 
 from mpspec.children import AT_ONCE, CallerThread, raises, within
@@ -67,7 +71,9 @@ def test_wait_gives_those_that_are_ready(mp):
 def test_wait_for_nothing_gives_nothing(mp):
     """For an empty list the result is an empty list, once the timeout has passed."""
     assert mp.connection.wait([], 0) == []
-    assert mp.connection.wait([], timeout=0.01) == []
+    start = time.monotonic()
+    assert mp.connection.wait([], timeout=SHORT) == []
+    assert time.monotonic() - start > SHORT - CLOCKS
 
 
 @requirement("wait.socket.with-data")
@@ -136,6 +142,39 @@ def test_wait_takes_what_select_takes(mp):
         for each in (reading, reader):
             assert mp.connection.wait([each], mp.timeout) == [each]
     os.close(writing)
+    with tempfile.TemporaryFile() as file:  # which select() always finds ready
+        assert mp.connection.wait([file], mp.timeout) == [file]
+
+
+@requirement("wait.objects.high-descriptors")
+def test_descriptors_above_1023_can_be_waited_for(mp):
+    """Of descriptors that select() could not take the ready one is given."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limits[1], limits[1]))
+    first, second = socket.socketpair()
+    with first, second:
+        high = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, 1024) for each in (first, second)]
+        try:
+            assert mp.connection.wait(high, 0) == []
+            second.sendall(b"data")
+            assert mp.connection.wait(high) == [high[0]]
+        finally:
+            for each in high:
+                os.close(each)
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+@requirement("wait.objects.any-iterable")
+def test_wait_takes_any_iterable(mp):
+    """A tuple, a view of a dict and a generator do as well as a list; the list given stays as it is."""
+    receiver, sender = mp.Pipe(duplex=False)
+    silent, _mute = mp.Pipe(duplex=False)
+    sender.send("message")
+    objects = [silent, receiver]
+    named = dict.fromkeys(objects)
+    for each in (objects, tuple(objects), named, named.keys(), iter(objects)):
+        assert mp.connection.wait(each) == [receiver]
+    assert objects == [silent, receiver]
 
 
 @requirement("wait.objects.of-several-kinds")
@@ -202,31 +241,40 @@ def test_negative_timeout_does_not_block(mp):
         assert mp.connection.wait([receiver], timeout) == [receiver]
 
 
-def _wait_and_be_interrupted(mp, awaited, report):
-    signal.signal(signal.SIGUSR1, lambda *_: report.send("signal"))
-    report.send("ready")
-    ready = mp.connection.wait([awaited], mp.timeout * 100)
-    report.send(ready == [awaited] and awaited.recv())
+def _interrupt(mp, thread, noted, sender):
+    """Send a signal to a thread that sleeps, and another one; then a message."""
+    from mpspec.observing import wait_until_asleep
+
+    for _ in range(2):
+        wait_until_asleep(os.getpid(), thread.native_id, mp.timeout)
+        noted.clear()
+        signal.pthread_kill(thread.ident, signal.SIGUSR1)
+        noted.wait(mp.timeout)
+    wait_until_asleep(os.getpid(), thread.native_id, mp.timeout)
+    sender.send("message")
 
 
 @requirement("wait.signal.goes-on")
 def test_wait_goes_on_after_a_signal(mp):
     """A signal whose handler returns neither ends wait() nor makes it fail."""
-    from mpspec.observing import wait_until_asleep
+    receiver, sender = mp.Pipe(duplex=False)
+    noted, signals = threading.Event(), []
 
-    awaited, sender = mp.Pipe(duplex=False)
-    reporter, report = mp.Pipe(duplex=False)
-    process = mp.Process(target=_wait_and_be_interrupted, args=(mp, awaited, report))
-    process.start()
-    assert reporter.recv() == "ready"
-    for _ in range(2):
-        wait_until_asleep(process.pid, process.pid, mp.timeout)
-        os.kill(process.pid, signal.SIGUSR1)
-        assert reporter.recv() == "signal"
-    wait_until_asleep(process.pid, process.pid, mp.timeout)
-    sender.send("message")
-    assert reporter.recv() == "message"
-    process.join()
+    def note(number, _frame):
+        signals.append(number)
+        noted.set()
+
+    before = signal.signal(signal.SIGUSR1, note)
+    interrupter = threading.Thread(
+        target=_interrupt, args=(mp, threading.main_thread(), noted, sender), daemon=True
+    )
+    interrupter.start()
+    try:
+        ready = mp.connection.wait([receiver], mp.timeout * 100)
+    finally:
+        interrupter.join()
+        signal.signal(signal.SIGUSR1, before)
+    assert (ready, signals) == ([receiver], [signal.SIGUSR1] * 2)
 
 
 def _send_some(sender, name):
