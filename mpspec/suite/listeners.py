@@ -206,6 +206,57 @@ def test_file_of_a_unix_socket_goes_with_it(mp, tmp_path):
     assert path.exists()
     listener.close()
     assert not path.exists()
+    listener = mp.connection.Listener(str(path))
+    assert path.exists()
+    del listener
+    gc.collect()
+    assert not path.exists()
+
+
+# What a child leaves open, so that it is open when the child ends.
+_left_open = []
+
+
+def _leave_open(mp, path, sender):
+    _left_open.append(mp.connection.Listener(path))
+    sender.send("listening")
+
+
+@requirement("listeners.close.at-exit")
+def test_listeners_end_with_their_own_process(mp, tmp_path):
+    """A child that ends takes the file of its own listener with it, and leaves its parent's listener alone."""
+    path = tmp_path / "childs"
+    receiver, sender = mp.Pipe(duplex=False)
+    with mp.connection.Listener(str(tmp_path / "parents")) as listener:
+        process = mp.Process(target=_leave_open, args=(mp, str(path), sender))
+        process.start()
+        assert receiver.recv() == "listening"
+        process.join()
+        assert not path.exists()
+        client = mp.connection.Client(listener.address)
+        assert _talk(client, listener.accept()) == HEARD
+
+
+@requirement("listeners.accept.default-timeout")
+def test_default_timeout_of_sockets_does_not_matter(mp):
+    """Listener, client and accepted connection block even if new sockets are set not to."""
+    before = socket.getdefaulttimeout()
+    for family in ("AF_INET", "AF_UNIX"):
+        socket.setdefaulttimeout(0)
+        try:
+            with mp.connection.Listener(family=family) as listener:
+                caller = CallerThread(mp, listener, "accept")
+                caller.until_blocked()
+                client = mp.connection.Client(listener.address)
+                accepted = caller.result()
+            callers = [CallerThread(mp, end, "recv") for end in (client, accepted)]
+            for caller in callers:
+                caller.until_blocked()
+        finally:
+            socket.setdefaulttimeout(before)
+        client.send("from the client")
+        accepted.send("from the listener")
+        assert tuple(caller.result() for caller in reversed(callers)) == HEARD
 
 
 @requirement("listeners.close.frees-address")
@@ -452,6 +503,10 @@ def test_family_of_a_string(mp, tmp_path):
             accepted = listener.accept()
         with _socket_of(client) as one, _socket_of(accepted) as other:
             assert (one.family, other.family) == (socket.AF_UNIX, socket.AF_UNIX)
+    with contextlib.chdir(tmp_path):
+        for name in ("\\name", "a\\\\name"):  # two backslashes at its beginning make another family
+            with mp.connection.Listener(name):
+                assert (tmp_path / name).is_socket()
 
 
 @requirement("listeners.family.inferred-from-backslashes")
@@ -528,6 +583,14 @@ def test_default_address_of_a_family(mp):
             assert _talk(client, listener.accept()) == HEARD
 
 
+@requirement("listeners.address.default-inet-is-local")
+def test_default_address_of_inet(mp):
+    """The address chosen for the family 'AF_INET' is one of this machine alone, with a port."""
+    with mp.connection.Listener(family="AF_INET") as listener:
+        host, port = listener.address
+    assert (host.startswith("127."), port > 0) == (True, True)
+
+
 @requirement("listeners.family.default-unix")
 def test_default_family(mp):
     """Where there are Unix domain sockets they are what a listener uses by default."""
@@ -578,7 +641,7 @@ def test_default_backlog(mp, tmp_path):
 @requirement("listeners.backlog.given")
 def test_backlog_given(mp, tmp_path):
     """A listener holds as many connections as a socket that listens with the backlog given."""
-    for backlog in (2, 7):
+    for backlog in (0, 2, 7):
         with mp.connection.Listener(family="AF_UNIX", backlog=backlog) as listener:
             expected = _room_of_plain_socket(str(tmp_path / str(backlog)), backlog)
             assert _room(listener.address) == expected
@@ -654,6 +717,31 @@ def test_listener_goes_on_after_a_failure(mp):
         assert _talk(client, caller.result()) == HEARD
 
 
+@requirement("listeners.authkey.failure-closes")
+def test_connection_is_closed_after_a_failure(mp):
+    """When authentication has failed at accept() or Client(), the other end meets the end of file."""
+    with mp.connection.Listener(authkey=KEY) as listener:
+        caller = CallerThread(mp, listener, "accept")
+        other_end = mp.connection.Client(listener.address)
+        outcome_of(mp.connection.answer_challenge, other_end, b"another key")
+        _expect_end(mp, caller, other_end)
+    with mp.connection.Listener() as listener:
+        caller = CallerThread(mp, mp.connection, "Client", listener.address, authkey=KEY)
+        other_end = listener.accept()
+        outcome_of(mp.connection.deliver_challenge, other_end, b"another key")
+        _expect_end(mp, caller, other_end)
+
+
+def _expect_end(mp, caller, other_end):
+    """The call ends, is forgotten with its error and what that refers to, and so is its connection."""
+    outcome_of(caller.result)
+    caller.__dict__.clear()
+    gc.collect()
+    assert other_end.poll(mp.timeout) is True
+    with raises(EOFError):
+        other_end.recv_bytes()
+
+
 @requirement("listeners.authkey.client-that-leaves")
 def test_client_that_closes_instead_of_answering(mp):
     """accept() raises when the client closes its end before it has proved anything."""
@@ -685,11 +773,12 @@ def test_empty_key(mp):
 
 
 @requirement("listeners.authkey.not-bytes-refused")
-def test_key_that_is_no_byte_string(mp):
-    """Listener and Client refuse a key that is text."""
-    with raises(Exception):
-        mp.connection.Listener(authkey="secret password")
-    with mp.connection.Listener() as listener, raises(Exception):
+def test_key_that_is_no_byte_string(mp, tmp_path):
+    """Listener and Client refuse a key that is text; the address stays free."""
+    path = str(tmp_path / "socket")
+    assert outcome_of(mp.connection.Listener, path, authkey="secret password")[0] != "returned"
+    gc.collect()
+    with mp.connection.Listener(path) as listener, raises(Exception):
         mp.connection.Client(listener.address, authkey="secret password")
 
 
@@ -723,13 +812,13 @@ def conversation(mp, key):
 def test_challenges_differ(mp):
     """Each call of deliver_challenge() sends another message."""
     challenges = []
-    for _ in range(3):
-        near, far = mp.Pipe()
-        caller = CallerThread(mp, mp.connection, "deliver_challenge", far, KEY)
+    near, far = mp.Pipe()
+    for _ in range(200):
+        near.send_bytes(b"no digest")  # the reply is there already
+        outcome_of(mp.connection.deliver_challenge, far, KEY)
         challenges.append(near.recv_bytes())
-        near.close()
-        outcome_of(caller.result)
-    assert len(set(challenges)) == 3
+        near.recv_bytes()
+    assert len(set(challenges)) == 200
 
 
 @requirement("listeners.deliver-challenge.waits-for-reply")
@@ -815,14 +904,25 @@ def test_reply_is_a_digest(mp):
 @requirement("listeners.answer-challenge.no-welcome")
 def test_a_reply_that_is_not_welcome_is_an_error(mp):
     """answer_challenge() raises AuthenticationError when what follows its reply is no welcome."""
-    challenge = conversation(mp, KEY)[0]
+    challenge, _reply, welcome = conversation(mp, KEY)
+    for answer in (b"go away", b"", welcome[:-1], welcome + b"x", challenge):
+        near, far = mp.Pipe()
+        near.send_bytes(challenge)
+        near.send_bytes(answer)  # what comes after the reply is there already
+        with raises(mp.AuthenticationError):
+            mp.connection.answer_challenge(far, KEY)
+
+
+@requirement("listeners.challenges.key-not-bytes")
+def test_challenges_refuse_a_key_that_is_no_byte_string(mp):
+    """deliver_challenge() and answer_challenge() raise ValueError when the key is text, and send nothing."""
     near, far = mp.Pipe()
-    caller = CallerThread(mp, mp.connection, "answer_challenge", far, KEY)
-    near.send_bytes(challenge)
-    near.recv_bytes()
-    near.send_bytes(b"go away")
-    with raises(mp.AuthenticationError):
-        caller.result()
+    with raises(ValueError):
+        mp.connection.deliver_challenge(far, "secret password")
+    near.send_bytes(b"a challenge")
+    with raises(ValueError):
+        mp.connection.answer_challenge(far, "secret password")
+    assert near.poll() is False
 
 
 # The examples

@@ -5,7 +5,9 @@ import contextlib
 import functools
 import gc
 import os
+import pickle
 import select
+import signal
 import threading
 import time
 
@@ -113,6 +115,24 @@ def test_send_returns_none(mp):
     """send() gives None."""
     _receiver, sender = mp.Pipe(duplex=False)
     assert sender.send("message") is None
+
+
+@requirement("pipes.send.parameter")
+def test_parameter_of_send(mp):
+    """send() takes its object by the name ``obj``."""
+    receiver, sender = mp.Pipe(duplex=False)
+    sender.send(obj="message")
+    assert receiver.recv() == "message"
+
+
+@requirement("pipes.send.pickle")
+def test_messages_are_pickles(mp):
+    """What send() sends recv_bytes() gives as a pickle, and of a pickle sent as bytes recv() makes an object."""
+    first, second = mp.Pipe()
+    first.send([1, "two", None])
+    assert pickle.loads(second.recv_bytes()) == [1, "two", None]
+    second.send_bytes(pickle.dumps([1, "two", None]))
+    assert first.recv() == [1, "two", None]
 
 
 @requirement("pipes.send.any-picklable-object")
@@ -457,11 +477,11 @@ def test_garbage_collection_closes(mp):
 @requirement("pipes.context-manager.enter-returns-connection")
 def test_with_gives_the_connection_itself(mp):
     """``with connection as name`` binds the connection itself, still open."""
-    first, second = mp.Pipe()
-    with first as entered:
-        assert entered is first
-        entered.send("open")
-        assert second.recv() == "open"
+    for second, first in (mp.Pipe(), mp.Pipe(duplex=False)):
+        with second as receiver, first as entered:
+            assert (receiver, entered) == (second, first)
+            entered.send("open")
+            assert receiver.recv() == "open"
 
 
 @requirement("pipes.context-manager.exit-closes")
@@ -470,6 +490,8 @@ def test_with_closes_the_connection(mp):
     first, second = mp.Pipe()
     with second:
         pass
+    with second:
+        second.close()
     with raises(EOFError):
         first.recv()
     with raises(Exception):
@@ -478,6 +500,28 @@ def test_with_closes_the_connection(mp):
         raise LookupError
     with raises(Exception):
         first.fileno()
+
+
+@requirement("pipes.connection.attributes")
+def test_attributes_of_a_connection(mp):
+    """``readable`` and ``writable`` tell what a connection is good for, ``closed`` whether it was closed."""
+    pairs = [mp.Pipe(), mp.Pipe(duplex=False)]
+    told = [(end.readable, end.writable, end.closed) for pair in pairs for end in pair]
+    assert told == [
+        (True, True, False),
+        (True, True, False),
+        (True, False, False),
+        (False, True, False),
+    ]
+    for pair in pairs:
+        for end in pair:
+            end.close()
+            assert end.closed is True
+    receiver, sender = mp.Pipe()
+    sender.send_bytes(b"abcdef")
+    with raises(OSError):
+        receiver.recv_bytes(5)
+    assert (receiver.readable, receiver.writable) == (False, True)
 
 
 @requirement("pipes.fileno")
@@ -535,6 +579,41 @@ def test_poll_gives_up_after_its_timeout(mp):
     assert within(ENOUGH, lambda: receiver.poll(timeout=SHORT)) is False
 
 
+@requirement("pipes.poll.negative-is-zero")
+def test_poll_with_a_negative_timeout_does_not_wait(mp):
+    """With a negative timeout poll() tells at once, as with a timeout of zero."""
+    receiver, sender = mp.Pipe(duplex=False)
+    for timeout in (-1, -0.5):
+        assert within(AT_ONCE, functools.partial(receiver.poll, timeout)) is False
+    sender.send("message")
+    assert [receiver.poll(-1), receiver.poll(-0.5)] == [True, True]
+
+
+@requirement("pipes.poll.high-descriptor")
+def test_poll_with_many_open_files(mp):
+    """A connection whose descriptor is above 1024, more than select() can take, is polled as any other."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.ExitStack() as stack:
+        if soft != resource.RLIM_INFINITY and soft < 2048:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (2048, hard))
+            stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        descriptor = os.open(os.devnull, os.O_RDONLY)
+        stack.callback(os.close, descriptor)
+        while descriptor < 1024:
+            descriptor = os.dup(descriptor)
+            stack.callback(os.close, descriptor)
+        receiver, sender = mp.Pipe(duplex=False)
+        assert receiver.fileno() > 1024
+        assert receiver.poll() is False
+        sender.send("message")
+        assert [receiver.poll(), receiver.poll(mp.timeout)] == [True, True]
+        assert receiver.recv() == "message"
+        receiver.close()
+        sender.close()
+
+
 @requirement("pipes.poll.waits-for-message")
 def test_poll_waits_for_a_message(mp):
     """poll(timeout) waits, and gives True as soon as something can be read."""
@@ -579,6 +658,23 @@ def test_bytes_arrive_as_one_message_each(mp):
     assert first.recv_bytes() == b"back"
 
 
+@requirement("pipes.send-bytes.returns-none")
+def test_send_bytes_returns_none(mp):
+    """send_bytes() gives None."""
+    _receiver, sender = mp.Pipe(duplex=False)
+    assert sender.send_bytes(b"message") is None
+
+
+@requirement("pipes.send-bytes.parameter")
+def test_parameter_of_the_methods_for_bytes(mp):
+    """send_bytes() and recv_bytes_into() take their buffers by the name ``buf``."""
+    receiver, sender = mp.Pipe(duplex=False)
+    sender.send_bytes(buf=b"message")
+    buffer = bytearray(7)
+    receiver.recv_bytes_into(buf=buffer)
+    assert buffer == b"message"
+
+
 @requirement("pipes.send-bytes.empty-message")
 def test_an_empty_message_is_a_message(mp):
     """No bytes at all are a message too, which is neither lost nor taken for the end."""
@@ -592,12 +688,25 @@ def test_an_empty_message_is_a_message(mp):
 @requirement("pipes.send-bytes.bytes-like-objects")
 def test_any_bytes_like_object_can_be_sent(mp):
     """Bytes, byte arrays, memory views and arrays of wider items are sent as their bytes."""
-    numbers = array.array("i", [1, -2, 3])
+    arrays = [array.array(code, [1, 2, 3]) for code in "bBhiqd"]
     receiver, sender = mp.Pipe(duplex=False)
-    for each in (b"bytes", bytearray(b"array"), memoryview(b"a view")[2:], numbers):
+    table = memoryview(bytes(range(24))).cast("i", (2, 3))
+    for each in (b"bytes", bytearray(b"array"), memoryview(b"a view")[2:], table, *arrays):
         sender.send_bytes(each)
-    received = [receiver.recv_bytes() for _ in range(4)]
-    assert received == [b"bytes", b"array", b"view", numbers.tobytes()]
+    received = [receiver.recv_bytes() for _ in range(4 + len(arrays))]
+    expected = [each.tobytes() for each in (table, *arrays)]
+    assert received == [b"bytes", b"array", b"view", *expected]
+
+
+@requirement("pipes.send-bytes.several-dimensions")
+def test_buffers_of_several_dimensions_can_be_sent(mp):
+    """All bytes of a buffer with rows and columns are sent, and are counted as those of a flat one."""
+    receiver, sender = mp.Pipe(duplex=False)
+    rows = memoryview(b"abcdef").cast("B", (2, 3))
+    sender.send_bytes(rows)
+    assert receiver.recv_bytes() == b"abcdef"
+    sender.send_bytes(rows, 1, 4)
+    assert receiver.recv_bytes() == b"bcde"
 
 
 @requirement("pipes.send-bytes.refuses-other-objects")
@@ -760,6 +869,28 @@ def test_recv_bytes_into_counts_in_bytes(mp):
     assert target.tolist() == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4]
 
 
+@requirement("pipes.recv-bytes-into.parts-of-items")
+def test_recv_bytes_into_divides_items(mp):
+    """Message and offset need not be whole items of the buffer: each byte goes where it belongs."""
+    receiver, sender = mp.Pipe(duplex=False)
+    for offset in (0, 2, 4, 5):
+        target = array.array("i", [0] * 3)
+        sender.send_bytes(b"abc")
+        assert receiver.recv_bytes_into(target, offset) == 3
+        assert target.tobytes() == (bytes(offset) + b"abc").ljust(12, b"\0")
+
+
+@requirement("pipes.recv-bytes-into.several-dimensions")
+def test_recv_bytes_into_fills_rows(mp):
+    """A buffer with rows and columns takes a message as a flat one of as many bytes does."""
+    receiver, sender = mp.Pipe(duplex=False)
+    buffer = bytearray(b"........")
+    rows = memoryview(buffer).cast("B", (2, 4))
+    sender.send_bytes(b"abcdef")
+    assert receiver.recv_bytes_into(rows, 1) == 6
+    assert buffer == b".abcdef."
+
+
 @requirement("pipes.recv-bytes-into.blocks-until-message")
 def test_recv_bytes_into_blocks_until_there_is_something(mp):
     """recv_bytes_into() waits for a message."""
@@ -862,6 +993,29 @@ def test_messages_of_any_size_arrive_whole(mp):
     writer.join()
 
 
+def _send_and_close(connection, message):
+    with connection:
+        connection.send_bytes(message)
+
+
+@requirement("pipes.send-bytes.very-large")
+def test_more_than_two_gibibytes_are_a_message_or_refused(mp):
+    """A message of more than 2 GiB is announced as what it is, or send_bytes() raises ValueError."""
+    import mmap
+
+    # Memory that nobody touches takes no room: of all these bytes few are read, and none is received.
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0)
+    message = mmap.mmap(-1, 2**31 + 1, flags=flags)
+    receiver, sender = mp.Pipe(duplex=False)
+    caller = CallerThread(mp, functools.partial(_send_and_close, sender, message), "__call__")
+    with raises(OSError, EOFError) as caught:
+        receiver.recv_bytes(10)
+    receiver.close()
+    refused = isinstance(caught.value, EOFError)
+    with raises(ValueError) if refused else contextlib.suppress(OSError):
+        caller.result()
+
+
 @requirement("pipes.recv-bytes-into.large")
 def test_recv_bytes_into_takes_large_messages(mp):
     """A message of several MiB goes into a buffer, or whole into BufferTooShort."""
@@ -913,6 +1067,106 @@ def test_pipes_do_not_mix(mp):
     assert second[0].poll() is False
     second[1].send("second")
     assert (first[0].recv(), second[0].recv()) == ("first", "second")
+
+
+@requirement("pipes.pipe.default-timeout")
+def test_default_timeout_of_sockets_does_not_matter(mp):
+    """A pipe made while new sockets are set not to block blocks all the same."""
+    import socket
+
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(0)
+    try:
+        first, second = mp.Pipe()
+        caller = CallerThread(mp, first, "recv")
+        caller.until_blocked()
+    finally:
+        socket.setdefaulttimeout(before)
+    second.send("message")
+    assert caller.result() == "message"
+
+
+# Signals
+
+
+class _Interruption(Exception):
+    """What the handler of a signal raises."""
+
+
+@contextlib.contextmanager
+def _interrupted(mp, then, handler=lambda: None):
+    """Send this thread a signal when it sleeps in a call; when it sleeps again, do something else, if anything.
+
+    Gives a list of the signals that were handled.
+    """
+    from mpspec.observing import wait_until_asleep
+
+    main, native = threading.get_ident(), threading.get_native_id()
+    handled: list[int] = []
+    arrived = threading.Semaphore(0)
+
+    def handle(number, _frame):
+        handled.append(number)
+        arrived.release()
+        handler()
+
+    def interrupt():
+        wait_until_asleep(os.getpid(), native, mp.timeout)
+        signal.pthread_kill(main, signal.SIGUSR1)
+        arrived.acquire(timeout=mp.timeout)
+        if then:
+            wait_until_asleep(os.getpid(), native, mp.timeout)
+            then()
+
+    before = signal.signal(signal.SIGUSR1, handle)
+    thread = threading.Thread(target=interrupt, daemon=True)
+    thread.start()
+    try:
+        yield handled
+    finally:
+        thread.join()
+        signal.signal(signal.SIGUSR1, before)
+
+
+@requirement("pipes.signals.receiving-goes-on")
+def test_receiving_goes_on_after_a_signal(mp):
+    """recv(), recv_bytes() and poll() that wait go on when a signal's handler has returned."""
+    receiver, sender = mp.Pipe(duplex=False)
+    with _interrupted(mp, functools.partial(sender.send, "message")) as handled:
+        assert (receiver.poll(mp.timeout * 100), handled) == (True, [signal.SIGUSR1])
+    assert receiver.recv() == "message"
+    with _interrupted(mp, functools.partial(sender.send, "message")) as handled:
+        assert (receiver.recv(), handled) == ("message", [signal.SIGUSR1])
+    with _interrupted(mp, functools.partial(sender.send_bytes, b"bytes")) as handled:
+        assert (receiver.recv_bytes(), handled) == (b"bytes", [signal.SIGUSR1])
+
+
+@requirement("pipes.signals.sending-goes-on")
+def test_sending_goes_on_after_a_signal(mp):
+    """A send_bytes() that waits, a part being sent, goes on when a signal's handler has returned."""
+    message = bytes(range(256)) * (LARGE // 256)
+    for receiver, sender in (mp.Pipe(), mp.Pipe(duplex=False)):
+        received = []
+        with _interrupted(
+            mp, lambda end=receiver, into=received: into.append(end.recv_bytes())
+        ) as handled:
+            sender.send_bytes(message)
+            assert handled == [signal.SIGUSR1]
+        assert equal(received, [message])
+
+
+def _interrupt():
+    raise _Interruption
+
+
+@requirement("pipes.signals.exception-comes-out")
+def test_exception_of_a_signal_handler_comes_out(mp):
+    """What a signal's handler raises comes out of a recv() that waits; the connection is as before."""
+    for receiver, sender in (mp.Pipe(), mp.Pipe(duplex=False)):
+        with _interrupted(mp, None, _interrupt), raises(_Interruption):
+            receiver.recv()
+        sender.send("message")
+        assert receiver.recv() == "message"
 
 
 # Connections as messages
