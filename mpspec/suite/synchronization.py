@@ -332,6 +332,27 @@ def _release_too_often(lock, bounded, semaphore):
     return [outcome_of(one.release)[0] for one in (lock, bounded)]
 
 
+def _run_out(lock, rlock, semaphore, condition, event):
+    """What calls with a timeout come to; only the recursive lock is free."""
+    calls = [one.acquire for one in (lock, semaphore)]
+    found = [call(True, timeout) for call in calls for timeout in (0, -1, _MOMENT)]
+    found += [call(False) for call in calls]
+    found += [event.wait(timeout) for timeout in (0, -1, _MOMENT)]
+    with condition:
+        found += [condition.wait(timeout) for timeout in (0, -1, _MOMENT)]
+        found.append(condition.wait_for(lambda: False, _MOMENT))
+    return found, [rlock.acquire(*args) for args in ((), (False,), (True, 0), (True, _AGES))]
+
+
+@requirement("synchronization.primitives.same-timeouts-in-child")
+def test_timeouts_hold_in_a_child(mp):
+    """In a child, too, calls run out of time, and a recursive lock is its owner's again and again."""
+    lock, semaphore = mp.Lock(), mp.Semaphore(0)
+    lock.acquire()
+    given = (lock, mp.RLock(), semaphore, mp.Condition(), mp.Event())
+    assert ask(mp, _run_out, *given) == ([False] * 15, [True] * 4)
+
+
 @requirement("synchronization.primitives.same-bounds-in-child")
 def test_bounds_hold_in_a_child(mp):
     """In a child, too, a free lock and a full bounded semaphore refuse release()."""
@@ -666,7 +687,11 @@ def test_rlock_timeout_expires(mp):
     """acquire() returns False after the timeout."""
     lock = mp.RLock()
     lock.acquire()
+    began = time.monotonic()
     assert CallerThread(mp, lock, "acquire", True, _MOMENT).result() is False
+    assert time.monotonic() - began >= _NEARLY
+    late = functools.partial(CallerThread, mp, lock, "acquire", timeout=_MOMENT)
+    assert within(_ENOUGH, lambda: late().result()) is False
 
 
 @requirement("synchronization.rlock.acquire.timeout-in-time")
@@ -1036,10 +1061,13 @@ def test_bounded_semaphore_acquire_parameters(mp):
 
 @requirement("synchronization.bounded-semaphore.acquire.timeout-expires")
 def test_bounded_semaphore_timeout_expires(mp):
-    """acquire() returns False after the timeout."""
+    """acquire() returns False after the timeout, and not before."""
     semaphore = mp.BoundedSemaphore(1)
     semaphore.acquire()
+    began = time.monotonic()
     assert semaphore.acquire(timeout=_MOMENT) is False
+    assert time.monotonic() - began >= _NEARLY
+    assert within(_ENOUGH, lambda: semaphore.acquire(True, _MOMENT)) is False
 
 
 @requirement("synchronization.bounded-semaphore.acquire.timeout-in-time")
@@ -1280,18 +1308,19 @@ def _unowned(mp):
 
 @requirement("synchronization.condition.wait.really-releases-recursive-lock")
 def test_wait_releases_all_levels(mp):
-    """Another thread notifies while the waiter has acquired twice; then the waiter owns two levels again."""
+    """Another thread notifies while the waiter has acquired three times; then the waiter owns three levels again."""
     condition = mp.Condition()
-    condition.acquire()
-    condition.acquire()
+    for _ in range(3):
+        condition.acquire()
     notifier = CallerThread(mp, _Holding(condition), "notify")
     assert condition.wait(mp.timeout) is True
     notifier.result()
     assert condition.wait(0) is False
-    condition.release()
-    assert not _free_for_others(mp, condition)
-    condition.release()
-    assert _free_for_others(mp, condition)
+    free = []
+    for _ in range(3):
+        free.append(_free_for_others(mp, condition))
+        condition.release()
+    assert [*free, _free_for_others(mp, condition)] == [False, False, False, True]
 
 
 @requirement("synchronization.condition.wait-for.returns-last-value")
@@ -1575,11 +1604,13 @@ def test_cleared_event_is_not_set(mp):
 
 @requirement("synchronization.event.clear.wait-blocks-again")
 def test_wait_after_clear(mp):
-    """wait() sleeps after clear() until the next set()."""
+    """wait() sleeps after clear() until the next set(), though clear() is called again."""
     event = mp.Event()
     event.set()
     event.clear()
     waiter = CallerThread(mp, event, "wait")
+    waiter.until_blocked()
+    event.clear()
     waiter.until_blocked()
     event.set()
     assert waiter.result() is True
@@ -1708,15 +1739,21 @@ def _fail():
 
 @requirement("synchronization.barrier.action.error-breaks")
 def test_failing_action_breaks_the_barrier(mp):
-    """After an error of the action the barrier is broken, and who waits gets BrokenBarrierError."""
-    barrier = mp.Barrier(2, _fail)
-    waiter = CallerThread(mp, barrier, "wait")
-    waiter.until_blocked()
+    """After an error of the action the barrier is broken, and all who wait get BrokenBarrierError."""
+    barrier = mp.Barrier(3, _fail)
+    waiters = _barred(mp, barrier, 2)
     with raises(KeyError, mp.BrokenBarrierError):
         barrier.wait()
-    with raises(mp.BrokenBarrierError):
-        waiter.result()
+    assert [waiter.result() for waiter in waiters] == ["BrokenBarrierError"] * 2
     assert barrier.broken is True
+
+
+def _barred(mp, barrier, count):
+    """So many threads, each asleep in the wait() of a barrier."""
+    waiters = [CallerThread(mp, _Barred(barrier), "wait") for _ in range(count)]
+    for waiter in waiters:
+        waiter.until_blocked()
+    return waiters
 
 
 @requirement("synchronization.barrier.action.interrupt-breaks")
@@ -1761,13 +1798,12 @@ def test_barrier_timeout_raises(mp):
 
 @requirement("synchronization.barrier.timeout.breaks-for-others")
 def test_timeout_of_one_party_ends_the_others(mp):
-    """A thread that waits without limit gets BrokenBarrierError when another's wait() times out."""
-    barrier = mp.Barrier(3)
-    waiter = CallerThread(mp, _Barred(barrier), "wait")
-    waiter.until_blocked()
+    """Two threads that wait without limit get BrokenBarrierError when another's wait() times out."""
+    barrier = mp.Barrier(4)
+    waiters = _barred(mp, barrier, 2)
     with raises(mp.BrokenBarrierError):
         barrier.wait(_MOMENT)
-    assert waiter.result() == "BrokenBarrierError"
+    assert [waiter.result() for waiter in waiters] == ["BrokenBarrierError"] * 2
 
 
 class _Barred:
@@ -1810,12 +1846,12 @@ def test_own_timeout_before_the_default(mp):
 
 @requirement("synchronization.barrier.abort.waiters-get-error")
 def test_abort_ends_those_that_wait(mp):
-    """A child in wait() gets BrokenBarrierError when the parent aborts."""
-    barrier = mp.Barrier(2)
-    waiter = Caller(mp, _Barred(barrier), "wait")
-    waiter.until_blocked()
+    """A child and a thread in wait() get BrokenBarrierError when the parent aborts."""
+    barrier = mp.Barrier(3)
+    waiters = [Caller(mp, _Barred(barrier), "wait"), *_barred(mp, barrier, 1)]
+    waiters[0].until_blocked()
     barrier.abort()
-    assert waiter.result() == "BrokenBarrierError"
+    assert [waiter.result() for waiter in waiters] == ["BrokenBarrierError"] * 2
 
 
 @requirement("synchronization.barrier.abort.later-calls-get-error")
@@ -1830,14 +1866,12 @@ def test_wait_after_abort(mp):
 
 @requirement("synchronization.barrier.reset.waiters-get-error")
 def test_reset_ends_those_that_wait(mp):
-    """A thread in wait() gets BrokenBarrierError when another resets the barrier."""
-    barrier = mp.Barrier(2)
-    waiter = CallerThread(mp, barrier, "wait")
-    waiter.until_blocked()
+    """Two threads in wait() get BrokenBarrierError when another resets the barrier, which is whole."""
+    barrier = mp.Barrier(3)
+    waiters = _barred(mp, barrier, 2)
     barrier.reset()
     assert barrier.broken is False
-    with raises(mp.BrokenBarrierError):
-        waiter.result()
+    assert [waiter.result() for waiter in waiters] == ["BrokenBarrierError"] * 2
 
 
 @requirement("synchronization.barrier.reset.empties")
