@@ -537,10 +537,10 @@ def test_lock_release_returns_none(mp):
 
 @requirement("synchronization.lock.release.lets-one-proceed")
 def test_release_lets_one_process_proceed(mp):
-    """Of a process and a thread that wait, one gets the lock, and the other goes on waiting."""
+    """Of two threads that wait, one gets the lock, and the other goes on waiting."""
     lock = mp.Lock()
     lock.acquire()
-    callers = [Caller(mp, lock, "acquire"), CallerThread(mp, lock, "acquire")]
+    callers = [CallerThread(mp, lock, "acquire") for _ in range(2)]
     for caller in callers:
         caller.until_blocked()
     lock.release()
@@ -1649,10 +1649,10 @@ def test_event_set_within_the_timeout(mp):
 
 @requirement("synchronization.event.wait.true-though-cleared-at-once")
 def test_wait_for_an_event_that_is_cleared_at_once(mp):
-    """Two that wait get True from set(), though clear() follows immediately, each of ten times."""
+    """Two that wait, one with a timeout, get True from set(), though clear() follows immediately, each of ten times."""
     event = mp.Event()
     for _ in range(10):
-        waiters = [CallerThread(mp, event, "wait") for _ in range(2)]
+        waiters = [CallerThread(mp, event, "wait", timeout) for timeout in (None, mp.timeout)]
         for waiter in waiters:
             waiter.until_blocked()
         event.set()
@@ -1957,15 +1957,20 @@ def test_n_waiting_of_a_barrier(mp):
 
 @requirement("synchronization.barrier.broken")
 def test_broken_barrier_is_broken_for_all(mp):
-    """``broken`` is False at first, and True for the parent after a child has aborted."""
+    """``broken`` is False at first and while some wait, and True after abort(), in a child as well."""
     barrier = mp.Barrier(2)
-    assert barrier.broken is False
-    run(mp, _abort, barrier)
-    assert barrier.broken is True
-
-
-def _abort(barrier):
+    found = [barrier.broken]
+    (waiter,) = _barred(mp, barrier, 1)
+    found.append(barrier.broken)
     barrier.abort()
+    waiter.result()
+    assert found == [False, False]
+    assert barrier.broken is True
+    assert ask(mp, _broken, barrier) is True
+
+
+def _broken(barrier):
+    return barrier.broken
 
 
 @requirement("synchronization.barrier.error-is-runtime-error")
