@@ -273,6 +273,20 @@ def test_primitives_are_instances_of_classes_in_synchronize(mp):
     assert isinstance(mp.Barrier(1), classes.Barrier)
 
 
+@requirement("synchronization.primitives.classes-take-context")
+def test_classes_in_synchronize_take_a_context(mp):
+    """``synchronize.Lock(ctx=context)`` is a new lock, and likewise the others, with their other parameters."""
+    classes, context = mp.synchronize, mp.context
+    for kind in (classes.Lock, classes.Semaphore, classes.BoundedSemaphore):
+        assert _takes(kind(ctx=context), 2) == [True, False]
+    for kind in (classes.Semaphore, classes.BoundedSemaphore):
+        assert _takes(kind(value=2, ctx=context), 3) == [True, True, False]
+    for one in (classes.RLock(ctx=context), classes.Condition(lock=None, ctx=context)):
+        assert _takes(one, 2) == [True, True]
+    assert classes.Event(ctx=context).is_set() is False
+    assert classes.Barrier(parties=1, action=None, timeout=None, ctx=context).wait() == 0
+
+
 @requirement("synchronization.primitives.repr")
 def test_representation_of_primitives(mp):
     """repr() names the class; of a lock its owner, of a semaphore its value, of an event whether it is set."""
