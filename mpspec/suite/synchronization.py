@@ -1959,7 +1959,7 @@ def test_new_barrier_is_empty_and_whole(mp):
 
 @requirement("synchronization.barrier.n-waiting")
 def test_n_waiting_of_a_barrier(mp):
-    """n_waiting counts the children that wait, and is 0 before and after."""
+    """n_waiting counts the children that wait, and is 0 before and after, and when the barrier was broken."""
     barrier = mp.Barrier(2)
     counts = [barrier.n_waiting]
     waiter = Caller(mp, barrier, "wait")
@@ -1967,7 +1967,9 @@ def test_n_waiting_of_a_barrier(mp):
     counts.append(barrier.n_waiting)
     barrier.wait()
     waiter.result()
-    assert [*counts, barrier.n_waiting] == [0, 1, 0]
+    counts.append(barrier.n_waiting)
+    barrier.abort()
+    assert [*counts, barrier.n_waiting] == [0, 1, 0, 0]
 
 
 @requirement("synchronization.barrier.broken")
