@@ -2019,6 +2019,7 @@ def _interrupt(mp, subject, method="acquire", *args):
     receiver, sender = mp.Pipe(duplex=False)
     process = mp.Process(target=_call_and_tell, args=(sender, subject, method, args))
     process.start()
+    sender.close()
     pid, thread = receiver.recv()
     wait_until_asleep(pid, thread, mp.timeout)
     os.kill(pid, signal.SIGINT)
