@@ -355,7 +355,7 @@ def _run_out(lock, rlock, semaphore, condition, event):
     with condition:
         found += [condition.wait(timeout) for timeout in (0, -1, _MOMENT)]
         found.append(condition.wait_for(lambda: False, _MOMENT))
-    return found, [rlock.acquire(*args) for args in ((), (False,), (True, 0), (True, _AGES))]
+    return found, [rlock.acquire(*args) for args in ((), (False,), (True, 0), (True, _MOMENT))]
 
 
 @requirement("synchronization.primitives.same-timeouts-in-child")
