@@ -1,5 +1,6 @@
 """Tests of the chapter synchronization: locks, semaphores, conditions, events and barriers."""
 
+import fractions
 import functools
 import os
 import pickle
@@ -110,6 +111,29 @@ def test_children_use_the_primitives_of_their_parent(mp):
     assert [one.acquire(False) for one in (lock, semaphore, bounded)] == [True, True, False]
 
 
+def _hand_on(mp, primitives):
+    grandchild = mp.Process(target=_use_all, args=(primitives,))
+    grandchild.start()
+    grandchild.join()
+
+
+@requirement("synchronization.primitives.handed-on")
+def test_children_hand_primitives_on(mp):
+    """What a grandchild does to a primitive that a child was given and passed on, the child's parent finds done."""
+    lock, semaphore, bounded = mp.Lock(), mp.Semaphore(0), mp.BoundedSemaphore(1)
+    condition, event, barrier = mp.Condition(), mp.Event(), mp.Barrier(2)
+    lock.acquire()
+    with condition:
+        primitives = (lock, semaphore, bounded, condition, event, barrier)
+        child = mp.Process(target=_hand_on, args=(mp, primitives))
+        child.start()
+        barrier.wait(mp.timeout)
+        assert condition.wait(mp.timeout) is True
+    child.join()
+    assert event.is_set()
+    assert [one.acquire(False) for one in (lock, semaphore, bounded)] == [True, True, False]
+
+
 class _Writer:
     """Sends two messages that belong together, under a lock."""
 
@@ -147,9 +171,200 @@ def test_with_releases_after_an_error(mp):
         assert _free_for_others(mp, primitive)
 
 
+class _Entering:
+    """Enters a primitive's with statement."""
+
+    def __init__(self, primitive):
+        self.primitive = primitive
+
+    def enter(self):
+        with self.primitive as value:
+            return value
+
+
+@requirement("synchronization.primitives.with-blocks")
+def test_with_blocks(mp):
+    """A thread that enters the with statement of any primitive sleeps until another releases it."""
+    for make in (mp.Lock, mp.RLock, mp.Semaphore, mp.BoundedSemaphore, mp.Condition):
+        primitive = make()
+        primitive.acquire()
+        caller = CallerThread(mp, _Entering(primitive), "enter")
+        caller.until_blocked()
+        primitive.release()
+        caller.result()
+
+
+@requirement("synchronization.primitives.with-value")
+def test_value_of_with(mp):
+    """``with primitive as value`` gives True."""
+    makers = (mp.Lock, mp.RLock, mp.Semaphore, mp.BoundedSemaphore, mp.Condition)
+    assert [_Entering(make()).enter() for make in makers] == [True] * 5
+
+
+def _timed_calls(mp):
+    """Calls that run out of a timeout: of each primitive the one that has one."""
+    exhausted = [mp.Lock(), mp.Semaphore(), mp.BoundedSemaphore()]
+    for one in exhausted:
+        one.acquire()
+    owned, holding = mp.RLock(), _Holding(mp.Condition())
+    owned.acquire()
+    yield from [functools.partial(one.acquire, True) for one in exhausted]
+    yield lambda timeout: CallerThread(mp, owned, "acquire", True, timeout).result()
+    yield holding.wait
+    yield lambda timeout: holding.wait_for(lambda: False, timeout)
+    yield mp.Event().wait
+
+
+@requirement("synchronization.primitives.timeout-any-number")
+def test_timeouts_are_real_numbers(mp):
+    """Whole numbers and fractions are timeouts, those of a barrier as well."""
+    for call in _timed_calls(mp):
+        for timeout in (0, 0.001, fractions.Fraction(1, 1000)):
+            assert call(timeout) is False
+    for timeout in (0, 0.001, fractions.Fraction(1, 1000)):
+        with raises(mp.BrokenBarrierError):
+            mp.Barrier(2).wait(timeout)
+    assert mp.Lock().acquire(timeout=7) is True
+
+
+@requirement("synchronization.primitives.timeout-huge")
+def test_huge_timeouts(mp):
+    """Calls that may wait for threading.TIMEOUT_MAX seconds sleep until they get what they wait for."""
+    lock, semaphore, condition, event = mp.Lock(), mp.Semaphore(0), mp.Condition(), mp.Event()
+    lock.acquire()
+    callers = [
+        CallerThread(mp, lock, "acquire", True, threading.TIMEOUT_MAX),
+        CallerThread(mp, semaphore, "acquire", True, threading.TIMEOUT_MAX),
+        CallerThread(mp, _Holding(condition), "wait", threading.TIMEOUT_MAX),
+        CallerThread(mp, event, "wait", threading.TIMEOUT_MAX),
+    ]
+    for caller in callers:
+        caller.until_blocked()
+    lock.release()
+    semaphore.release()
+    _Holding(condition).notify()
+    event.set()
+    assert [caller.result() for caller in callers] == [True] * 4
+
+
+@requirement("synchronization.primitives.return-nothing")
+def test_calls_that_return_nothing(mp):
+    """What only changes a primitive's state returns None."""
+    semaphore, bounded = mp.Semaphore(), mp.BoundedSemaphore()
+    condition, event, barrier = mp.Condition(), mp.Event(), mp.Barrier(2)
+    bounded.acquire()
+    event.set()
+    (waiter,) = _waiting(mp, condition, 1)
+    found = [semaphore.release(), bounded.release(), _Holding(condition).notify()]
+    waiter.result()
+    with condition:
+        found += [condition.notify_all(), event.clear(), event.set()]
+    assert [*found, barrier.abort(), barrier.reset()] == [None] * 8
+
+
+@requirement("synchronization.primitives.classes")
+def test_primitives_are_instances_of_classes_in_synchronize(mp):
+    """``Event()`` is a ``synchronize.Event``, and likewise the others."""
+    classes = mp.synchronize
+    assert isinstance(mp.Semaphore(), classes.Semaphore)
+    assert isinstance(mp.BoundedSemaphore(), classes.BoundedSemaphore)
+    assert isinstance(mp.Condition(), classes.Condition)
+    assert isinstance(mp.Event(), classes.Event)
+    assert isinstance(mp.Barrier(1), classes.Barrier)
+
+
+@requirement("synchronization.primitives.classes-take-context")
+def test_classes_in_synchronize_take_a_context(mp):
+    """``synchronize.Lock(ctx=context)`` is a new lock, and likewise the others, with their other parameters."""
+    classes, context = mp.synchronize, mp.context
+    for kind in (classes.Lock, classes.Semaphore, classes.BoundedSemaphore):
+        assert _takes(kind(ctx=context), 2) == [True, False]
+    for kind in (classes.Semaphore, classes.BoundedSemaphore):
+        assert _takes(kind(value=2, ctx=context), 3) == [True, True, False]
+    for one in (classes.RLock(ctx=context), classes.Condition(lock=None, ctx=context)):
+        assert _takes(one, 2) == [True, True]
+    assert classes.Event(ctx=context).is_set() is False
+    assert classes.Barrier(parties=1, action=None, timeout=None, ctx=context).wait() == 0
+
+
+@requirement("synchronization.primitives.repr")
+def test_representation_of_primitives(mp):
+    """repr() names the class; of a lock its owner, of a semaphore its value, of an event whether it is set."""
+    lock, rlock, event = mp.Lock(), mp.RLock(), mp.Event()
+    others = (mp.Semaphore(7), mp.BoundedSemaphore(7), mp.Condition(), mp.Barrier(1))
+    for primitive in (lock, rlock, *others):
+        assert type(primitive).__name__ in repr(primitive)
+    assert all("7" in repr(semaphore) for semaphore in others[:2])
+    assert all("None" in repr(one) for one in (lock, rlock))
+    with lock, rlock:
+        name = mp.current_process().name
+        assert all(name in repr(one) for one in (lock, rlock))
+    repr(event)
+
+
+def _wake(connection, event, condition):
+    connection.send((os.getpid(), threading.get_native_id()))
+    event.set()
+    with condition:
+        condition.notify_all()
+    connection.send("woke them")
+    connection.recv()
+
+
+def _wait_for_event_and_condition(mp, sender, event, condition):
+    waiter = CallerThread(mp, event, "wait")
+    waiter.until_blocked()
+    sender.send((os.getpid(), threading.get_native_id()))
+    _Holding(condition).wait()
+
+
+@requirement("synchronization.primitives.waiter-killed")
+def test_those_who_wait_may_be_killed(mp):
+    """set() and notify_all() return, though a process that waited was killed."""
+    from mpspec.observing import wait_until_asleep
+
+    event, condition = mp.Event(), mp.Condition()
+    receiver, sender = mp.Pipe(duplex=False)
+    waiter = mp.Process(target=_wait_for_event_and_condition, args=(mp, sender, event, condition))
+    waiter.start()
+    wait_until_asleep(*receiver.recv(), mp.timeout)
+    waiter.kill()
+    waiter.join()
+    ours, theirs = mp.Pipe()
+    waker = mp.Process(target=_wake, args=(theirs, event, condition))
+    waker.start()
+    # In the end it sleeps: in recv(), or for ever where it waits for the one that is gone.
+    wait_until_asleep(*ours.recv(), mp.timeout)
+    woke_them = ours.poll()
+    waker.kill()
+    waker.join()
+    assert woke_them
+
+
 def _release_too_often(lock, bounded, semaphore):
     semaphore.release()
     return [outcome_of(one.release)[0] for one in (lock, bounded)]
+
+
+def _run_out(lock, rlock, semaphore, condition, event):
+    """What calls with a timeout come to; only the recursive lock is free."""
+    calls = [one.acquire for one in (lock, semaphore)]
+    found = [call(True, timeout) for call in calls for timeout in (0, -1, _MOMENT)]
+    found += [within(AT_ONCE, functools.partial(call, False)) for call in calls]
+    found += [event.wait(timeout) for timeout in (0, -1, _MOMENT)]
+    with condition:
+        found += [condition.wait(timeout) for timeout in (0, -1, _MOMENT)]
+        found.append(condition.wait_for(lambda: False, _MOMENT))
+    return found, [rlock.acquire(*args) for args in ((), (False,), (True, 0), (True, _MOMENT))]
+
+
+@requirement("synchronization.primitives.same-timeouts-in-child")
+def test_timeouts_hold_in_a_child(mp):
+    """In a child, too, calls run out of time, and a recursive lock is its owner's again and again."""
+    lock, semaphore = mp.Lock(), mp.Semaphore(0)
+    lock.acquire()
+    given = (lock, mp.RLock(), semaphore, mp.Condition(), mp.Event())
+    assert ask(mp, _run_out, *given) == ([False] * 15, [True] * 4)
 
 
 @requirement("synchronization.primitives.same-bounds-in-child")
@@ -258,7 +473,7 @@ def test_lock_released_within_the_timeout(mp):
     """acquire() with a timeout sleeps, and returns True after the release."""
     lock = mp.Lock()
     lock.acquire()
-    caller = Caller(mp, lock, "acquire", True, mp.timeout)
+    caller = CallerThread(mp, lock, "acquire", True, mp.timeout)
     caller.until_blocked()
     lock.release()
     assert caller.result() is True
@@ -336,10 +551,10 @@ def test_lock_release_returns_none(mp):
 
 @requirement("synchronization.lock.release.lets-one-proceed")
 def test_release_lets_one_process_proceed(mp):
-    """Of two processes that wait, one gets the lock, and the other goes on waiting."""
+    """Of two threads that wait, one gets the lock, and the other goes on waiting."""
     lock = mp.Lock()
     lock.acquire()
-    callers = [Caller(mp, lock, "acquire") for _ in range(2)]
+    callers = [CallerThread(mp, lock, "acquire") for _ in range(2)]
     for caller in callers:
         caller.until_blocked()
     lock.release()
@@ -374,8 +589,9 @@ def test_lock_locked(mp):
     states = [lock.locked()]
     run(mp, _acquire, lock)
     states.append(lock.locked())
+    assert states == [False, True]
     lock.release()
-    assert [*states, lock.locked()] == [False, True, False]
+    assert lock.locked() is False
 
 
 def _acquire(lock):
@@ -393,9 +609,16 @@ def test_rlock_is_an_instance_of_the_class_in_synchronize(mp):
 
 @requirement("synchronization.rlock.acquire.again-by-owner")
 def test_owner_acquires_again(mp):
-    """Each acquire() of the owner returns True."""
+    """Each acquire() of the owner returns True, with a timeout as well, and however many there are."""
     lock = mp.RLock()
-    assert [lock.acquire(), lock.acquire(), lock.acquire()] == [True, True, True]
+    assert [lock.acquire() for _ in range(20)] == [True] * 20
+    assert [lock.acquire(True, timeout) for timeout in (0, 1, _AGES)] == [True] * 3
+    assert [lock.acquire(False) for _ in range(3)] == [True] * 3
+    for _ in range(25):
+        lock.release()
+    assert not _free_for_others(mp, lock)
+    lock.release()
+    assert _free_for_others(mp, lock)
 
 
 @requirement("synchronization.rlock.acquire.nonblocking-by-owner")
@@ -479,7 +702,11 @@ def test_rlock_timeout_expires(mp):
     """acquire() returns False after the timeout."""
     lock = mp.RLock()
     lock.acquire()
+    began = time.monotonic()
     assert CallerThread(mp, lock, "acquire", True, _MOMENT).result() is False
+    assert time.monotonic() - began >= _NEARLY
+    late = functools.partial(CallerThread, mp, lock, "acquire", timeout=_MOMENT)
+    assert within(_ENOUGH, lambda: late().result()) is False
 
 
 @requirement("synchronization.rlock.acquire.timeout-in-time")
@@ -622,7 +849,8 @@ def test_rlock_locked(mp):
     states = [lock.locked()]
     with lock:
         states += [lock.locked(), CallerThread(mp, lock, "locked").result(), ask(mp, _locked, lock)]
-    assert [*states, lock.locked()] == [False, True, True, True, False]
+    assert states == [False, True, True, True]
+    assert lock.locked() is False
 
 
 def _locked(lock):
@@ -645,8 +873,9 @@ def test_semaphore_begins_at_one(mp):
 
 @requirement("synchronization.semaphore.value.initial")
 def test_semaphore_begins_at_its_value(mp):
-    """``Semaphore(3)`` can be acquired three times, ``Semaphore(value=0)`` not at all."""
+    """``Semaphore(3)`` can be acquired three times, ``Semaphore(value=0)`` not at all, 500 works as well."""
     assert _takes(mp.Semaphore(3), 4) == [True, True, True, False]
+    assert sum(_takes(mp.Semaphore(500), 501)) == 500
     assert _takes(mp.Semaphore(value=0), 1) == [False]
 
 
@@ -698,27 +927,56 @@ def test_semaphore_timeout_expires(mp):
 @requirement("synchronization.semaphore.acquire.timeout-in-time")
 def test_semaphore_released_within_the_timeout(mp):
     """acquire() with a timeout sleeps, and returns True after the release."""
-    semaphore = mp.Semaphore(0)
+    semaphore = mp.Semaphore(2)
+    assert semaphore.acquire(True, mp.timeout) is True
+    assert _takes(semaphore, 2) == [True, False]
     caller = CallerThread(mp, semaphore, "acquire", True, mp.timeout)
     caller.until_blocked()
     semaphore.release()
     assert caller.result() is True
 
 
+@requirement("synchronization.semaphore.acquire.timeout-negative")
+def test_semaphore_negative_timeout(mp):
+    """acquire() with a timeout below zero does not wait, but takes what there is."""
+    semaphore = mp.Semaphore(1)
+    assert semaphore.acquire(True, -1) is True
+    assert within(AT_ONCE, lambda: semaphore.acquire(True, -1)) is False
+    assert within(AT_ONCE, lambda: semaphore.acquire(timeout=-_AGES)) is False
+
+
+@requirement("synchronization.semaphore.acquire.timeout-none-waits-for-ever")
+def test_semaphore_timeout_none(mp):
+    """acquire(timeout=None) sleeps until the semaphore is released."""
+    semaphore = mp.Semaphore(0)
+    caller = CallerThread(mp, semaphore, "acquire", True, None)
+    caller.until_blocked()
+    semaphore.release()
+    assert caller.result() is True
+
+
+@requirement("synchronization.semaphore.acquire.timeout-ignored-without-block")
+def test_semaphore_timeout_without_block(mp):
+    """acquire(False, ...) of both kinds of semaphores returns at once, however long the timeout."""
+    for semaphore in (mp.Semaphore(), mp.BoundedSemaphore()):
+        assert semaphore.acquire(False, _AGES) is True
+        assert [semaphore.acquire(False, timeout) for timeout in (_AGES, -1, None)] == [False] * 3
+
+
 @requirement("synchronization.semaphore.release.beyond-initial-value")
 def test_semaphore_has_no_bound(mp):
-    """Two calls of release() make three of one."""
+    """A hundred calls of release() make 101 of one."""
     semaphore = mp.Semaphore(1)
-    semaphore.release()
-    semaphore.release()
-    assert _takes(semaphore, 4) == [True, True, True, False]
+    for _ in range(100):
+        semaphore.release()
+    assert _takes(semaphore, 102) == [True] * 101 + [False]
 
 
 @requirement("synchronization.semaphore.release.wakes-one")
 def test_semaphore_release_wakes_one(mp):
     """Of two that wait, one gets what was released, and the other goes on waiting."""
     semaphore = mp.Semaphore(0)
-    callers = [Caller(mp, semaphore, "acquire"), CallerThread(mp, semaphore, "acquire")]
+    callers = [CallerThread(mp, semaphore, "acquire") for _ in range(2)]
     for caller in callers:
         caller.until_blocked()
     semaphore.release()
@@ -765,8 +1023,9 @@ def test_semaphore_locked(mp):
     states = [semaphore.locked()]
     semaphore.acquire()
     states.append(semaphore.locked())
+    assert states == [False, False]
     semaphore.acquire()
-    assert [*states, semaphore.locked()] == [False, False, True]
+    assert semaphore.locked() is True
 
 
 # BoundedSemaphore
@@ -780,16 +1039,27 @@ def test_bounded_semaphore_begins_at_one(mp):
 
 @requirement("synchronization.bounded-semaphore.value.initial")
 def test_bounded_semaphore_begins_at_its_value(mp):
-    """``BoundedSemaphore(value=3)`` can be acquired three times."""
+    """``BoundedSemaphore(value=3)`` can be acquired three times, ``BoundedSemaphore(0)`` neither taken nor released."""
     assert _takes(mp.BoundedSemaphore(value=3), 4) == [True, True, True, False]
+    assert sum(_takes(mp.BoundedSemaphore(500), 501)) == 500
+    assert _takes(mp.BoundedSemaphore(0), 1) == [False]
+    with raises(ValueError):
+        mp.BoundedSemaphore(0).release()
+
+
+@requirement("synchronization.bounded-semaphore.value.negative-refused")
+def test_bounded_semaphore_below_zero(mp):
+    """``BoundedSemaphore(-1)`` raises ValueError (as documented) or OSError (as CPython does)."""
+    with raises(ValueError, OSError):
+        mp.BoundedSemaphore(-1)
 
 
 @requirement("synchronization.bounded-semaphore.acquire.blocks-at-zero")
 def test_bounded_semaphore_blocks_at_zero(mp):
-    """A child sleeps in acquire() until the parent releases."""
+    """A thread sleeps in acquire() until another releases."""
     semaphore = mp.BoundedSemaphore(1)
     semaphore.acquire()
-    caller = Caller(mp, semaphore, "acquire")
+    caller = CallerThread(mp, semaphore, "acquire")
     caller.until_blocked()
     semaphore.release()
     assert caller.result() is True
@@ -806,10 +1076,44 @@ def test_bounded_semaphore_acquire_parameters(mp):
 
 @requirement("synchronization.bounded-semaphore.acquire.timeout-expires")
 def test_bounded_semaphore_timeout_expires(mp):
-    """acquire() returns False after the timeout."""
+    """acquire() returns False after the timeout, and not before."""
     semaphore = mp.BoundedSemaphore(1)
     semaphore.acquire()
+    began = time.monotonic()
     assert semaphore.acquire(timeout=_MOMENT) is False
+    assert time.monotonic() - began >= _NEARLY
+    assert within(_ENOUGH, lambda: semaphore.acquire(True, _MOMENT)) is False
+
+
+@requirement("synchronization.bounded-semaphore.acquire.timeout-in-time")
+def test_bounded_semaphore_released_within_the_timeout(mp):
+    """acquire() with a timeout takes one of two, and at zero sleeps, and returns True after the release."""
+    semaphore = mp.BoundedSemaphore(2)
+    assert semaphore.acquire(True, mp.timeout) is True
+    assert _takes(semaphore, 2) == [True, False]
+    caller = CallerThread(mp, semaphore, "acquire", True, mp.timeout)
+    caller.until_blocked()
+    semaphore.release()
+    assert caller.result() is True
+
+
+@requirement("synchronization.bounded-semaphore.acquire.timeout-negative")
+def test_bounded_semaphore_negative_timeout(mp):
+    """acquire() with a timeout of zero or below does not wait, but takes what there is."""
+    semaphore = mp.BoundedSemaphore(1)
+    assert semaphore.acquire(True, -1) is True
+    assert within(AT_ONCE, lambda: semaphore.acquire(True, 0)) is False
+    assert within(AT_ONCE, lambda: semaphore.acquire(timeout=-_AGES)) is False
+
+
+@requirement("synchronization.bounded-semaphore.acquire.nonblocking-returns-false")
+def test_nonblocking_acquire_of_exhausted_bounded_semaphore(mp):
+    """acquire(False) returns False at zero, and does not wait; it returns True above."""
+    semaphore = mp.BoundedSemaphore(1)
+    assert semaphore.acquire(False) is True
+    assert within(AT_ONCE, lambda: semaphore.acquire(False)) is False
+    semaphore.release()
+    assert semaphore.acquire(False) is True
 
 
 @requirement("synchronization.bounded-semaphore.release.too-often-raises-value-error")
@@ -846,9 +1150,9 @@ def test_with_bounded_semaphore(mp):
 def test_bounded_semaphore_locked(mp):
     """``locked()`` is true at zero, and false above."""
     semaphore = mp.BoundedSemaphore(1)
-    states = [semaphore.locked()]
+    assert semaphore.locked() is False
     semaphore.acquire()
-    assert [*states, semaphore.locked()] == [False, True]
+    assert semaphore.locked() is True
 
 
 # Condition
@@ -856,18 +1160,19 @@ def test_bounded_semaphore_locked(mp):
 
 @requirement("synchronization.condition.lock.recursive-by-default")
 def test_condition_makes_a_recursive_lock(mp):
-    """The owner of a condition without a given lock may acquire it again."""
-    condition = mp.Condition()
-    assert [condition.acquire(), condition.acquire(False)] == [True, True]
-    condition.release()
-    assert not _free_for_others(mp, condition)
+    """The owner of a condition without a given lock, or with None, may acquire it again."""
+    for condition in (mp.Condition(), mp.Condition(None)):
+        assert [condition.acquire(), condition.acquire(False)] == [True, True]
+        condition.release()
+        assert not _free_for_others(mp, condition)
 
 
 @requirement("synchronization.condition.lock.given-is-used")
 def test_condition_uses_the_lock_given(mp):
     """What the condition acquires and releases is the lock, a Lock or an RLock."""
-    for lock in (mp.Lock(), mp.RLock()):
-        condition = mp.Condition(lock)
+    plain, recursive = mp.Lock(), mp.RLock()
+    conditions = {mp.Condition(plain): plain, mp.Condition(lock=recursive): recursive}
+    for condition, lock in conditions.items():
         condition.acquire()
         assert not _free_for_others(mp, lock)
         condition.release()
@@ -930,10 +1235,9 @@ def test_with_condition(mp):
 
 @requirement("synchronization.condition.wait.releases-lock")
 def test_waiting_releases_the_lock(mp):
-    """While a child waits, the parent can acquire the condition."""
+    """While a thread waits, another can acquire the condition."""
     condition = mp.Condition()
-    waiter = Caller(mp, _Holding(condition), "wait")
-    waiter.until_blocked()
+    (waiter,) = _waiting(mp, condition, 1)
     assert condition.acquire(False) is True
     condition.notify()
     condition.release()
@@ -976,6 +1280,8 @@ def test_wait_timeout(mp):
         assert condition.wait(timeout=_MOMENT) is False
         assert time.monotonic() - began >= _NEARLY
         assert within(_ENOUGH, lambda: condition.wait(_MOMENT)) is False
+        assert within(AT_ONCE, lambda: condition.wait(0)) is False
+        assert within(AT_ONCE, lambda: condition.wait(-1)) is False
 
 
 @requirement("synchronization.condition.wait.timeout-reacquires-lock")
@@ -1001,23 +1307,35 @@ def test_wait_notified_within_the_timeout(mp):
 @requirement("synchronization.condition.wait.unowned-raises")
 def test_wait_without_the_lock(mp):
     """wait() raises RuntimeError (as documented) or AssertionError (as CPython does)."""
-    with raises(RuntimeError, AssertionError):
-        mp.Condition().wait(_MOMENT)
+    for condition in _unowned(mp):
+        with raises(RuntimeError, AssertionError):
+            condition.wait(_MOMENT)
+
+
+def _unowned(mp):
+    """Conditions whose locks nobody holds, and then ones whose locks another thread does."""
+    yield mp.Condition()
+    yield mp.Condition(mp.Lock())
+    for lock in (mp.RLock(), mp.Lock()):
+        CallerThread(mp, lock, "acquire").result()
+        yield mp.Condition(lock)
 
 
 @requirement("synchronization.condition.wait.really-releases-recursive-lock")
 def test_wait_releases_all_levels(mp):
-    """Another thread notifies while the waiter has acquired twice; then the waiter owns two levels again."""
+    """Another thread notifies while the waiter has acquired three times; then the waiter owns three levels again."""
     condition = mp.Condition()
-    condition.acquire()
-    condition.acquire()
+    for _ in range(3):
+        condition.acquire()
     notifier = CallerThread(mp, _Holding(condition), "notify")
     assert condition.wait(mp.timeout) is True
     notifier.result()
-    condition.release()
-    assert not _free_for_others(mp, condition)
-    condition.release()
-    assert _free_for_others(mp, condition)
+    assert condition.wait(0) is False
+    free = []
+    for _ in range(3):
+        free.append(_free_for_others(mp, condition))
+        condition.release()
+    assert [*free, _free_for_others(mp, condition)] == [False, False, False, True]
 
 
 @requirement("synchronization.condition.wait-for.returns-last-value")
@@ -1026,16 +1344,18 @@ def test_wait_for_returns_what_the_predicate_gave(mp):
     condition, state = mp.Condition(), []
     with condition:
         changer = CallerThread(mp, _Holding(condition), "change", state)
-        assert condition.wait_for(lambda: state and state[0]) == "word"
+        assert condition.wait_for(predicate=lambda: state and state[0]) == "word"
     changer.result()
 
 
 @requirement("synchronization.condition.wait-for.true-at-first")
 def test_wait_for_what_is_true(mp):
     """wait_for() returns at once when the predicate is true."""
-    condition = mp.Condition()
+    condition, calls = mp.Condition(), []
     with condition:
-        assert condition.wait_for(lambda: "word", _AGES) == "word"
+        assert condition.wait_for(lambda: calls.append("call") or "word", _AGES) == "word"
+        assert condition.wait_for(lambda: "word", 0) == "word"
+    assert calls == ["call"]
 
 
 @requirement("synchronization.condition.wait-for.goes-on-while-false")
@@ -1060,6 +1380,17 @@ def test_wait_for_timeout(mp):
         assert condition.wait_for(lambda: "", timeout=_MOMENT) == ""
         assert time.monotonic() - began >= _NEARLY
         assert within(_ENOUGH, lambda: condition.wait_for(lambda: "", _MOMENT)) == ""
+        for timeout in (0, -1):
+            call = functools.partial(condition.wait_for, lambda: 0, timeout)
+            assert within(AT_ONCE, call) == 0
+
+
+@requirement("synchronization.condition.wait-for.looks-again-after-timeout")
+def test_wait_for_looks_again(mp):
+    """What became true without a notification is found when the timeout has passed."""
+    condition, values = mp.Condition(), ["word", ""]
+    with condition:
+        assert condition.wait_for(values.pop, _MOMENT) == "word"
 
 
 def _notify_until(condition, done):
@@ -1101,8 +1432,9 @@ def test_predicate_is_called_with_the_lock(mp):
 @requirement("synchronization.condition.wait-for.unowned-raises")
 def test_wait_for_without_the_lock(mp):
     """wait_for() raises RuntimeError (as documented) or AssertionError (as CPython does)."""
-    with raises(RuntimeError, AssertionError):
-        mp.Condition().wait_for(lambda: False, _MOMENT)
+    for condition in _unowned(mp):
+        with raises(RuntimeError, AssertionError):
+            condition.wait_for(lambda: False, _MOMENT)
 
 
 @requirement("synchronization.condition.notify.wakes-one-by-default")
@@ -1135,12 +1467,16 @@ def test_notify_wakes_only_one(mp):
 
 @requirement("synchronization.condition.notify.wakes-n")
 def test_notify_wakes_several(mp):
-    """notify(2) ends two of three calls of wait()."""
+    """notify(3) ends three of four calls of wait(), notify(0) none."""
     condition = mp.Condition()
-    waiters = _waiting(mp, condition, 3)
+    waiters = _waiting(mp, condition, 4)
     with condition:
-        condition.notify(2)
-    _until_returned(mp, waiters, 2)
+        condition.notify(0)
+    for waiter in waiters:
+        waiter.until_blocked()
+    with condition:
+        condition.notify(3)
+    _until_returned(mp, waiters, 3)
     with condition:
         condition.notify_all()
     for waiter in waiters:
@@ -1189,27 +1525,28 @@ def test_notify_after_timeouts(mp):
 @requirement("synchronization.condition.notify.unowned-raises")
 def test_notify_without_the_lock(mp):
     """notify() raises RuntimeError (as documented) or AssertionError (as CPython does)."""
-    with raises(RuntimeError, AssertionError):
-        mp.Condition().notify()
+    for condition in _unowned(mp):
+        with raises(RuntimeError, AssertionError):
+            condition.notify()
 
 
 @requirement("synchronization.condition.notify-all.wakes-all")
 def test_notify_all_wakes_processes_and_threads(mp):
-    """notify_all() ends wait() in another process, and in two threads."""
+    """notify_all() ends wait() in another process, and in four threads."""
     condition = mp.Condition()
-    waiters = [Caller(mp, _Holding(condition), "wait")]
+    waiters = [Caller(mp, _Holding(condition), "wait"), *_waiting(mp, condition, 4)]
     waiters[0].until_blocked()
-    waiters += _waiting(mp, condition, 2)
     with condition:
         condition.notify_all()
-    assert [waiter.result() for waiter in waiters] == [True, True, True]
+    assert [waiter.result() for waiter in waiters] == [True] * 5
 
 
 @requirement("synchronization.condition.notify-all.unowned-raises")
 def test_notify_all_without_the_lock(mp):
     """notify_all() raises RuntimeError (as documented) or AssertionError (as CPython does)."""
-    with raises(RuntimeError, AssertionError):
-        mp.Condition().notify_all()
+    for condition in _unowned(mp):
+        with raises(RuntimeError, AssertionError):
+            condition.notify_all()
 
 
 @requirement("synchronization.condition.locked")
@@ -1265,6 +1602,7 @@ def test_set_wakes_processes_and_threads(mp):
         waiter.until_blocked()
     event.set()
     assert [waiter.result() for waiter in waiters] == [True, True, True]
+    assert event.is_set() is True
 
 
 @requirement("synchronization.event.clear.makes-false")
@@ -1281,11 +1619,13 @@ def test_cleared_event_is_not_set(mp):
 
 @requirement("synchronization.event.clear.wait-blocks-again")
 def test_wait_after_clear(mp):
-    """wait() sleeps after clear() until the next set()."""
+    """wait() sleeps after clear() until the next set(), though clear() is called again."""
     event = mp.Event()
     event.set()
     event.clear()
     waiter = CallerThread(mp, event, "wait")
+    waiter.until_blocked()
+    event.clear()
     waiter.until_blocked()
     event.set()
     assert waiter.result() is True
@@ -1308,24 +1648,26 @@ def test_event_timeout(mp):
     assert time.monotonic() - began >= _NEARLY
     assert within(_ENOUGH, lambda: event.wait(_MOMENT)) is False
     assert within(AT_ONCE, lambda: event.wait(0)) is False
+    assert within(AT_ONCE, lambda: event.wait(-1)) is False
 
 
 @requirement("synchronization.event.wait.timeout-in-time")
 def test_event_set_within_the_timeout(mp):
-    """wait() with a timeout sleeps, and returns True after set()."""
+    """wait() with a timeout sleeps, and returns True after set(); the event stays set."""
     event = mp.Event()
     waiter = CallerThread(mp, event, "wait", mp.timeout)
     waiter.until_blocked()
     event.set()
     assert waiter.result() is True
+    assert event.is_set() is True
 
 
 @requirement("synchronization.event.wait.true-though-cleared-at-once")
 def test_wait_for_an_event_that_is_cleared_at_once(mp):
-    """Two that wait get True from set(), though clear() follows immediately, each of ten times."""
+    """Two that wait, one with a timeout, get True from set(), though clear() follows immediately, each of ten times."""
     event = mp.Event()
     for _ in range(10):
-        waiters = [CallerThread(mp, event, "wait") for _ in range(2)]
+        waiters = [CallerThread(mp, event, "wait", timeout) for timeout in (None, mp.timeout)]
         for waiter in waiters:
             waiter.until_blocked()
         event.set()
@@ -1343,7 +1685,7 @@ def test_barrier_blocks_until_all_have_arrived(mp):
     waiters = [Caller(mp, barrier, "wait"), CallerThread(mp, barrier, "wait")]
     for waiter in waiters:
         waiter.until_blocked()
-    indexes = [barrier.wait(), *(waiter.result() for waiter in waiters)]
+    indexes = {barrier.wait(), *(waiter.result() for waiter in waiters)}
     assert len(indexes) == 3
 
 
@@ -1372,6 +1714,26 @@ def test_barrier_is_used_again(mp):
         assert {barrier.wait(), waiter.result()} == {0, 1}
 
 
+class _Rounds:
+    """A party that passes a barrier again and again."""
+
+    def __init__(self, barrier, timeout):
+        self.barrier = barrier
+        self.timeout = timeout
+
+    def run(self):
+        return [self.barrier.wait(self.timeout) for _ in range(10)]
+
+
+@requirement("synchronization.barrier.reusable-at-once")
+def test_barrier_is_used_again_at_once(mp):
+    """Three parties pass the barrier ten times without a pause, and each time they get 0, 1 and 2."""
+    rounds = _Rounds(mp.Barrier(3), mp.timeout)
+    callers = [CallerThread(mp, rounds, "run") for _ in range(2)]
+    indexes = [rounds.run(), *(caller.result() for caller in callers)]
+    assert [sorted(those) for those in zip(*indexes, strict=True)] == [[0, 1, 2]] * 10
+
+
 @requirement("synchronization.barrier.action.called-once-before-release")
 def test_barrier_action(mp):
     """The action is called once a round, while those who arrived first still wait."""
@@ -1392,15 +1754,34 @@ def _fail():
 
 @requirement("synchronization.barrier.action.error-breaks")
 def test_failing_action_breaks_the_barrier(mp):
-    """After an error of the action the barrier is broken, and who waits gets BrokenBarrierError."""
-    barrier = mp.Barrier(2, _fail)
-    waiter = CallerThread(mp, barrier, "wait")
-    waiter.until_blocked()
+    """After an error of the action the barrier is broken, and all who wait get BrokenBarrierError."""
+    barrier = mp.Barrier(3, _fail)
+    waiters = _barred(mp, barrier, 2)
     with raises(KeyError, mp.BrokenBarrierError):
         barrier.wait()
-    with raises(mp.BrokenBarrierError):
-        waiter.result()
+    assert [waiter.result() for waiter in waiters] == ["BrokenBarrierError"] * 2
     assert barrier.broken is True
+
+
+def _barred(mp, barrier, count):
+    """So many threads, each asleep in the wait() of a barrier."""
+    waiters = [CallerThread(mp, _Barred(barrier), "wait") for _ in range(count)]
+    for waiter in waiters:
+        waiter.until_blocked()
+    return waiters
+
+
+@requirement("synchronization.barrier.action.interrupt-breaks")
+def test_interrupted_action_breaks_the_barrier(mp):
+    """After KeyboardInterrupt out of the action the barrier is broken."""
+    barrier = mp.Barrier(1, _be_interrupted)
+    with raises(KeyboardInterrupt):
+        barrier.wait()
+    assert barrier.broken is True
+
+
+def _be_interrupted():
+    raise KeyboardInterrupt
 
 
 @requirement("synchronization.barrier.action.error-reaches-caller")
@@ -1432,13 +1813,12 @@ def test_barrier_timeout_raises(mp):
 
 @requirement("synchronization.barrier.timeout.breaks-for-others")
 def test_timeout_of_one_party_ends_the_others(mp):
-    """A child that waits without limit gets BrokenBarrierError when the parent's wait() times out."""
-    barrier = mp.Barrier(3)
-    waiter = Caller(mp, _Barred(barrier), "wait")
-    waiter.until_blocked()
+    """Two threads that wait without limit get BrokenBarrierError when another's wait() times out."""
+    barrier = mp.Barrier(4)
+    waiters = _barred(mp, barrier, 2)
     with raises(mp.BrokenBarrierError):
         barrier.wait(_MOMENT)
-    assert waiter.result() == "BrokenBarrierError"
+    assert [waiter.result() for waiter in waiters] == ["BrokenBarrierError"] * 2
 
 
 class _Barred:
@@ -1463,24 +1843,30 @@ def test_default_timeout_of_a_barrier(mp):
     assert time.monotonic() - began >= _NEARLY
     broken = within(_ENOUGH, lambda: _Barred(mp.Barrier(2, None, _MOMENT)).wait())
     assert broken == "BrokenBarrierError"
+    broken = within(_ENOUGH, lambda: _Barred(mp.Barrier(2, timeout=0)).wait(None))
+    assert broken == "BrokenBarrierError"
 
 
 @requirement("synchronization.barrier.timeout.own-before-default")
 def test_own_timeout_before_the_default(mp):
-    """wait() with a short timeout does not wait for the constructor's long one."""
-    barrier = mp.Barrier(2, None, _AGES)
-    with raises(mp.BrokenBarrierError):
-        barrier.wait(_MOMENT)
+    """wait() with a short timeout, or none at all, does not wait for the constructor's long one, nor the reverse."""
+    for timeout in (_MOMENT, 0, -1):
+        with raises(mp.BrokenBarrierError):
+            mp.Barrier(2, None, _AGES).wait(timeout)
+    barrier = mp.Barrier(2, None, 0)
+    waiter = CallerThread(mp, barrier, "wait", mp.timeout)
+    waiter.until_blocked()
+    assert {barrier.wait(0), waiter.result()} == {0, 1}
 
 
 @requirement("synchronization.barrier.abort.waiters-get-error")
 def test_abort_ends_those_that_wait(mp):
-    """A child in wait() gets BrokenBarrierError when the parent aborts."""
-    barrier = mp.Barrier(2)
-    waiter = Caller(mp, _Barred(barrier), "wait")
-    waiter.until_blocked()
+    """A child and a thread in wait() get BrokenBarrierError when the parent aborts."""
+    barrier = mp.Barrier(3)
+    waiters = [Caller(mp, _Barred(barrier), "wait"), *_barred(mp, barrier, 1)]
+    waiters[0].until_blocked()
     barrier.abort()
-    assert waiter.result() == "BrokenBarrierError"
+    assert [waiter.result() for waiter in waiters] == ["BrokenBarrierError"] * 2
 
 
 @requirement("synchronization.barrier.abort.later-calls-get-error")
@@ -1495,13 +1881,12 @@ def test_wait_after_abort(mp):
 
 @requirement("synchronization.barrier.reset.waiters-get-error")
 def test_reset_ends_those_that_wait(mp):
-    """A thread in wait() gets BrokenBarrierError when another resets the barrier."""
-    barrier = mp.Barrier(2)
-    waiter = CallerThread(mp, barrier, "wait")
-    waiter.until_blocked()
+    """Two threads in wait() get BrokenBarrierError when another resets the barrier, which is whole."""
+    barrier = mp.Barrier(3)
+    waiters = _barred(mp, barrier, 2)
     barrier.reset()
-    with raises(mp.BrokenBarrierError):
-        waiter.result()
+    assert barrier.broken is False
+    assert [waiter.result() for waiter in waiters] == ["BrokenBarrierError"] * 2
 
 
 @requirement("synchronization.barrier.reset.empties")
@@ -1520,19 +1905,27 @@ def test_barrier_after_reset(mp):
 
 @requirement("synchronization.barrier.reset.mends")
 def test_reset_mends_a_broken_barrier(mp):
-    """A barrier that was aborted can be passed after reset()."""
-    barrier = mp.Barrier(1)
-    barrier.abort()
-    barrier.reset()
-    assert barrier.broken is False
-    assert barrier.wait() == 0
+    """A barrier that was aborted, or ran out of time, can be passed by all its parties after reset()."""
+    barrier = mp.Barrier(2)
+    for use in (barrier.abort, lambda: _Barred(barrier).wait(0), lambda: None):
+        use()
+        barrier.reset()
+        assert (barrier.n_waiting, barrier.broken) == (0, False)
+        waiter = CallerThread(mp, barrier, "wait")
+        waiter.until_blocked()
+        assert {barrier.wait(), waiter.result()} == {0, 1}
 
 
 @requirement("synchronization.barrier.parties")
 def test_parties_of_a_barrier(mp):
-    """``Barrier(3).parties`` is 3, so that of ``Barrier(parties=3)``."""
+    """``Barrier(3).parties`` is 3, so that of ``Barrier(parties=3)``, and it does not change while some wait."""
     barriers = (mp.Barrier(3), mp.Barrier(parties=3, action=None, timeout=None))
     assert [barrier.parties for barrier in barriers] == [3, 3]
+    waiter = CallerThread(mp, _Barred(barriers[0]), "wait")
+    waiter.until_blocked()
+    assert barriers[0].parties == 3
+    barriers[0].abort()
+    waiter.result()
 
 
 def _pass_and_break(calling, breaking):
@@ -1566,7 +1959,7 @@ def test_new_barrier_is_empty_and_whole(mp):
 
 @requirement("synchronization.barrier.n-waiting")
 def test_n_waiting_of_a_barrier(mp):
-    """n_waiting counts the children that wait, and is 0 before and after."""
+    """n_waiting counts the children that wait, and is 0 before and after, and when the barrier was broken."""
     barrier = mp.Barrier(2)
     counts = [barrier.n_waiting]
     waiter = Caller(mp, barrier, "wait")
@@ -1574,20 +1967,27 @@ def test_n_waiting_of_a_barrier(mp):
     counts.append(barrier.n_waiting)
     barrier.wait()
     waiter.result()
-    assert [*counts, barrier.n_waiting] == [0, 1, 0]
+    counts.append(barrier.n_waiting)
+    barrier.abort()
+    assert [*counts, barrier.n_waiting] == [0, 1, 0, 0]
 
 
 @requirement("synchronization.barrier.broken")
 def test_broken_barrier_is_broken_for_all(mp):
-    """``broken`` is False at first, and True for the parent after a child has aborted."""
+    """``broken`` is False at first and while some wait, and True after abort(), in a child as well."""
     barrier = mp.Barrier(2)
-    states = [barrier.broken]
-    run(mp, _abort, barrier)
-    assert [*states, barrier.broken] == [False, True]
-
-
-def _abort(barrier):
+    found = [barrier.broken]
+    (waiter,) = _barred(mp, barrier, 1)
+    found.append(barrier.broken)
     barrier.abort()
+    waiter.result()
+    assert found == [False, False]
+    assert barrier.broken is True
+    assert ask(mp, _broken, barrier) is True
+
+
+def _broken(barrier):
+    return barrier.broken
 
 
 @requirement("synchronization.barrier.error-is-runtime-error")
@@ -1602,23 +2002,24 @@ def test_broken_barrier_error_is_a_runtime_error(mp):
 # SIGINT
 
 
-def _call_and_tell(sender, subject, method):
+def _call_and_tell(sender, subject, method, args):
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         sender.send((os.getpid(), threading.get_native_id()))
-        getattr(subject, method)()
+        getattr(subject, method)(*args)
         sender.send("returned")
     except KeyboardInterrupt:
         sender.send("KeyboardInterrupt")
 
 
-def _interrupt(mp, subject, method="acquire"):
+def _interrupt(mp, subject, method="acquire", *args):
     """What a blocked call in the main thread of a child comes to when the child gets SIGINT."""
     from mpspec.observing import wait_until_asleep
 
     receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_call_and_tell, args=(sender, subject, method))
+    process = mp.Process(target=_call_and_tell, args=(sender, subject, method, args))
     process.start()
+    sender.close()
     pid, thread = receiver.recv()
     wait_until_asleep(pid, thread, mp.timeout)
     os.kill(pid, signal.SIGINT)
@@ -1637,16 +2038,16 @@ def test_sigint_interrupts_lock_acquire(mp):
 
 @requirement("synchronization.interrupt.rlock-acquire")
 def test_sigint_interrupts_rlock_acquire(mp):
-    """KeyboardInterrupt comes out of a blocked RLock.acquire()."""
+    """KeyboardInterrupt comes out of a blocked RLock.acquire() with a timeout."""
     lock = mp.RLock()
     lock.acquire()
-    assert _interrupt(mp, lock) == "KeyboardInterrupt"
+    assert _interrupt(mp, lock, "acquire", True, _AGES) == "KeyboardInterrupt"
 
 
 @requirement("synchronization.interrupt.semaphore-acquire")
 def test_sigint_interrupts_semaphore_acquire(mp):
-    """KeyboardInterrupt comes out of a blocked Semaphore.acquire()."""
-    assert _interrupt(mp, mp.Semaphore(0)) == "KeyboardInterrupt"
+    """KeyboardInterrupt comes out of a blocked Semaphore.acquire() with a timeout."""
+    assert _interrupt(mp, mp.Semaphore(0), "acquire", True, _AGES) == "KeyboardInterrupt"
 
 
 @requirement("synchronization.interrupt.bounded-semaphore-acquire")
@@ -1671,23 +2072,84 @@ def test_sigint_interrupts_condition_wait(mp):
     assert _interrupt(mp, _Holding(mp.Condition()), "wait") == "KeyboardInterrupt"
 
 
+@requirement("synchronization.interrupt.leaves-condition-whole")
+def test_condition_after_an_interrupted_wait(mp):
+    """After KeyboardInterrupt out of wait() the lock is held as often as before; then others wait, and are notified."""
+    condition = mp.Condition()
+    assert _interrupt(mp, _Interrupted(mp, condition), "wait") == "KeyboardInterrupt"
+    waiters = _waiting(mp, condition, 2)
+    with condition:
+        assert condition.wait(0) is False
+        condition.notify_all()
+    assert [waiter.result() for waiter in waiters] == [True, True]
+
+
+class _Interrupted:
+    """Waits for a condition whose lock it holds twice; the interrupt goes on when all is as it should be."""
+
+    def __init__(self, mp, condition):
+        self.mp = mp
+        self.condition = condition
+
+    def wait(self):
+        with self.condition:
+            self.condition.acquire()
+            try:
+                self.condition.wait()
+            finally:
+                self.condition.release()
+                held = not _free_for_others(self.mp, self.condition)
+                if not held:
+                    raise AssertionError
+
+
+def _acquire_among_signals(connection, lock, timeout):
+    signal.signal(signal.SIGUSR1, lambda *_: connection.send("handled"))
+    connection.send((os.getpid(), threading.get_native_id()))
+    connection.send([lock.acquire(), lock.acquire(True, timeout)])
+
+
+@requirement("synchronization.interrupt.acquire-goes-on-after-handler")
+def test_acquire_goes_on_after_a_signal_handler(mp):
+    """acquire() is asleep again after a handler has returned, with a timeout and without, and then gets the lock."""
+    from mpspec.observing import wait_until_asleep
+
+    lock = mp.Lock()
+    lock.acquire()
+    ours, theirs = mp.Pipe()
+    process = mp.Process(target=_acquire_among_signals, args=(theirs, lock, mp.timeout))
+    process.start()
+    pid, thread = ours.recv()
+    for _ in range(2):
+        wait_until_asleep(pid, thread, mp.timeout)
+        os.kill(pid, signal.SIGUSR1)
+        assert ours.recv() == "handled"
+        wait_until_asleep(pid, thread, mp.timeout)
+        assert not ours.poll()
+        lock.release()
+    assert ours.recv() == [True, True]
+    process.join()
+
+
 @requirement("synchronization.rlock.acquire.free-without-block")
 def test_rlock_taken_without_blocking(mp):
-    """A free RLock is taken by ``acquire(False)``: another process does not get it."""
+    """A free RLock is taken by ``acquire(False)``: another thread does not get it."""
     lock = mp.RLock()
     assert lock.acquire(False) is True
-    assert ask(mp, _try_rlock, lock) is False
+    assert not _free_for_others(mp, lock)
     lock.release()
+    assert _free_for_others(mp, lock)
 
 
-def _try_rlock(lock):
-    return lock.acquire(False)
+def _set_on_signal(event, connection):
+    def handle(*_):
+        connection.send("handling")
+        event.set()
 
-
-def _set_on_signal(event, sender):
-    signal.signal(signal.SIGUSR1, lambda *_: event.set())
-    sender.send("ready")
-    sender.send(event.wait())
+    signal.signal(signal.SIGUSR1, handle)
+    connection.send("ready")
+    connection.send(event.wait())
+    connection.recv()
 
 
 @requirement("synchronization.event.set.in-signal-handler")
@@ -1696,15 +2158,16 @@ def test_event_is_set_in_a_signal_handler(mp):
     from mpspec.observing import wait_until_asleep
 
     event = mp.Event()
-    receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_set_on_signal, args=(event, sender))
+    ours, theirs = mp.Pipe()
+    process = mp.Process(target=_set_on_signal, args=(event, theirs))
     process.start()
-    assert receiver.recv() == "ready"
+    assert ours.recv() == "ready"
     wait_until_asleep(process.pid, process.pid, mp.timeout)
     os.kill(process.pid, signal.SIGUSR1)
-    answered = receiver.poll(mp.timeout / 10)
-    if not answered:
-        os.kill(process.pid, signal.SIGKILL)
+    assert ours.recv() == "handling"
+    # In the end it sleeps: in recv(), or for ever in set().
+    wait_until_asleep(process.pid, process.pid, mp.timeout)
+    found = ours.recv() if ours.poll() else "nothing"
+    os.kill(process.pid, signal.SIGKILL)
     process.join()
-    assert answered
-    assert receiver.recv() is True
+    assert found is True
