@@ -1,6 +1,7 @@
 """Tests of the chapter managers."""
 
 import array
+import functools
 import gc
 import operator
 import os
@@ -9,7 +10,7 @@ import queue
 import signal
 import threading
 
-from mpspec.children import Caller, CallerThread, ChildError, ask, raises, remade, run
+from mpspec.children import CallerThread, ChildError, ask, raises, remade, run
 from mpspec.marks import requirement
 
 KEY = b"abracadabra"
@@ -198,6 +199,7 @@ def workshop_manager(mp):
     Workshop.register("TrackedItem", create_method=False)
     Workshop.register("TrackedMaker", _TrackedMaker, method_to_typeid={"make": "TrackedItem"})
     Workshop.register("Census", _Census)
+    Workshop.register("get_pid", _Server)
     return Workshop
 
 
@@ -247,6 +249,13 @@ def _started_by(mp, call):
     return result, process
 
 
+def _process_of(mp, workshop):
+    """The child that runs a manager's server."""
+    pid = workshop.get_pid().pid()
+    [process] = [child for child in mp.active_children() if child.pid == pid]
+    return process
+
+
 def _started_manager(mp, **kwargs):
     manager = _bare_manager(mp)(ctx=mp.context, **kwargs)
     manager.start()
@@ -256,14 +265,35 @@ def _started_manager(mp, **kwargs):
 # Manager()
 
 
+def _append_many_locked(shared, lock):
+    for number in range(20):
+        with lock:
+            shared.append(number)
+
+
+@functools.cache
+def _life_of_a_manager(mp):
+    """What comes of a manager that ``Manager()`` gives, and of three threads that use its list."""
+    # Not the one that the tests share, which may keep the threads' connections.
+    manager = mp.Manager()
+    shared, lock = manager.list([1, 2]), threading.Lock()
+    facts = {"length": len(shared)}
+    del shared[:]
+    threads = [threading.Thread(target=_append_many_locked, args=(shared, lock)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    facts["appended"] = shared[:]
+    del shared, threads, thread
+    manager.shutdown()
+    return facts
+
+
 @requirement("managers.manager.started")
 def test_manager_is_ready_for_use(mp):
     """``Manager()`` gives a manager that has been started."""
-    manager = mp.Manager()
-    shared = manager.list([1, 2])
-    assert len(shared) == 2
-    del shared
-    manager.shutdown()
+    assert _life_of_a_manager(mp)["length"] == 2
 
 
 @requirement("managers.manager.type")
@@ -276,10 +306,9 @@ def test_manager_is_a_sync_manager(mp, manager):
 @requirement("managers.manager.own-process")
 def test_manager_has_a_process_of_its_own(mp):
     """``Manager()`` starts one child process."""
-    manager, process = _started_by(mp, mp.Manager)
-    assert process.is_alive()
-    assert process.pid != os.getpid()
-    manager.shutdown()
+    facts = _life_of_a_started_one(mp)
+    assert facts["alive"] is True
+    assert facts["pid"] != os.getpid()
 
 
 def _edit(shared_dict, shared_list):
@@ -346,18 +375,15 @@ def test_a_manager_ends_with_its_parent(mp):
 
 
 @requirement("managers.constructor.positional-order")
-def test_arguments_by_position(mp, tmp_path):
+def test_arguments_by_position(mp, socket_path):
     """By position the arguments are address, authkey, serializer and ctx."""
-    address = str(tmp_path / "socket")
     with raises(KeyError, ValueError):
-        mp.managers.BaseManager(address, KEY, "json", mp.context)
-    manager = _bare_manager(mp)(address, KEY, "pickle", mp.context)
-    _, process = _started_by(mp, manager.start)
-    assert manager.address == address
-    assert isinstance(process, mp.Process)
-    other = mp.managers.BaseManager(address, KEY)
-    other.connect()
-    manager.shutdown()
+        mp.managers.BaseManager(socket_path, KEY, "json", mp.context)
+    facts = _life_at(mp, socket_path)
+    assert facts["address"] == socket_path
+    assert facts["of context"] is True
+    assert facts["item"] == (1, 2)
+    assert facts["sum"] == 7
 
 
 @requirement("managers.constructor.shutdown-timeout-default")
@@ -370,31 +396,63 @@ def test_shutdown_timeout_default(mp):
 
 
 @requirement("managers.start.starts-a-process")
-def test_start_starts_the_server(mp):
+def test_start_starts_the_server(mp, workshop):
     """``start()`` starts a process, which holds the objects that are created from then on."""
-    manager = _bare_manager(mp)(ctx=mp.context)
-    _, process = _started_by(mp, manager.start)
-    server = manager.get_pid()
-    assert server.pid() == process.pid
-    del server
-    manager.shutdown()
+    process = _process_of(mp, workshop)
+    assert process.is_alive()
+    assert process.pid != os.getpid()
 
 
 def _tell(sender, *args):
     sender.send((os.getpid(), args))
 
 
+@functools.cache
+def _life(mp):
+    """What comes of a manager that is started, started again, shut down, shut down again, and used even then."""
+    facts = {}
+    receiver, sender = mp.Pipe(duplex=False)
+    base = _bare_manager(mp)
+
+    class Derived(base):
+        pass
+
+    Derived.register("Maths", _Part)
+    manager = base(ctx=mp.context)
+    start = functools.partial(manager.start, initializer=_tell, initargs=(sender, "one", 2))
+    _, process = _started_by(mp, start)
+    # It was called before start() returned, or at least comes soon.
+    facts["told"] = receiver.recv() if receiver.poll(mp.timeout) else None
+    facts["pid"] = process.pid
+    count = len(mp.active_children())
+    facts["started again"] = _error_of(manager.start)
+    facts["server of a started one"] = _error_of(manager.get_server)
+    facts["children more"] = len(mp.active_children()) - count
+    maths = manager.Maths()
+    facts["sum"] = maths.add(4, 3)
+    del maths
+    manager.shutdown()
+    facts["alive"], facts["exitcode"] = process.is_alive(), process.exitcode
+    facts["shut down again"] = _error_of(manager.shutdown)
+    facts["started after shutdown"] = _error_of(manager.start)
+    facts["entered after shutdown"] = _error_of(manager.__enter__)
+    facts["alive at last"] = process.is_alive()
+    return facts
+
+
+def _error_of(call):
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the test looks at it
+        return type(error)
+    return type(None)
+
+
 @requirement("managers.start.initializer")
 def test_start_calls_the_initializer_in_the_server(mp):
     """The server's process calls ``initializer(*initargs)`` when it starts."""
-    receiver, sender = mp.Pipe(duplex=False)
-    manager = _bare_manager(mp)(ctx=mp.context)
-    _, process = _started_by(
-        mp, lambda: manager.start(initializer=_tell, initargs=(sender, "one", 2))
-    )
-    assert receiver.poll(mp.timeout)
-    assert receiver.recv() == (process.pid, ("one", 2))
-    manager.shutdown()
+    facts = _life(mp)
+    assert facts["told"] == (facts["pid"], ("one", 2))
 
 
 @requirement("managers.start.initializer-callable")
@@ -409,16 +467,12 @@ def test_start_needs_an_initializer_that_can_be_called(mp):
 
 @requirement("managers.start.only-once")
 def test_start_twice(mp):
-    """A manager that has been started is not started again."""
-    manager = _started_manager(mp)
-    before = len(mp.active_children())
-    with raises(mp.ProcessError):
-        manager.start()
-    assert len(mp.active_children()) == before
-    maths = manager.Maths()
-    assert maths.add(4, 3) == 7
-    del maths
-    manager.shutdown()
+    """A manager that has been started is not started again, nor after it was shut down."""
+    facts = _life(mp)
+    assert issubclass(facts["started again"], mp.ProcessError)
+    assert facts["children more"] == 0
+    assert facts["sum"] == 7
+    assert issubclass(facts["started after shutdown"], mp.ProcessError)
 
 
 @requirement("managers.start.survives-interrupt")
@@ -436,22 +490,36 @@ def test_server_survives_an_interrupt(mp):
 
 
 @requirement("managers.constructor.address-arbitrary")
-def test_address_is_chosen(mp, manager):
+def test_address_is_chosen(manager, workshop):
     """Without an address the manager chooses one, and no other manager has it."""
-    other = _started_manager(mp)
-    assert other.address is not None
-    assert other.address != manager.address
-    other.shutdown()
+    assert manager.address is not None
+    assert workshop.address is not None
+    assert workshop.address != manager.address
+
+
+@functools.cache
+def _life_at(mp, address):
+    """What comes of a manager that is given all its arguments by position."""
+    manager = _bare_manager(mp)(address, KEY, "pickle", mp.context)
+    _, process = _started_by(mp, manager.start)
+    facts = {"address": manager.address, "of context": isinstance(process, mp.Process)}
+    shared = manager.Queue()
+    shared.put((1, 2))
+    facts["item"] = shared.get()
+    other = _bare_manager(mp)(address, KEY)
+    other.connect()
+    facts["sum"] = other.Maths().add(4, 3)
+    del shared
+    manager.shutdown()
+    return facts
 
 
 @requirement("managers.constructor.address-given")
-def test_address_is_as_given(mp, tmp_path):
+def test_address_is_as_given(mp, socket_path):
     """The server listens at the address that was given."""
-    address = str(tmp_path / "socket")
-    manager = _started_manager(mp, address=address)
-    assert manager.address == address
-    _connect(mp, address)
-    manager.shutdown()
+    facts = _life_at(mp, socket_path)
+    assert facts["address"] == socket_path
+    assert facts["sum"] == 7
 
 
 @requirement("managers.address.actual-port")
@@ -511,33 +579,35 @@ def test_authkey_must_be_bytes(mp):
         mp.managers.BaseManager(authkey="abracadabra", ctx=mp.context)
 
 
-@requirement("managers.constructor.serializer-xmlrpclib")
-def test_serializer_xmlrpclib(mp):
-    """With the serializer 'xmlrpclib' shared objects are used in the same way."""
+@functools.cache
+def _life_with_xmlrpclib(mp):
+    """What comes of a manager with the serializer 'xmlrpclib'."""
     manager = _started_manager(mp, serializer="xmlrpclib")
     shared = manager.Queue()
     shared.put("hello")
-    assert shared.get() == "hello"
-    assert shared.empty() is True
+    facts = {"item": shared.get(), "empty": shared.empty()}
+    shared.put((1, 2))
+    facts["tuple"] = shared.get()
     del shared
     manager.shutdown()
+    return facts
+
+
+@requirement("managers.constructor.serializer-xmlrpclib")
+def test_serializer_xmlrpclib(mp):
+    """With the serializer 'xmlrpclib' shared objects are used in the same way."""
+    facts = _life_with_xmlrpclib(mp)
+    assert facts["item"] == "hello"
+    assert facts["empty"] is True
 
 
 @requirement("managers.constructor.serializer-is-used")
-def test_serializer_limits_what_travels(mp):
-    """With 'pickle' any picklable object travels as it is, with 'xmlrpclib' a tuple becomes a list."""
-    manager = _started_manager(mp, serializer="xmlrpclib")
-    shared = manager.Queue()
-    shared.put((1, 2))
-    assert shared.get() == [1, 2]
-    del shared
-    manager.shutdown()
-    manager = _started_manager(mp, serializer="pickle")
+def test_serializer_limits_what_travels(mp, manager):
+    """With 'pickle', the default, any picklable object travels as it is, with 'xmlrpclib' a tuple becomes a list."""
+    assert _life_with_xmlrpclib(mp)["tuple"] == [1, 2]
     shared = manager.Queue()
     shared.put((1, 2))
     assert shared.get() == (1, 2)
-    del shared
-    manager.shutdown()
 
 
 @requirement("managers.constructor.serializer-unknown")
@@ -548,12 +618,9 @@ def test_serializer_unknown(mp):
 
 
 @requirement("managers.constructor.ctx")
-def test_ctx_starts_the_process(mp):
+def test_ctx_starts_the_process(mp, workshop):
     """The server's process is started by the context that was given."""
-    manager = mp.managers.BaseManager(ctx=mp.context)
-    _, process = _started_by(mp, manager.start)
-    assert isinstance(process, mp.Process)
-    manager.shutdown()
+    assert isinstance(_process_of(mp, workshop), mp.Process)
 
 
 def _start_with_default_context(mp):
@@ -574,19 +641,17 @@ def test_ctx_default(mp):
 @requirement("managers.shutdown.stops-the-process")
 def test_shutdown_stops_the_server(mp):
     """``shutdown()`` stops the server's process."""
-    manager = _bare_manager(mp)(ctx=mp.context)
-    _, process = _started_by(mp, manager.start)
-    manager.shutdown()
-    assert process.exitcode is not None
+    facts = _life(mp)
+    assert facts["alive"] is False
+    assert facts["exitcode"] is not None
 
 
 @requirement("managers.shutdown.repeated")
 def test_shutdown_twice(mp):
     """``shutdown()`` can be called again."""
-    manager, process = _started_by(mp, lambda: _started_manager(mp))
-    manager.shutdown()
-    manager.shutdown()
-    assert not process.is_alive()
+    facts = _life(mp)
+    assert facts["shut down again"] is type(None)
+    assert facts["alive at last"] is False
 
 
 @requirement("managers.shutdown.only-after-start")
@@ -670,48 +735,73 @@ def test_join_waits_for_the_server(mp):
     manager.shutdown()
 
 
+@functools.cache
+def _life_in_with(mp):
+    """What comes of a manager whose with block is entered and left."""
+    manager = _bare_manager(mp)(ctx=mp.context)
+    before = {child.pid for child in mp.active_children()}
+    with manager as entered:
+        [process] = [child for child in mp.active_children() if child.pid not in before]
+        facts = {"manager entered": entered is manager, "alive": process.is_alive()}
+        facts["sum"] = manager.Maths().add(4, 3)
+    facts["alive after"] = process.is_alive()
+    return facts
+
+
 @requirement("managers.context.enter-starts")
 def test_with_starts_the_server(mp):
     """Entering a manager starts its server."""
-    manager = _bare_manager(mp)(ctx=mp.context)
-    with manager:
-        assert manager.Maths().add(4, 3) == 7
+    facts = _life_in_with(mp)
+    assert facts["alive"] is True
+    assert facts["sum"] == 7
 
 
 @requirement("managers.context.enter-returns-manager")
 def test_with_gives_the_manager(mp):
     """Entering a manager gives the manager."""
-    manager = _bare_manager(mp)(ctx=mp.context)
-    with manager as entered:
-        assert entered is manager
-
-
-@requirement("managers.context.already-started")
-def test_with_does_not_start_again(mp):
-    """Entering a manager that has been started starts nothing."""
-    manager, process = _started_by(mp, mp.Manager)
-    before = len(mp.active_children())
-    with manager:
-        assert len(mp.active_children()) == before
-        assert process.is_alive()
+    assert _life_in_with(mp)["manager entered"] is True
 
 
 @requirement("managers.context.exit-shuts-down")
 def test_with_shuts_down(mp):
     """Leaving a manager shuts it down."""
+    facts = _life_in_with(mp)
+    assert facts["alive"] is True
+    assert facts["alive after"] is False
+
+
+@functools.cache
+def _life_of_a_started_one(mp):
+    """What comes of a manager that has been started when its with block is entered, and left by an exception."""
     manager, process = _started_by(mp, mp.Manager)
-    with manager:
-        assert process.is_alive()
-    assert not process.is_alive()
+    facts = {"pid": process.pid, "alive": process.is_alive()}
+    count = len(mp.active_children())
+
+    def leave_by_exception():
+        with manager:
+            facts["children more"] = len(mp.active_children()) - count
+            facts["alive within"] = process.is_alive()
+            raise LookupError
+
+    facts["error"] = _error_of(leave_by_exception)
+    facts["alive after"] = process.is_alive()
+    return facts
+
+
+@requirement("managers.context.already-started")
+def test_with_does_not_start_again(mp):
+    """Entering a manager that has been started starts nothing."""
+    facts = _life_of_a_started_one(mp)
+    assert facts["children more"] == 0
+    assert facts["alive within"] is True
 
 
 @requirement("managers.context.exit-by-exception")
 def test_with_lets_exceptions_through(mp):
     """An exception that leaves the block of a manager shuts it down, and goes on."""
-    manager, process = _started_by(mp, mp.Manager)
-    with raises(LookupError), manager:
-        raise LookupError
-    assert not process.is_alive()
+    facts = _life_of_a_started_one(mp)
+    assert facts["error"] is LookupError
+    assert facts["alive after"] is False
 
 
 # register
@@ -772,16 +862,7 @@ def test_register_arguments_by_position(mp, workshop):
 @requirement("managers.register.anew")
 def test_register_a_typeid_anew(mp):
     """What a subclass registers under a typeid of its base class leaves the base class its own."""
-    base = _bare_manager(mp)
-
-    class Derived(base):
-        pass
-
-    Derived.register("Maths", _Part)
-    with base(ctx=mp.context) as manager:
-        maths = manager.Maths()
-        assert maths.add(4, 3) == 7
-        del maths
+    assert _life(mp)["sum"] == 7
 
 
 @requirement("managers.register.typeid-string")
@@ -1042,10 +1123,10 @@ def _add_to_set(shared, item):
 
 
 @requirement("managers.set.shared")
-def test_set_is_shared(mp, manager):
-    """What a child adds to a set proxy is seen by its parent."""
+def test_set_is_shared(manager, companion):
+    """What another process adds to a set proxy is seen here."""
     shared = manager.set([1])
-    run(mp, _add_to_set, shared, 2)
+    companion.ask(_add_to_set, shared, 2)
     assert 2 in shared
     shared.discard(1)
     assert 1 not in shared
@@ -1092,17 +1173,16 @@ def test_set_operations(manager):
 # SyncManager: Namespace, Value, Array
 
 
-def _set_attribute(namespace, name, value):
-    setattr(namespace, name, value)
-
-
 @requirement("managers.namespace.attributes")
-def test_namespace_attributes(mp, manager):
+def test_namespace_attributes(manager, companion):
     """Attributes of a namespace are set, read and deleted by any process."""
     namespace = manager.Namespace()
     namespace.x = 10
-    run(mp, _set_attribute, namespace, "y", "hello")
+    companion.ask(setattr, namespace, "y", "hello")
     assert (namespace.x, namespace.y) == (10, "hello")
+    assert companion.ask(getattr, namespace, "x") == 10
+    companion.ask(delattr, namespace, "y")
+    assert not hasattr(namespace, "y")
     del namespace.x
     assert not hasattr(namespace, "x")
 
@@ -1148,17 +1228,15 @@ def test_namespace_without_public_methods(mp):
     assert repr(namespace) == "Namespace(x=10)"
 
 
-def _set_value(shared, value):
-    shared.value = value
-
-
 @requirement("managers.value")
-def test_value(mp, manager):
+def test_value(manager, companion):
     """A Value has an attribute ``value``, which any process reads and writes."""
     shared = manager.Value("i", 7)
     assert shared.value == 7
-    run(mp, _set_value, shared, 8)
+    companion.ask(setattr, shared, "value", 8)
     assert shared.value == 8
+    shared.value = "anything"
+    assert companion.ask(getattr, shared, "value") == "anything"
 
 
 def _set_item(shared, index, value):
@@ -1173,11 +1251,11 @@ def test_value_and_array_by_name(manager):
 
 
 @requirement("managers.array")
-def test_array(mp, manager):
+def test_array(manager, companion):
     """An Array's items are read and written by any process."""
     shared = manager.Array("i", [1, 2, 3])
-    run(mp, _set_item, shared, 1, 9)
-    assert len(shared) == 3
+    companion.ask(_set_item, shared, 1, 9)
+    assert companion.ask(len, shared) == 3
     assert list(shared) == [1, 9, 3]
     assert shared[1:] == array.array("i", [9, 3])
 
@@ -1196,14 +1274,13 @@ def test_array_typecode(manager):
 
 
 @requirement("managers.lock.excludes")
-def test_lock_excludes_other_processes(mp, manager):
+def test_lock_excludes_other_processes(manager, companion):
     """A process that wants a lock waits until the one that has it releases it."""
     lock = manager.Lock()
     assert lock.acquire() is True
-    caller = Caller(mp, lock, "acquire")
-    caller.until_blocked()
+    companion.call(lock, "acquire").until_blocked()
     lock.release()
-    assert caller.result() is True
+    assert companion.result() is True
     assert lock.acquire(False) is False
 
 
@@ -1237,11 +1314,11 @@ def _release(lock):
 
 
 @requirement("managers.lock.released-by-another")
-def test_lock_released_by_another_process(mp, manager):
+def test_lock_released_by_another_process(manager, companion):
     """Any process may release a lock."""
     lock = manager.Lock()
     lock.acquire()
-    ask(mp, _release, lock)
+    companion.ask(_release, lock)
     assert lock.acquire(False) is True
 
 
@@ -1266,35 +1343,36 @@ def test_parameters_by_name(manager):
 
 
 @requirement("managers.rlock.reentrant")
-def test_rlock_is_recursive(mp, manager):
+def test_rlock_is_recursive(manager, companion):
     """The owner of an RLock may acquire it again, and has it until it has released it as often."""
     lock = manager.RLock()
     assert lock.acquire() is True
     assert lock.acquire(False) is True
     lock.release()
-    assert ask(mp, _acquire_at_once, lock) is False
+    assert companion.ask(_acquire_at_once, lock) is False
     lock.release()
+    assert companion.ask(_acquire_at_once, lock) is True
 
 
 @requirement("managers.rlock.owner-releases")
-def test_rlock_released_by_its_owner(mp, manager):
+def test_rlock_released_by_its_owner(manager, companion):
     """A process that does not own an RLock can't release it."""
     lock = manager.RLock()
     lock.acquire()
     with raises(ChildError) as raised:
-        ask(mp, _release, lock)
+        companion.ask(_release, lock)
     assert raised.value.name == "RuntimeError"
     lock.release()
 
 
 @requirement("managers.semaphore.counts")
-def test_semaphore_counts(mp, manager):
+def test_semaphore_counts(manager, companion):
     """A Semaphore is acquired as often as its value says, by all processes together."""
     semaphore = manager.Semaphore(2)
-    assert ask(mp, _acquire_at_once, semaphore) is True
+    assert companion.ask(_acquire_at_once, semaphore) is True
     assert semaphore.acquire(False) is True
     assert semaphore.acquire(False) is False
-    semaphore.release()
+    companion.ask(_release, semaphore)
     assert semaphore.acquire(False) is True
 
 
@@ -1327,21 +1405,18 @@ def test_bounded_semaphore_has_a_bound(manager):
 def _wait_for_notice(sender, condition):
     with condition:
         sender.send("waiting")
-        sender.send(condition.wait())
+        return condition.wait()
 
 
 @requirement("managers.condition.notify")
-def test_condition_notify(mp, manager):
+def test_condition_notify(manager, companion):
     """``wait`` releases the condition, and returns True in the process that is notified."""
     condition = manager.Condition()
-    receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_wait_for_notice, args=(sender, condition))
-    process.start()
-    assert receiver.recv() == "waiting"
-    with condition:  # free, because the child waits
+    companion.begin(_wait_for_notice, condition)
+    assert companion.receive() == "waiting"
+    with condition:  # free, because the companion waits
         condition.notify()
-    assert receiver.recv() is True
-    process.join()
+    assert companion.result() is True
 
 
 def _wait_in_threads(sender, condition, shared, count):
@@ -1359,63 +1434,56 @@ def _wait_in_threads(sender, condition, shared, count):
 
 
 @requirement("managers.condition.notify-count")
-def test_condition_notify_count(mp, manager):
+def test_condition_notify_count(manager, companion):
     """``notify()`` wakes one of those who wait, ``notify(n)`` wakes n."""
     condition, shared = manager.Condition(), manager.Value("i", 0)
-    receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_wait_in_threads, args=(sender, condition, shared, 4))
-    process.start()
-    assert [receiver.recv() for _ in range(4)] == ["waiting"] * 4
+    companion.begin(_wait_in_threads, condition, shared, 4)
+    assert [companion.receive() for _ in range(4)] == ["waiting"] * 4
     woken = []
     for number, arguments in enumerate([(), (2,), (1,)]):
         with condition:
             shared.value = number
             condition.notify(*arguments)
-        woken.append([receiver.recv() for _ in range(*arguments or (1,))])
+        woken.append([companion.receive() for _ in range(*arguments or (1,))])
     assert woken == [[0], [1, 1], [2]]
-    process.join()
+    companion.result()
 
 
 @requirement("managers.condition.notify-all")
-def test_condition_notify_all(mp, manager):
-    """``notify_all`` wakes every process that waits."""
-    condition = manager.Condition()
-    receiver, sender = mp.Pipe(duplex=False)
-    processes = [mp.Process(target=_wait_for_notice, args=(sender, condition)) for _ in range(2)]
-    for process in processes:
-        process.start()
-        assert receiver.recv() == "waiting"
+def test_condition_notify_all(manager, companion):
+    """``notify_all`` wakes all that wait."""
+    condition, shared = manager.Condition(), manager.Value("i", 0)
+    companion.begin(_wait_in_threads, condition, shared, 3)
+    assert [companion.receive() for _ in range(3)] == ["waiting"] * 3
     with condition:
         condition.notify_all()
-    assert [receiver.recv(), receiver.recv()] == [True, True]
-    for process in processes:
-        process.join()
+    assert [companion.receive() for _ in range(3)] == [0] * 3
+    companion.result()
 
 
 def _wait_for_items(sender, condition, items):
     with condition:
         sender.send("waiting")
-        sender.send(condition.wait_for(lambda: len(items) == 2 and "both"))
+        return condition.wait_for(lambda: len(items) == 2 and "both")
 
 
 @requirement("managers.condition.wait-for")
-def test_condition_wait_for(mp, manager):
+def test_condition_wait_for(manager, companion):
     """``wait_for`` waits until the predicate holds, and gives its value."""
     condition, items = manager.Condition(), manager.list()
-    receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_wait_for_items, args=(sender, condition, items))
-    process.start()
-    assert receiver.recv() == "waiting"
+    companion.begin(_wait_for_items, condition, items)
+    assert companion.receive() == "waiting"
     for item in range(2):
         with condition:
             items.append(item)
             condition.notify()
-    assert receiver.recv() == "both"
-    process.join()
+    assert companion.result() == "both"
     with condition:
         assert condition.wait_for(lambda: "at once") == "at once"
-        assert condition.wait_for(lambda: False, 0.01) is False
+        for timeout in (0.01, 0, -1):
+            assert condition.wait_for(lambda: False, timeout) is False
         assert condition.wait_for(predicate=lambda: 0, timeout=0.01) == 0
+        assert condition.wait_for(list, timeout=0) == []
 
 
 @requirement("managers.condition.wait-timeout")
@@ -1441,12 +1509,12 @@ def _acquire_each_at_once(*locks):
 
 
 @requirement("managers.condition.lock")
-def test_condition_of_a_lock(mp, manager):
+def test_condition_of_a_lock(manager, companion):
     """A Condition uses the lock that it was given, a proxy for a Lock or an RLock."""
     locks = manager.Lock(), manager.RLock()
     first, second = map(manager.Condition, locks)
     with first, second:
-        assert ask(mp, _acquire_each_at_once, *locks) == [False, False]
+        assert companion.ask(_acquire_each_at_once, *locks) == [False, False]
     assert locks[0].acquire(False) is True
 
 
@@ -1471,13 +1539,14 @@ def test_event_flag(manager):
 
 
 @requirement("managers.event.wakes")
-def test_event_wakes(mp, manager):
+def test_event_wakes(manager, companion):
     """A process that waits for an Event goes on when another sets it."""
     event = manager.Event()
-    caller = Caller(mp, event, "wait")
-    caller.until_blocked()
+    companion.call(event, "wait").until_blocked()
     event.set()
-    assert caller.result() is True
+    assert companion.result() is True
+    assert event.wait() is True
+    assert event.wait(0) is True
 
 
 @requirement("managers.event.wait-timeout")
@@ -1487,13 +1556,13 @@ def test_event_timeout(manager):
 
 
 @requirement("managers.barrier.releases")
-def test_barrier_releases(mp, manager):
-    """Who waits at a Barrier goes on when all parties are there, each with a number of its own."""
+def test_barrier_releases(manager, companion):
+    """Who waits at a Barrier goes on when all parties are there, each with a number of its own, and once more."""
     barrier = manager.Barrier(2)
-    caller = Caller(mp, barrier, "wait")
-    caller.until_blocked()
-    own = barrier.wait()
-    assert sorted([own, caller.result()]) == [0, 1]
+    for _ in range(2):
+        companion.call(barrier, "wait").until_blocked()
+        own = barrier.wait()
+        assert sorted([own, companion.result()]) == [0, 1]
 
 
 @requirement("managers.barrier.attributes")
@@ -1504,15 +1573,15 @@ def test_barrier_attributes(manager):
 
 
 @requirement("managers.barrier.n-waiting")
-def test_barrier_tells_how_many_wait(mp, manager):
+def test_barrier_tells_how_many_wait(mp, manager, companion):
     """``n_waiting`` is the number of those who wait."""
     from mpspec.observing import wait_until
 
     barrier = manager.Barrier(2)
-    caller = Caller(mp, barrier, "wait")
+    companion.call(barrier, "wait")
     wait_until(lambda: barrier.n_waiting == 1, mp.timeout, "one waits")
     barrier.wait()
-    caller.result()
+    companion.result()
     assert barrier.n_waiting == 0
 
 
@@ -1547,16 +1616,22 @@ def test_barrier_wait_timeout(mp, manager):
 
 
 @requirement("managers.barrier.abort")
-def test_barrier_abort(mp, manager):
+def test_barrier_abort(manager, companion):
     """``abort`` breaks a Barrier for those who wait; ``reset`` mends it."""
     barrier = manager.Barrier(2)
-    caller = Caller(mp, barrier, "wait")
-    caller.until_blocked()
+    companion.call(barrier, "wait").until_blocked()
     barrier.abort()
     with raises(ChildError) as raised:
-        caller.result()
+        companion.result()
     assert raised.value.name == "BrokenBarrierError"
+    assert barrier.broken is True
     barrier.reset()
+    assert barrier.broken is False
+    companion.call(barrier, "wait").until_blocked()
+    barrier.reset()
+    with raises(ChildError) as raised:
+        companion.result()
+    assert raised.value.name == "BrokenBarrierError"
     assert barrier.broken is False
 
 
@@ -1569,21 +1644,20 @@ def _put_all(shared, *items):
 
 
 @requirement("managers.queue.fifo")
-def test_queue_is_first_in_first_out(mp, manager):
-    """Items that a child puts come out here in their order."""
+def test_queue_is_first_in_first_out(manager, companion):
+    """Items that another process puts come out here in their order."""
     shared = manager.Queue()
-    run(mp, _put_all, shared, 1, "two", None)
+    companion.ask(_put_all, shared, 1, "two", None)
     assert [shared.get() for _ in range(3)] == [1, "two", None]
 
 
 @requirement("managers.queue.get-blocks")
-def test_queue_get_blocks(mp, manager):
+def test_queue_get_blocks(manager, companion):
     """``get`` waits for an item."""
     shared = manager.Queue()
-    caller = Caller(mp, shared, "get")
-    caller.until_blocked()
+    companion.call(shared, "get").until_blocked()
     shared.put("item")
-    assert caller.result() == "item"
+    assert companion.result() == "item"
 
 
 @requirement("managers.queue.maxsize")
@@ -1631,15 +1705,14 @@ def test_queue_put_is_visible_at_once(manager):
 
 
 @requirement("managers.queue.join")
-def test_queue_join(mp, manager):
+def test_queue_join(manager, companion):
     """``join`` waits until ``task_done`` was called for every item."""
     shared = manager.Queue()
     shared.put("task")
-    caller = Caller(mp, shared, "join")
-    caller.until_blocked()
+    companion.call(shared, "join").until_blocked()
     assert shared.get() == "task"
     shared.task_done()
-    assert caller.result() is None
+    assert companion.result() is None
     with raises(ValueError):
         shared.task_done()
 
@@ -1700,9 +1773,9 @@ def _put_remotely(mp, address, item):
 
 
 @requirement("managers.remote.two-clients")
-def test_two_clients_share_an_object(mp, queue_server):
+def test_two_clients_share_an_object(mp, queue_server, companion):
     """Clients in different processes, connected by address, use the same object."""
-    run(mp, _put_remotely, mp, queue_server, "hello")
+    companion.ask(_put_remotely, mp, queue_server, "hello")
     client = _queue_client(mp, queue_server)
     client.connect()
     assert client.get_queue().get_nowait() == "hello"
@@ -1745,9 +1818,9 @@ def _append_by_address(mp, address):
 
 
 @requirement("managers.remote.child-connects")
-def test_child_connects_by_address(mp, manager):
+def test_child_connects_by_address(mp, manager, companion):
     """A child, whose authkey is its parent's, connects to the parent's manager by its address."""
-    assert ask(mp, _append_by_address, mp, manager.address) == [1, 2]
+    assert companion.ask(_append_by_address, mp, manager.address) == [1, 2]
 
 
 # Proxies
@@ -1812,20 +1885,16 @@ def test_proxies_of_one_referent(manager):
     assert shared[:] == ["hello"]
 
 
-def _append_received(receiver):
-    receiver.recv().append("from the child")
+def _append_here(shared):
+    shared.append("from the other process")
 
 
 @requirement("managers.proxy.sent")
-def test_proxies_can_be_sent(mp, manager):
+def test_proxies_can_be_sent(manager, companion):
     """A proxy that is sent to another process refers to the same object there."""
-    receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_append_received, args=(receiver,))
-    process.start()
     shared = manager.list()
-    sender.send(shared)
-    process.join()
-    assert shared[:] == ["from the child"]
+    companion.ask(_append_here, shared)
+    assert shared[:] == ["from the other process"]
 
 
 @requirement("managers.proxy.pickled")
@@ -1861,13 +1930,13 @@ def _change_inner(outer):
 
 
 @requirement("managers.proxy.nested-dicts")
-def test_dicts_in_lists(mp, manager):
+def test_dicts_in_lists(manager, companion):
     """Dict proxies within a list proxy are changed in place, by any process."""
     outer = manager.list([manager.dict() for _ in range(2)])
     inner = outer[0]
     inner["a"] = 1
     outer[1]["z"] = 26
-    run(mp, _change_inner, outer)
+    companion.ask(_change_inner, outer)
     assert str(outer[0]) == "{'a': 1}"
     assert str(outer[1]) == "{'z': 26, 'c': 3}"
 
@@ -1901,36 +1970,24 @@ def _append_many(shared, count):
         shared.append(number)
 
 
+def _append_many_there(_connection, shared, count):
+    _append_many(shared, count)
+
+
 @requirement("managers.proxy.processes")
-def test_processes_use_one_proxy(mp, manager):
+def test_processes_use_one_proxy(manager, companion):
     """Several processes may use the same proxy at the same time."""
     shared = manager.list()
-    child = mp.Process(target=_append_many, args=(shared, 50))
-    child.start()
+    companion.begin(_append_many_there, shared, 50)
     _append_many(shared, 50)
-    child.join()
+    companion.result()
     assert sorted(shared[:]) == sorted([*range(50)] * 2)
-
-
-def _append_many_locked(shared, lock):
-    for number in range(20):
-        with lock:
-            shared.append(number)
 
 
 @requirement("managers.proxy.threads")
 def test_threads_use_one_proxy(mp):
     """Threads that take turns by a lock may use the same proxy."""
-    with mp.Manager() as manager:  # not the shared one, which may keep the threads' connections
-        shared, lock = manager.list(), threading.Lock()
-        threads = [
-            threading.Thread(target=_append_many_locked, args=(shared, lock)) for _ in range(3)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert sorted(shared[:]) == sorted([*range(20)] * 3)
+    assert sorted(_life_of_a_manager(mp)["appended"]) == sorted([*range(20)] * 3)
 
 
 # BaseProxy's methods
@@ -1955,13 +2012,9 @@ def test_callmethod_takes_keywords(manager):
 
 
 @requirement("managers.callmethod.in-server")
-def test_callmethod_runs_in_the_server(mp):
+def test_callmethod_runs_in_the_server(mp, workshop):
     """The method runs in the manager's process."""
-    manager, process = _started_by(mp, lambda: _started_manager(mp))
-    server = manager.get_pid()
-    assert server._callmethod("pid") == process.pid
-    del server
-    manager.shutdown()
+    assert workshop.get_pid()._callmethod("pid") == _process_of(mp, workshop).pid
 
 
 @requirement("managers.callmethod.exception")
