@@ -9,8 +9,9 @@ import pickle
 import queue
 import signal
 import threading
+import time
 
-from mpspec.children import CallerThread, ChildError, ask, raises, remade, run
+from mpspec.children import CallerThread, ChildError, ask, outcome_of, raises, remade, run, value_of
 from mpspec.marks import requirement
 
 KEY = b"abracadabra"
@@ -88,6 +89,21 @@ class _Machine:
     def stop(self):
         return "stopped"
 
+    def fail_strangely(self):
+        error = _Broken()
+        error.part = threading.Lock()
+        raise error
+
+    def names(self, /, **parts):
+        return sorted(parts)
+
+
+class _Unloadable:
+    """What can be pickled, and not be unpickled."""
+
+    def __reduce__(self):
+        return (int, ("no number",))
+
 
 class _Tracked:
     alive = set()
@@ -121,6 +137,10 @@ def _squares():
 
 def _operator():
     return operator
+
+
+def _names(**parts):
+    return sorted(parts)
 
 
 def _generator():
@@ -183,6 +203,9 @@ def workshop_manager(mp):
     Workshop.register("Part", create_method=False)
     Workshop.register("Machine", _Machine, method_to_typeid={"part": "Part"})
     Workshop.register("PlainMachine", _Machine)
+    Workshop.register("SecretMachine", _Machine, exposed=())
+    Workshop.register("SecretProxiedMachine", _Machine, proxytype=_machine_proxy(mp), exposed=())
+    Workshop.register("UntypedMachine", _Machine, proxytype=_machine_proxy(mp), method_to_typeid={})
     Workshop.register("ProxiedMachine", _Machine, proxytype=_machine_proxy(mp))
     Workshop.register("StoppedMachine", _Machine, proxytype=_machine_proxy(mp), exposed=["stop"])
     Workshop.register(
@@ -193,6 +216,7 @@ def workshop_manager(mp):
     Workshop.register("squares", _squares, proxytype=_squares_proxy(mp))
     Workshop.register("operator", _operator)
     Workshop.register("generator", _generator)
+    Workshop.register("names", _names)
     Workshop.register("fail", _fail)
     Workshop.register("get_shared_part", _get_shared_part)
     Workshop.register("Tracked", _Tracked)
@@ -419,9 +443,10 @@ def _life(mp):
 
     Derived.register("Maths", _Part)
     manager = base(ctx=mp.context)
+    facts["created before start"] = _error_of(manager.Maths)
     start = functools.partial(manager.start, initializer=_tell, initargs=(sender, "one", 2))
     _, process = _started_by(mp, start)
-    # It was called before start() returned, or at least comes soon.
+    facts["told at once"] = receiver.poll()
     facts["told"] = receiver.recv() if receiver.poll(mp.timeout) else None
     facts["pid"] = process.pid
     count = len(mp.active_children())
@@ -436,6 +461,8 @@ def _life(mp):
     facts["shut down again"] = _error_of(manager.shutdown)
     facts["started after shutdown"] = _error_of(manager.start)
     facts["entered after shutdown"] = _error_of(manager.__enter__)
+    facts["server after shutdown"] = _error_of(manager.get_server)
+    facts["created after shutdown"] = _error_of(manager.Maths)
     facts["alive at last"] = process.is_alive()
     return facts
 
@@ -463,6 +490,53 @@ def test_start_needs_an_initializer_that_can_be_called(mp):
     with raises(TypeError):
         manager.start("initializer")
     assert len(mp.active_children()) == before
+
+
+@requirement("managers.start.initializer-first")
+def test_initializer_is_called_first(mp):
+    """The initializer was called when ``start()`` returns."""
+    assert _life(mp)["told at once"] is True
+
+
+def _start_with_failing_initializer(mp):
+    manager = mp.managers.BaseManager(ctx=mp.context)
+    with raises(EOFError):
+        manager.start(_fail)
+
+
+@requirement("managers.start.initializer-raises")
+def test_initializer_raises(mp):
+    """When the initializer raises, ``start()`` raises EOFError, and there is no server."""
+    before = {child.pid for child in mp.active_children()}
+    _start_with_failing_initializer(mp)
+    for child in mp.active_children():
+        if child.pid not in before:
+            child.join()
+            assert child.exitcode != 0
+
+
+@requirement("managers.start.before-use")
+def test_manager_is_of_use_while_its_server_runs(mp):
+    """Shared objects can be created neither before ``start()`` nor after ``shutdown()``."""
+    facts = _life(mp)
+    assert issubclass(facts["created before start"], Exception)
+    assert issubclass(facts["created after shutdown"], Exception)
+
+
+@requirement("managers.get-server.before-start")
+def test_server_of_a_started_manager(mp):
+    """A manager that was started, or shut down, gives no server of its own."""
+    facts = _life(mp)
+    assert issubclass(facts["server of a started one"], mp.ProcessError)
+    assert issubclass(facts["server after shutdown"], mp.ProcessError)
+
+
+@requirement("managers.context.after-shutdown")
+def test_with_after_shutdown(mp):
+    """A manager that was shut down can't be entered."""
+    facts = _life(mp)
+    assert issubclass(facts["entered after shutdown"], mp.ProcessError)
+    assert facts["alive at last"] is False
 
 
 @requirement("managers.start.only-once")
@@ -682,6 +756,8 @@ def test_shutdown_waits_for_the_server(mp):
     _, process = _started_by(mp, lambda: manager.start(_end_when_told, (receiver,)))
     caller = CallerThread(mp, manager, "shutdown")
     caller.until_blocked()
+    process.join(0.1)
+    assert process.is_alive()
     sender.send("end")
     caller.result()
     assert process.exitcode == 0
@@ -696,23 +772,31 @@ def _never_end_nor_terminate():
     _never_end()
 
 
+def _shut_down_in_time(mp, initializer):
+    """The child that is left of a manager whose shutdown() takes two timeouts, of much less than the default."""
+    for _ in range(5):  # the load of the machine may hold one up
+        manager = mp.managers.BaseManager(ctx=mp.context, shutdown_timeout=0.02)
+        _, process = _started_by(mp, functools.partial(manager.start, initializer))
+        began = time.monotonic()
+        manager.shutdown()
+        took = time.monotonic() - began
+        process.join()
+        if took < 0.9:
+            break
+    assert took < 0.9
+    return process
+
+
 @requirement("managers.shutdown.timeout-terminates")
 def test_shutdown_terminates_a_server_that_does_not_end(mp):
     """A server whose process does not complete within ``shutdown_timeout`` is terminated."""
-    manager = mp.managers.BaseManager(ctx=mp.context, shutdown_timeout=0.05)
-    _, process = _started_by(mp, lambda: manager.start(_never_end))
-    manager.shutdown()
-    process.join()
-    assert process.exitcode == -signal.SIGTERM
+    assert _shut_down_in_time(mp, _never_end).exitcode == -signal.SIGTERM
 
 
 @requirement("managers.shutdown.timeout-kills")
 def test_shutdown_kills_a_server_that_is_not_terminated(mp):
     """A server whose process survives being terminated for ``shutdown_timeout`` is killed."""
-    manager = mp.managers.BaseManager(ctx=mp.context, shutdown_timeout=0.05)
-    _, process = _started_by(mp, lambda: manager.start(_never_end_nor_terminate))
-    manager.shutdown()
-    process.join()
+    process = _shut_down_in_time(mp, _never_end_nor_terminate)
     assert process.exitcode == -signal.SIGKILL
 
 
@@ -723,16 +807,55 @@ def test_shutdown_timeout_is_keyword_only(mp):
         mp.managers.BaseManager(None, None, "pickle", mp.context, 1.0)
 
 
-@requirement("managers.join")
-def test_join_waits_for_the_server(mp):
-    """``join(timeout)`` waits for the server's process, no longer than the timeout."""
-    manager, process = _started_by(mp, lambda: _started_manager(mp))
+@functools.cache
+def _life_after_death(mp, address):
+    """What comes of a manager whose process is killed, and of one that is started at its address."""
+    facts = {}
+    manager, process = _started_by(mp, functools.partial(_started_manager, mp, address=address))
     manager.join(0.01)
-    assert process.is_alive()
+    facts["alive"] = process.is_alive()
+    shared = manager.Queue()
+    shared.put("of the first")
     os.kill(process.pid, signal.SIGKILL)
     manager.join()
-    assert not process.is_alive()
+    facts["alive after"] = process.is_alive()
+    facts["put to a dead one"] = _error_of(functools.partial(shared.put, "of the first"))
+    if os.path.exists(address):
+        os.unlink(address)
+    with _started_manager(mp, address=address):
+        facts["anew"] = outcome_of(_put_by_address, mp, address)
+    # Only now: what it holds of the first server must not stand in the way.
+    del shared
     manager.shutdown()
+    return facts
+
+
+def _put_by_address(mp, address):
+    client = _bare_manager(mp)(address, ctx=mp.context)
+    client.connect()
+    shared = client.Queue()
+    shared.put("of the second")
+    return shared.get()
+
+
+@requirement("managers.join")
+def test_join_waits_for_the_server(mp, socket_path):
+    """``join(timeout)`` waits for the server's process, no longer than the timeout."""
+    facts = _life_after_death(mp, socket_path)
+    assert facts["alive"] is True
+    assert facts["alive after"] is False
+
+
+@requirement("managers.proxy.server-gone")
+def test_proxy_of_a_server_that_is_gone(mp, socket_path):
+    """Using a proxy whose server has died raises an exception, and does not wait."""
+    assert issubclass(_life_after_death(mp, socket_path)["put to a dead one"], (OSError, EOFError))
+
+
+@requirement("managers.connect.server-anew")
+def test_connect_to_a_server_started_anew(mp, socket_path):
+    """Who connects to a server at the address of one that has died uses the new one, whatever is left of the old."""
+    assert value_of(_life_after_death(mp, socket_path)["anew"]) == "of the second"
 
 
 @functools.cache
@@ -828,6 +951,10 @@ def test_register_a_function(workshop):
 def test_register_passes_arguments(workshop):
     """Arguments of the creating method are handed to the callable."""
     assert workshop.Greeter("Ada", polite=True).greet() == "Dear Ada"
+    # Names that the machinery in between may use itself.
+    taken = {"self": 1, "typeid": 2, "callable": 3, "args": 4, "kwds": 5, "c": 6, "methodname": 7}
+    assert list(workshop.names(**taken)._getvalue()) == sorted(taken)
+    assert workshop.Machine().names(**taken) == sorted(taken)
 
 
 @requirement("managers.register.classmethod")
@@ -937,6 +1064,16 @@ def test_exposed_counts_before_the_proxytype(workshop):
         machine._callmethod("turns")
 
 
+@requirement("managers.register.empty-counts")
+def test_what_is_empty_counts(workshop):
+    """An empty ``exposed`` or ``method_to_typeid`` is not None: it exposes nothing, it makes no proxies."""
+    assert not hasattr(workshop.SecretMachine(), "turns")
+    for machine in (workshop.SecretMachine(), workshop.SecretProxiedMachine()):
+        with raises(Exception):
+            machine._callmethod("turns")
+    assert type(workshop.UntypedMachine().part()) is _Part
+
+
 @requirement("managers.register.public-methods")
 def test_public_methods_are_exposed(workshop):
     """Without any exposed list all public methods are, and nothing else is."""
@@ -1031,6 +1168,11 @@ def test_list_read(manager):
     assert shared * 2 == [3, 1, 2, 3] * 2
     assert 2 * shared == [3, 1, 2, 3] * 2
     assert list(reversed(shared)) == [3, 2, 1, 3]
+    assert shared.index(3, 1) == 3
+    with raises(IndexError):
+        shared[4]
+    with raises(ValueError):
+        shared.index(5)
 
 
 @requirement("managers.list.change")
@@ -1049,9 +1191,24 @@ def test_list_change(manager):
     shared[0] = 7
     assert shared[:] == [7, 2, 1]
     shared[1:] = [8]
+    same = shared
     shared += [6]
     shared *= 2
+    assert shared is same
     assert shared[:] == [7, 8, 6, 7, 8, 6]
+    shared.sort(reverse=True)
+    assert shared[:] == [8, 8, 7, 7, 6, 6]
+    shared.sort(key=str)
+    assert shared.pop(0) == 6
+    assert shared[:] == [6, 7, 7, 8, 8]
+    with raises(IndexError):
+        shared[9] = 1
+    with raises(ValueError):
+        shared.remove(9)
+    del shared[:]
+    assert shared[:] == []
+    with raises(IndexError):
+        shared.pop()
 
 
 @requirement("managers.list.clear-and-copy")
@@ -1082,6 +1239,9 @@ def test_dict_read(manager):
     assert sorted(shared.values()) == [1, 2]
     assert sorted(shared.items()) == [("a", 1), ("b", 2)]
     assert list(shared) == ["a", "b"]
+    assert shared.get("c") is None
+    with raises(KeyError):
+        shared["c"]
 
 
 @requirement("managers.dict.change")
@@ -1089,10 +1249,15 @@ def test_dict_change(manager):
     """A dict proxy is changed like a dict."""
     shared = manager.dict({"a": 1})
     shared["b"] = 2
-    shared.update({"c": 3})
+    shared.update({"c": 0})
+    shared.update(c=3)
     assert (shared.setdefault("c", 9), shared.setdefault("d", 4)) == (3, 4)
     assert shared.pop("a") == 1
+    assert shared.pop("a", 5) == 5
     del shared["b"]
+    for change in (shared.pop, shared.__delitem__):
+        with raises(KeyError):
+            change("b")
     assert shared.copy() == {"c": 3, "d": 4}
     assert shared.popitem() == ("d", 4)
     shared.clear()
@@ -1105,7 +1270,9 @@ def test_dict_union(manager):
     shared = manager.dict({"a": 1})
     assert shared | {"b": 2} == {"a": 1, "b": 2}
     assert {"b": 2} | shared == {"b": 2, "a": 1}
+    same = shared
     shared |= {"b": 2}
+    assert shared is same
     assert list(reversed(shared)) == ["b", "a"]
     assert shared.fromkeys(["x"], 1) == {"x": 1}
 
@@ -1158,10 +1325,12 @@ def test_set_operations(manager):
     with raises(KeyError):
         shared.remove(1)
     assert shared.copy() == {2, 3, 4}
+    same = shared
     shared |= {5}
     shared &= {2, 3, 5}
     shared -= {2}
     shared ^= {3, 6}
+    assert shared is same
     assert sorted([shared.pop(), shared.pop()]) == [5, 6]
     with raises(KeyError):
         shared.pop()
@@ -1286,10 +1455,16 @@ def test_lock_excludes_other_processes(manager, companion):
 
 @requirement("managers.lock.acquire-timeout")
 def test_lock_timeout(manager):
-    """``acquire`` with a timeout gives False when the lock stays taken."""
-    lock = manager.Lock()
-    assert lock.acquire(True, 0.01) is True
-    assert lock.acquire(True, 0.01) is False
+    """``acquire`` with a timeout gives False when the lock, or the semaphore, stays taken."""
+    for lock in (manager.Lock(), manager.Semaphore(1), manager.BoundedSemaphore(1)):
+        assert lock.acquire(True, 0.01) is True
+        assert lock.acquire(True, 0.01) is False
+        assert lock.acquire(True, 0) is False
+        with raises(ValueError):
+            lock.acquire(False, 0.01)
+        lock.release()
+    for lock in (manager.Lock(), manager.RLock()):
+        assert lock.acquire(True, -1) is True
 
 
 @requirement("managers.lock.context-manager")
@@ -1340,6 +1515,12 @@ def test_parameters_by_name(manager):
     with condition:
         assert condition.wait(timeout=0.01) is False
         condition.notify(n=2)
+    assert manager.Condition(lock=manager.Lock()).acquire() is True
+    assert manager.Semaphore(value=0).acquire(False) is False
+    assert manager.BoundedSemaphore(value=2).acquire(False) is True
+    assert manager.Barrier(parties=1, action=event.set, timeout=0.01).wait() == 0
+    assert event.is_set() is True
+    assert manager.Queue(maxsize=1).full() is False
 
 
 @requirement("managers.rlock.reentrant")
@@ -1491,15 +1672,18 @@ def test_condition_timeout(manager):
     """``wait`` with a timeout gives False when no notice comes."""
     condition = manager.Condition()
     with condition:
-        assert condition.wait(0.01) is False
+        assert [condition.wait(timeout) for timeout in (0.01, 0, -1)] == [False] * 3
+        # It holds its lock again.
+        condition.notify()
 
 
 @requirement("managers.condition.needs-lock")
 def test_condition_without_its_lock(manager):
     """Who waits or notifies without holding the condition gets RuntimeError."""
     condition = manager.Condition()
-    with raises(RuntimeError):
-        condition.notify()
+    for call in (condition.notify, condition.notify_all, condition.release):
+        with raises(RuntimeError):
+            call()
     with raises(RuntimeError):
         condition.wait(0.01)
 
@@ -1552,7 +1736,8 @@ def test_event_wakes(manager, companion):
 @requirement("managers.event.wait-timeout")
 def test_event_timeout(manager):
     """``wait`` with a timeout gives False when the Event stays unset."""
-    assert manager.Event().wait(0.01) is False
+    event = manager.Event()
+    assert [event.wait(timeout) for timeout in (0.01, 0, -1)] == [False] * 3
 
 
 @requirement("managers.barrier.releases")
@@ -1610,9 +1795,10 @@ def test_barrier_wait_timeout(mp, manager):
     with raises(mp.BrokenBarrierError):
         barrier.wait(0.01)
     assert barrier.broken is True
-    barrier.reset()
-    with raises(mp.BrokenBarrierError):
-        barrier.wait(timeout=0.01)
+    for timeout in (0.01, 0):
+        barrier.reset()
+        with raises(mp.BrokenBarrierError):
+            barrier.wait(timeout=timeout)
 
 
 @requirement("managers.barrier.abort")
@@ -1668,9 +1854,18 @@ def test_queue_maxsize(mp, manager):
     assert shared.full() is True
     with raises(mp.Full):
         shared.put_nowait(2)
+    for arguments in ((True, 0.01), (True, 0), (False,)):
+        with raises(mp.Full):
+            shared.put(2, *arguments)
     with raises(mp.Full):
-        shared.put(2, True, 0.01)
+        shared.put(item=2, block=True, timeout=0.01)
+    with raises(ValueError):
+        shared.put(2, True, -1)
     assert shared.get() == 1
+    shared = manager.Queue(2)
+    shared.put(1)
+    shared.put_nowait(2)
+    assert shared.full() is True
 
 
 @requirement("managers.queue.unbounded")
@@ -1689,8 +1884,13 @@ def test_queue_empty(mp, manager):
     shared = manager.Queue()
     with raises(mp.Empty):
         shared.get_nowait()
+    for arguments in ((True, 0.01), (True, 0), (False,)):
+        with raises(mp.Empty):
+            shared.get(*arguments)
     with raises(mp.Empty):
-        shared.get(True, 0.01)
+        shared.get(block=True, timeout=0.01)
+    with raises(ValueError):
+        shared.get(True, -1)
 
 
 @requirement("managers.queue.put-visible-at-once")
@@ -1764,6 +1964,13 @@ def test_serve_forever(mp, queue_server):
         shared = client.get_queue()
         shared.put(number)
         assert shared.get() == number
+
+
+@requirement("managers.get-server.silent-client")
+def test_a_silent_client_holds_nobody_up(mp, manager):
+    """A client that connects, and says nothing, keeps nobody else from being served."""
+    with mp.connection.Client(manager.address):
+        assert manager.list([1, 2])[:] == [1, 2]
 
 
 def _put_remotely(mp, address, item):
@@ -1915,6 +2122,18 @@ def test_proxies_in_referents(manager):
     b.append("hello")
     assert str(a[0]) == "['hello']"
     assert a[0][:] == b[:] == ["hello"]
+    namespace, mapping, shared = manager.Namespace(), manager.dict(), manager.Queue()
+    namespace.queue = mapping["queue"] = shared
+    namespace.queue.put("item")
+    assert mapping["queue"].get() == "item"
+
+
+@requirement("managers.proxy.nested-in-another-manager")
+def test_proxies_in_referents_of_another_manager(manager, workshop):
+    """A referent may contain a proxy for an object of another manager."""
+    outer = workshop.list([manager.list([1])])
+    outer[0].append(2)
+    assert outer[0][:] == [1, 2]
 
 
 @requirement("managers.proxy.nested-str")
@@ -2033,6 +2252,10 @@ def test_callmethod_remote_error(mp, workshop):
     machine = workshop.Machine()
     with raises(mp.managers.RemoteError):
         machine._callmethod("generate")
+    with raises(mp.managers.RemoteError):
+        machine.fail_strangely()
+    with raises(mp.managers.RemoteError):
+        machine.names(part=_Unloadable())
     assert machine.turns() == 0
 
 
