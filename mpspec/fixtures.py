@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mpspec.collection import settings_key
+from mpspec.companion import Companion
 from mpspec.settings import WAIT_TIMEOUT
 
 if TYPE_CHECKING:
@@ -69,3 +70,26 @@ def queue_server(mp: Api) -> Iterator[Any]:
     yield receiver.recv()
     process.terminate()
     process.join()
+
+
+@pytest.fixture(scope="session")
+def shared_companion(mp: Api) -> Iterator[Companion]:
+    """The process that ``companion`` gives."""
+    companion = Companion(mp)
+    yield companion
+    companion.end()
+
+
+@pytest.fixture
+def companion(mp: Api, shared_companion: Companion) -> Iterator[Companion]:
+    """Another process, which the tests of one variant share; once a test has broken it, each has one of its own."""
+    companion = Companion(mp) if shared_companion.is_busy else shared_companion
+    yield companion
+    if companion is not shared_companion:
+        companion.end()
+
+
+@pytest.fixture(scope="session")
+def socket_path(mp: Api, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Where a server may listen: a path that is the same for the tests of one variant."""
+    return str(tmp_path_factory.mktemp(mp.start_method) / "socket")

@@ -192,6 +192,9 @@ class BaseManager:
     def __enter__(self) -> Self:
         if self._state == _INITIAL:
             self.start()
+        if self._state == _SHUT_DOWN:
+            msg = "Manager has shut down"
+            raise ProcessError(msg)
         return self
 
     def __exit__(self, *exc_info: object) -> None:

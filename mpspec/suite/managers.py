@@ -1,6 +1,7 @@
 """Tests of the chapter managers."""
 
 import array
+import functools
 import gc
 import operator
 import os
@@ -8,8 +9,9 @@ import pickle
 import queue
 import signal
 import threading
+import time
 
-from mpspec.children import Caller, CallerThread, ChildError, ask, raises, remade, run
+from mpspec.children import CallerThread, ChildError, ask, outcome_of, raises, remade, run, value_of
 from mpspec.marks import requirement
 
 KEY = b"abracadabra"
@@ -87,6 +89,21 @@ class _Machine:
     def stop(self):
         return "stopped"
 
+    def fail_strangely(self):
+        error = _Broken()
+        error.part = threading.Lock()
+        raise error
+
+    def names(self, /, **parts):
+        return sorted(parts)
+
+
+class _Unloadable:
+    """What can be pickled, and not be unpickled."""
+
+    def __reduce__(self):
+        return (int, ("no number",))
+
 
 class _Tracked:
     alive = set()
@@ -120,6 +137,10 @@ def _squares():
 
 def _operator():
     return operator
+
+
+def _names(**parts):
+    return sorted(parts)
 
 
 def _generator():
@@ -182,6 +203,9 @@ def workshop_manager(mp):
     Workshop.register("Part", create_method=False)
     Workshop.register("Machine", _Machine, method_to_typeid={"part": "Part"})
     Workshop.register("PlainMachine", _Machine)
+    Workshop.register("SecretMachine", _Machine, exposed=())
+    Workshop.register("SecretProxiedMachine", _Machine, proxytype=_machine_proxy(mp), exposed=())
+    Workshop.register("UntypedMachine", _Machine, proxytype=_machine_proxy(mp), method_to_typeid={})
     Workshop.register("ProxiedMachine", _Machine, proxytype=_machine_proxy(mp))
     Workshop.register("StoppedMachine", _Machine, proxytype=_machine_proxy(mp), exposed=["stop"])
     Workshop.register(
@@ -192,12 +216,14 @@ def workshop_manager(mp):
     Workshop.register("squares", _squares, proxytype=_squares_proxy(mp))
     Workshop.register("operator", _operator)
     Workshop.register("generator", _generator)
+    Workshop.register("names", _names)
     Workshop.register("fail", _fail)
     Workshop.register("get_shared_part", _get_shared_part)
     Workshop.register("Tracked", _Tracked)
     Workshop.register("TrackedItem", create_method=False)
     Workshop.register("TrackedMaker", _TrackedMaker, method_to_typeid={"make": "TrackedItem"})
     Workshop.register("Census", _Census)
+    Workshop.register("get_pid", _Server)
     return Workshop
 
 
@@ -247,6 +273,13 @@ def _started_by(mp, call):
     return result, process
 
 
+def _process_of(mp, workshop):
+    """The child that runs a manager's server."""
+    pid = workshop.get_pid().pid()
+    [process] = [child for child in mp.active_children() if child.pid == pid]
+    return process
+
+
 def _started_manager(mp, **kwargs):
     manager = _bare_manager(mp)(ctx=mp.context, **kwargs)
     manager.start()
@@ -256,14 +289,35 @@ def _started_manager(mp, **kwargs):
 # Manager()
 
 
+def _append_many_locked(shared, lock):
+    for number in range(20):
+        with lock:
+            shared.append(number)
+
+
+@functools.cache
+def _life_of_a_manager(mp):
+    """What comes of a manager that ``Manager()`` gives, and of three threads that use its list."""
+    # Not the one that the tests share, which may keep the threads' connections.
+    manager = mp.Manager()
+    shared, lock = manager.list([1, 2]), threading.Lock()
+    facts = {"length": len(shared)}
+    del shared[:]
+    threads = [threading.Thread(target=_append_many_locked, args=(shared, lock)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    facts["appended"] = shared[:]
+    del shared, threads, thread
+    manager.shutdown()
+    return facts
+
+
 @requirement("managers.manager.started")
 def test_manager_is_ready_for_use(mp):
     """``Manager()`` gives a manager that has been started."""
-    manager = mp.Manager()
-    shared = manager.list([1, 2])
-    assert len(shared) == 2
-    del shared
-    manager.shutdown()
+    assert _life_of_a_manager(mp)["length"] == 2
 
 
 @requirement("managers.manager.type")
@@ -276,10 +330,9 @@ def test_manager_is_a_sync_manager(mp, manager):
 @requirement("managers.manager.own-process")
 def test_manager_has_a_process_of_its_own(mp):
     """``Manager()`` starts one child process."""
-    manager, process = _started_by(mp, mp.Manager)
-    assert process.is_alive()
-    assert process.pid != os.getpid()
-    manager.shutdown()
+    facts = _life_of_a_started_one(mp)
+    assert facts["alive"] is True
+    assert facts["pid"] != os.getpid()
 
 
 def _edit(shared_dict, shared_list):
@@ -346,18 +399,15 @@ def test_a_manager_ends_with_its_parent(mp):
 
 
 @requirement("managers.constructor.positional-order")
-def test_arguments_by_position(mp, tmp_path):
+def test_arguments_by_position(mp, socket_path):
     """By position the arguments are address, authkey, serializer and ctx."""
-    address = str(tmp_path / "socket")
     with raises(KeyError, ValueError):
-        mp.managers.BaseManager(address, KEY, "json", mp.context)
-    manager = _bare_manager(mp)(address, KEY, "pickle", mp.context)
-    _, process = _started_by(mp, manager.start)
-    assert manager.address == address
-    assert isinstance(process, mp.Process)
-    other = mp.managers.BaseManager(address, KEY)
-    other.connect()
-    manager.shutdown()
+        mp.managers.BaseManager(socket_path, KEY, "json", mp.context)
+    facts = _life_at(mp, socket_path)
+    assert facts["address"] == socket_path
+    assert facts["of context"] is True
+    assert facts["item"] == (1, 2)
+    assert facts["sum"] == 7
 
 
 @requirement("managers.constructor.shutdown-timeout-default")
@@ -370,31 +420,66 @@ def test_shutdown_timeout_default(mp):
 
 
 @requirement("managers.start.starts-a-process")
-def test_start_starts_the_server(mp):
+def test_start_starts_the_server(mp, workshop):
     """``start()`` starts a process, which holds the objects that are created from then on."""
-    manager = _bare_manager(mp)(ctx=mp.context)
-    _, process = _started_by(mp, manager.start)
-    server = manager.get_pid()
-    assert server.pid() == process.pid
-    del server
-    manager.shutdown()
+    process = _process_of(mp, workshop)
+    assert process.is_alive()
+    assert process.pid != os.getpid()
 
 
 def _tell(sender, *args):
     sender.send((os.getpid(), args))
 
 
+@functools.cache
+def _life(mp):
+    """What comes of a manager that is started, started again, shut down, shut down again, and used even then."""
+    facts = {}
+    receiver, sender = mp.Pipe(duplex=False)
+    base = _bare_manager(mp)
+
+    class Derived(base):
+        pass
+
+    Derived.register("Maths", _Part)
+    manager = base(ctx=mp.context)
+    facts["created before start"] = _error_of(manager.Maths)
+    start = functools.partial(manager.start, initializer=_tell, initargs=(sender, "one", 2))
+    _, process = _started_by(mp, start)
+    facts["told at once"] = receiver.poll()
+    facts["told"] = receiver.recv() if receiver.poll(mp.timeout) else None
+    facts["pid"] = process.pid
+    count = len(mp.active_children())
+    facts["started again"] = _error_of(manager.start)
+    facts["server of a started one"] = _error_of(manager.get_server)
+    facts["children more"] = len(mp.active_children()) - count
+    maths = manager.Maths()
+    facts["sum"] = maths.add(4, 3)
+    del maths
+    manager.shutdown()
+    facts["alive"], facts["exitcode"] = process.is_alive(), process.exitcode
+    facts["shut down again"] = _error_of(manager.shutdown)
+    facts["started after shutdown"] = _error_of(manager.start)
+    facts["entered after shutdown"] = _error_of(manager.__enter__)
+    facts["server after shutdown"] = _error_of(manager.get_server)
+    facts["created after shutdown"] = _error_of(manager.Maths)
+    facts["alive at last"] = process.is_alive()
+    return facts
+
+
+def _error_of(call):
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the test looks at it
+        return type(error)
+    return type(None)
+
+
 @requirement("managers.start.initializer")
 def test_start_calls_the_initializer_in_the_server(mp):
     """The server's process calls ``initializer(*initargs)`` when it starts."""
-    receiver, sender = mp.Pipe(duplex=False)
-    manager = _bare_manager(mp)(ctx=mp.context)
-    _, process = _started_by(
-        mp, lambda: manager.start(initializer=_tell, initargs=(sender, "one", 2))
-    )
-    assert receiver.poll(mp.timeout)
-    assert receiver.recv() == (process.pid, ("one", 2))
-    manager.shutdown()
+    facts = _life(mp)
+    assert facts["told"] == (facts["pid"], ("one", 2))
 
 
 @requirement("managers.start.initializer-callable")
@@ -407,18 +492,61 @@ def test_start_needs_an_initializer_that_can_be_called(mp):
     assert len(mp.active_children()) == before
 
 
+@requirement("managers.start.initializer-first")
+def test_initializer_is_called_first(mp):
+    """The initializer was called when ``start()`` returns."""
+    assert _life(mp)["told at once"] is True
+
+
+def _start_with_failing_initializer(mp):
+    manager = mp.managers.BaseManager(ctx=mp.context)
+    with raises(EOFError):
+        manager.start(_fail)
+
+
+@requirement("managers.start.initializer-raises")
+def test_initializer_raises(mp):
+    """When the initializer raises, ``start()`` raises EOFError, and there is no server."""
+    before = {child.pid for child in mp.active_children()}
+    _start_with_failing_initializer(mp)
+    for child in mp.active_children():
+        if child.pid not in before:
+            child.join()
+            assert child.exitcode != 0
+
+
+@requirement("managers.start.before-use")
+def test_manager_is_of_use_while_its_server_runs(mp):
+    """Shared objects can be created neither before ``start()`` nor after ``shutdown()``."""
+    facts = _life(mp)
+    assert issubclass(facts["created before start"], Exception)
+    assert issubclass(facts["created after shutdown"], Exception)
+
+
+@requirement("managers.get-server.before-start")
+def test_server_of_a_started_manager(mp):
+    """A manager that was started, or shut down, gives no server of its own."""
+    facts = _life(mp)
+    assert issubclass(facts["server of a started one"], mp.ProcessError)
+    assert issubclass(facts["server after shutdown"], mp.ProcessError)
+
+
+@requirement("managers.context.after-shutdown")
+def test_with_after_shutdown(mp):
+    """A manager that was shut down can't be entered."""
+    facts = _life(mp)
+    assert issubclass(facts["entered after shutdown"], mp.ProcessError)
+    assert facts["alive at last"] is False
+
+
 @requirement("managers.start.only-once")
 def test_start_twice(mp):
-    """A manager that has been started is not started again."""
-    manager = _started_manager(mp)
-    before = len(mp.active_children())
-    with raises(mp.ProcessError):
-        manager.start()
-    assert len(mp.active_children()) == before
-    maths = manager.Maths()
-    assert maths.add(4, 3) == 7
-    del maths
-    manager.shutdown()
+    """A manager that has been started is not started again, nor after it was shut down."""
+    facts = _life(mp)
+    assert issubclass(facts["started again"], mp.ProcessError)
+    assert facts["children more"] == 0
+    assert facts["sum"] == 7
+    assert issubclass(facts["started after shutdown"], mp.ProcessError)
 
 
 @requirement("managers.start.survives-interrupt")
@@ -426,7 +554,7 @@ def test_server_survives_an_interrupt(mp):
     """SIGINT, as a Ctrl-C sends it to all processes of a terminal, does not end the server."""
     manager, process = _started_by(mp, lambda: _started_manager(mp))
     os.kill(process.pid, signal.SIGINT)
-    process.join(0.02)
+    process.join(0.3)
     assert process.is_alive()
     maths = manager.Maths()
     assert maths.add(4, 3) == 7
@@ -436,22 +564,36 @@ def test_server_survives_an_interrupt(mp):
 
 
 @requirement("managers.constructor.address-arbitrary")
-def test_address_is_chosen(mp, manager):
+def test_address_is_chosen(manager, workshop):
     """Without an address the manager chooses one, and no other manager has it."""
-    other = _started_manager(mp)
-    assert other.address is not None
-    assert other.address != manager.address
-    other.shutdown()
+    assert manager.address is not None
+    assert workshop.address is not None
+    assert workshop.address != manager.address
+
+
+@functools.cache
+def _life_at(mp, address):
+    """What comes of a manager that is given all its arguments by position."""
+    manager = _bare_manager(mp)(address, KEY, "pickle", mp.context)
+    _, process = _started_by(mp, manager.start)
+    facts = {"address": manager.address, "of context": isinstance(process, mp.Process)}
+    shared = manager.Queue()
+    shared.put((1, 2))
+    facts["item"] = shared.get()
+    other = _bare_manager(mp)(address, KEY)
+    other.connect()
+    facts["sum"] = other.Maths().add(4, 3)
+    del shared
+    manager.shutdown()
+    return facts
 
 
 @requirement("managers.constructor.address-given")
-def test_address_is_as_given(mp, tmp_path):
+def test_address_is_as_given(mp, socket_path):
     """The server listens at the address that was given."""
-    address = str(tmp_path / "socket")
-    manager = _started_manager(mp, address=address)
-    assert manager.address == address
-    _connect(mp, address)
-    manager.shutdown()
+    facts = _life_at(mp, socket_path)
+    assert facts["address"] == socket_path
+    assert facts["sum"] == 7
 
 
 @requirement("managers.address.actual-port")
@@ -511,33 +653,35 @@ def test_authkey_must_be_bytes(mp):
         mp.managers.BaseManager(authkey="abracadabra", ctx=mp.context)
 
 
-@requirement("managers.constructor.serializer-xmlrpclib")
-def test_serializer_xmlrpclib(mp):
-    """With the serializer 'xmlrpclib' shared objects are used in the same way."""
+@functools.cache
+def _life_with_xmlrpclib(mp):
+    """What comes of a manager with the serializer 'xmlrpclib'."""
     manager = _started_manager(mp, serializer="xmlrpclib")
     shared = manager.Queue()
     shared.put("hello")
-    assert shared.get() == "hello"
-    assert shared.empty() is True
+    facts = {"item": shared.get(), "empty": shared.empty()}
+    shared.put((1, 2))
+    facts["tuple"] = shared.get()
     del shared
     manager.shutdown()
+    return facts
+
+
+@requirement("managers.constructor.serializer-xmlrpclib")
+def test_serializer_xmlrpclib(mp):
+    """With the serializer 'xmlrpclib' shared objects are used in the same way."""
+    facts = _life_with_xmlrpclib(mp)
+    assert facts["item"] == "hello"
+    assert facts["empty"] is True
 
 
 @requirement("managers.constructor.serializer-is-used")
-def test_serializer_limits_what_travels(mp):
-    """With 'pickle' any picklable object travels as it is, with 'xmlrpclib' a tuple becomes a list."""
-    manager = _started_manager(mp, serializer="xmlrpclib")
-    shared = manager.Queue()
-    shared.put((1, 2))
-    assert shared.get() == [1, 2]
-    del shared
-    manager.shutdown()
-    manager = _started_manager(mp, serializer="pickle")
+def test_serializer_limits_what_travels(mp, manager):
+    """With 'pickle', the default, any picklable object travels as it is, with 'xmlrpclib' a tuple becomes a list."""
+    assert _life_with_xmlrpclib(mp)["tuple"] == [1, 2]
     shared = manager.Queue()
     shared.put((1, 2))
     assert shared.get() == (1, 2)
-    del shared
-    manager.shutdown()
 
 
 @requirement("managers.constructor.serializer-unknown")
@@ -548,12 +692,9 @@ def test_serializer_unknown(mp):
 
 
 @requirement("managers.constructor.ctx")
-def test_ctx_starts_the_process(mp):
+def test_ctx_starts_the_process(mp, workshop):
     """The server's process is started by the context that was given."""
-    manager = mp.managers.BaseManager(ctx=mp.context)
-    _, process = _started_by(mp, manager.start)
-    assert isinstance(process, mp.Process)
-    manager.shutdown()
+    assert isinstance(_process_of(mp, workshop), mp.Process)
 
 
 def _start_with_default_context(mp):
@@ -574,19 +715,17 @@ def test_ctx_default(mp):
 @requirement("managers.shutdown.stops-the-process")
 def test_shutdown_stops_the_server(mp):
     """``shutdown()`` stops the server's process."""
-    manager = _bare_manager(mp)(ctx=mp.context)
-    _, process = _started_by(mp, manager.start)
-    manager.shutdown()
-    assert process.exitcode is not None
+    facts = _life(mp)
+    assert facts["alive"] is False
+    assert facts["exitcode"] is not None
 
 
 @requirement("managers.shutdown.repeated")
 def test_shutdown_twice(mp):
     """``shutdown()`` can be called again."""
-    manager, process = _started_by(mp, lambda: _started_manager(mp))
-    manager.shutdown()
-    manager.shutdown()
-    assert not process.is_alive()
+    facts = _life(mp)
+    assert facts["shut down again"] is type(None)
+    assert facts["alive at last"] is False
 
 
 @requirement("managers.shutdown.only-after-start")
@@ -617,6 +756,8 @@ def test_shutdown_waits_for_the_server(mp):
     _, process = _started_by(mp, lambda: manager.start(_end_when_told, (receiver,)))
     caller = CallerThread(mp, manager, "shutdown")
     caller.until_blocked()
+    process.join(0.1)
+    assert process.is_alive()
     sender.send("end")
     caller.result()
     assert process.exitcode == 0
@@ -631,23 +772,31 @@ def _never_end_nor_terminate():
     _never_end()
 
 
+def _shut_down_in_time(mp, initializer):
+    """The child that is left of a manager whose shutdown() takes two timeouts, of much less than the default."""
+    for _ in range(5):  # the load of the machine may hold one up
+        manager = mp.managers.BaseManager(ctx=mp.context, shutdown_timeout=0.02)
+        _, process = _started_by(mp, functools.partial(manager.start, initializer))
+        began = time.monotonic()
+        manager.shutdown()
+        took = time.monotonic() - began
+        process.join()
+        if took < 0.9:
+            break
+    assert took < 0.9
+    return process
+
+
 @requirement("managers.shutdown.timeout-terminates")
 def test_shutdown_terminates_a_server_that_does_not_end(mp):
     """A server whose process does not complete within ``shutdown_timeout`` is terminated."""
-    manager = mp.managers.BaseManager(ctx=mp.context, shutdown_timeout=0.05)
-    _, process = _started_by(mp, lambda: manager.start(_never_end))
-    manager.shutdown()
-    process.join()
-    assert process.exitcode == -signal.SIGTERM
+    assert _shut_down_in_time(mp, _never_end).exitcode == -signal.SIGTERM
 
 
 @requirement("managers.shutdown.timeout-kills")
 def test_shutdown_kills_a_server_that_is_not_terminated(mp):
     """A server whose process survives being terminated for ``shutdown_timeout`` is killed."""
-    manager = mp.managers.BaseManager(ctx=mp.context, shutdown_timeout=0.05)
-    _, process = _started_by(mp, lambda: manager.start(_never_end_nor_terminate))
-    manager.shutdown()
-    process.join()
+    process = _shut_down_in_time(mp, _never_end_nor_terminate)
     assert process.exitcode == -signal.SIGKILL
 
 
@@ -658,60 +807,124 @@ def test_shutdown_timeout_is_keyword_only(mp):
         mp.managers.BaseManager(None, None, "pickle", mp.context, 1.0)
 
 
-@requirement("managers.join")
-def test_join_waits_for_the_server(mp):
-    """``join(timeout)`` waits for the server's process, no longer than the timeout."""
-    manager, process = _started_by(mp, lambda: _started_manager(mp))
+@functools.cache
+def _life_after_death(mp, address):
+    """What comes of a manager whose process is killed, and of one that is started at its address."""
+    facts = {}
+    manager, process = _started_by(mp, functools.partial(_started_manager, mp, address=address))
     manager.join(0.01)
-    assert process.is_alive()
+    facts["alive"] = process.is_alive()
+    shared = manager.Queue()
+    shared.put("of the first")
     os.kill(process.pid, signal.SIGKILL)
     manager.join()
-    assert not process.is_alive()
+    facts["alive after"] = process.is_alive()
+    facts["put to a dead one"] = _error_of(functools.partial(shared.put, "of the first"))
+    if os.path.exists(address):
+        os.unlink(address)
+    with _started_manager(mp, address=address):
+        facts["anew"] = outcome_of(_put_by_address, mp, address)
+    # Only now: what it holds of the first server must not stand in the way.
+    del shared
     manager.shutdown()
+    return facts
+
+
+def _put_by_address(mp, address):
+    client = _bare_manager(mp)(address, ctx=mp.context)
+    client.connect()
+    shared = client.Queue()
+    shared.put("of the second")
+    return shared.get()
+
+
+@requirement("managers.join")
+def test_join_waits_for_the_server(mp, socket_path):
+    """``join(timeout)`` waits for the server's process, no longer than the timeout."""
+    facts = _life_after_death(mp, socket_path)
+    assert facts["alive"] is True
+    assert facts["alive after"] is False
+
+
+@requirement("managers.proxy.server-gone")
+def test_proxy_of_a_server_that_is_gone(mp, socket_path):
+    """Using a proxy whose server has died raises an exception, and does not wait."""
+    assert issubclass(_life_after_death(mp, socket_path)["put to a dead one"], (OSError, EOFError))
+
+
+@requirement("managers.connect.server-anew")
+def test_connect_to_a_server_started_anew(mp, socket_path):
+    """Who connects to a server at the address of one that has died uses the new one, whatever is left of the old."""
+    assert value_of(_life_after_death(mp, socket_path)["anew"]) == "of the second"
+
+
+@functools.cache
+def _life_in_with(mp):
+    """What comes of a manager whose with block is entered and left."""
+    manager = _bare_manager(mp)(ctx=mp.context)
+    before = {child.pid for child in mp.active_children()}
+    with manager as entered:
+        [process] = [child for child in mp.active_children() if child.pid not in before]
+        facts = {"manager entered": entered is manager, "alive": process.is_alive()}
+        facts["sum"] = manager.Maths().add(4, 3)
+    facts["alive after"] = process.is_alive()
+    return facts
 
 
 @requirement("managers.context.enter-starts")
 def test_with_starts_the_server(mp):
     """Entering a manager starts its server."""
-    manager = _bare_manager(mp)(ctx=mp.context)
-    with manager:
-        assert manager.Maths().add(4, 3) == 7
+    facts = _life_in_with(mp)
+    assert facts["alive"] is True
+    assert facts["sum"] == 7
 
 
 @requirement("managers.context.enter-returns-manager")
 def test_with_gives_the_manager(mp):
     """Entering a manager gives the manager."""
-    manager = _bare_manager(mp)(ctx=mp.context)
-    with manager as entered:
-        assert entered is manager
-
-
-@requirement("managers.context.already-started")
-def test_with_does_not_start_again(mp):
-    """Entering a manager that has been started starts nothing."""
-    manager, process = _started_by(mp, mp.Manager)
-    before = len(mp.active_children())
-    with manager:
-        assert len(mp.active_children()) == before
-        assert process.is_alive()
+    assert _life_in_with(mp)["manager entered"] is True
 
 
 @requirement("managers.context.exit-shuts-down")
 def test_with_shuts_down(mp):
     """Leaving a manager shuts it down."""
+    facts = _life_in_with(mp)
+    assert facts["alive"] is True
+    assert facts["alive after"] is False
+
+
+@functools.cache
+def _life_of_a_started_one(mp):
+    """What comes of a manager that has been started when its with block is entered, and left by an exception."""
     manager, process = _started_by(mp, mp.Manager)
-    with manager:
-        assert process.is_alive()
-    assert not process.is_alive()
+    facts = {"pid": process.pid, "alive": process.is_alive()}
+    count = len(mp.active_children())
+
+    def leave_by_exception():
+        with manager:
+            facts["children more"] = len(mp.active_children()) - count
+            facts["alive within"] = process.is_alive()
+            raise LookupError
+
+    facts["error"] = _error_of(leave_by_exception)
+    facts["alive after"] = process.is_alive()
+    return facts
+
+
+@requirement("managers.context.already-started")
+def test_with_does_not_start_again(mp):
+    """Entering a manager that has been started starts nothing."""
+    facts = _life_of_a_started_one(mp)
+    assert facts["children more"] == 0
+    assert facts["alive within"] is True
 
 
 @requirement("managers.context.exit-by-exception")
 def test_with_lets_exceptions_through(mp):
     """An exception that leaves the block of a manager shuts it down, and goes on."""
-    manager, process = _started_by(mp, mp.Manager)
-    with raises(LookupError), manager:
-        raise LookupError
-    assert not process.is_alive()
+    facts = _life_of_a_started_one(mp)
+    assert facts["error"] is LookupError
+    assert facts["alive after"] is False
 
 
 # register
@@ -738,6 +951,10 @@ def test_register_a_function(workshop):
 def test_register_passes_arguments(workshop):
     """Arguments of the creating method are handed to the callable."""
     assert workshop.Greeter("Ada", polite=True).greet() == "Dear Ada"
+    # Names that the machinery in between may use itself.
+    taken = {"self": 1, "typeid": 2, "callable": 3, "args": 4, "kwds": 5, "c": 6, "methodname": 7}
+    assert list(workshop.names(**taken)._getvalue()) == sorted(taken)
+    assert workshop.Machine().names(**taken) == sorted(taken)
 
 
 @requirement("managers.register.classmethod")
@@ -772,16 +989,7 @@ def test_register_arguments_by_position(mp, workshop):
 @requirement("managers.register.anew")
 def test_register_a_typeid_anew(mp):
     """What a subclass registers under a typeid of its base class leaves the base class its own."""
-    base = _bare_manager(mp)
-
-    class Derived(base):
-        pass
-
-    Derived.register("Maths", _Part)
-    with base(ctx=mp.context) as manager:
-        maths = manager.Maths()
-        assert maths.add(4, 3) == 7
-        del maths
+    assert _life(mp)["sum"] == 7
 
 
 @requirement("managers.register.typeid-string")
@@ -854,6 +1062,16 @@ def test_exposed_counts_before_the_proxytype(workshop):
     assert machine._callmethod("stop") == "stopped"
     with raises(Exception):
         machine._callmethod("turns")
+
+
+@requirement("managers.register.empty-counts")
+def test_what_is_empty_counts(workshop):
+    """An empty ``exposed`` or ``method_to_typeid`` is not None: it exposes nothing, it makes no proxies."""
+    assert not hasattr(workshop.SecretMachine(), "turns")
+    for machine in (workshop.SecretMachine(), workshop.SecretProxiedMachine()):
+        with raises(Exception):
+            machine._callmethod("turns")
+    assert type(workshop.UntypedMachine().part()) is _Part
 
 
 @requirement("managers.register.public-methods")
@@ -950,6 +1168,11 @@ def test_list_read(manager):
     assert shared * 2 == [3, 1, 2, 3] * 2
     assert 2 * shared == [3, 1, 2, 3] * 2
     assert list(reversed(shared)) == [3, 2, 1, 3]
+    assert shared.index(3, 1) == 3
+    with raises(IndexError):
+        shared[4]
+    with raises(ValueError):
+        shared.index(5)
 
 
 @requirement("managers.list.change")
@@ -968,9 +1191,24 @@ def test_list_change(manager):
     shared[0] = 7
     assert shared[:] == [7, 2, 1]
     shared[1:] = [8]
+    same = shared
     shared += [6]
     shared *= 2
+    assert shared is same
     assert shared[:] == [7, 8, 6, 7, 8, 6]
+    shared.sort(reverse=True)
+    assert shared[:] == [8, 8, 7, 7, 6, 6]
+    shared.sort(key=str)
+    assert shared.pop(0) == 6
+    assert shared[:] == [6, 7, 7, 8, 8]
+    with raises(IndexError):
+        shared[9] = 1
+    with raises(ValueError):
+        shared.remove(9)
+    del shared[:]
+    assert shared[:] == []
+    with raises(IndexError):
+        shared.pop()
 
 
 @requirement("managers.list.clear-and-copy")
@@ -1001,6 +1239,9 @@ def test_dict_read(manager):
     assert sorted(shared.values()) == [1, 2]
     assert sorted(shared.items()) == [("a", 1), ("b", 2)]
     assert list(shared) == ["a", "b"]
+    assert shared.get("c") is None
+    with raises(KeyError):
+        shared["c"]
 
 
 @requirement("managers.dict.change")
@@ -1008,10 +1249,15 @@ def test_dict_change(manager):
     """A dict proxy is changed like a dict."""
     shared = manager.dict({"a": 1})
     shared["b"] = 2
-    shared.update({"c": 3})
+    shared.update({"c": 0})
+    shared.update(c=3)
     assert (shared.setdefault("c", 9), shared.setdefault("d", 4)) == (3, 4)
     assert shared.pop("a") == 1
+    assert shared.pop("a", 5) == 5
     del shared["b"]
+    for change in (shared.pop, shared.__delitem__):
+        with raises(KeyError):
+            change("b")
     assert shared.copy() == {"c": 3, "d": 4}
     assert shared.popitem() == ("d", 4)
     shared.clear()
@@ -1024,7 +1270,9 @@ def test_dict_union(manager):
     shared = manager.dict({"a": 1})
     assert shared | {"b": 2} == {"a": 1, "b": 2}
     assert {"b": 2} | shared == {"b": 2, "a": 1}
+    same = shared
     shared |= {"b": 2}
+    assert shared is same
     assert list(reversed(shared)) == ["b", "a"]
     assert shared.fromkeys(["x"], 1) == {"x": 1}
 
@@ -1042,10 +1290,10 @@ def _add_to_set(shared, item):
 
 
 @requirement("managers.set.shared")
-def test_set_is_shared(mp, manager):
-    """What a child adds to a set proxy is seen by its parent."""
+def test_set_is_shared(manager, companion):
+    """What another process adds to a set proxy is seen here."""
     shared = manager.set([1])
-    run(mp, _add_to_set, shared, 2)
+    companion.ask(_add_to_set, shared, 2)
     assert 2 in shared
     shared.discard(1)
     assert 1 not in shared
@@ -1077,10 +1325,12 @@ def test_set_operations(manager):
     with raises(KeyError):
         shared.remove(1)
     assert shared.copy() == {2, 3, 4}
+    same = shared
     shared |= {5}
     shared &= {2, 3, 5}
     shared -= {2}
     shared ^= {3, 6}
+    assert shared is same
     assert sorted([shared.pop(), shared.pop()]) == [5, 6]
     with raises(KeyError):
         shared.pop()
@@ -1092,17 +1342,16 @@ def test_set_operations(manager):
 # SyncManager: Namespace, Value, Array
 
 
-def _set_attribute(namespace, name, value):
-    setattr(namespace, name, value)
-
-
 @requirement("managers.namespace.attributes")
-def test_namespace_attributes(mp, manager):
+def test_namespace_attributes(manager, companion):
     """Attributes of a namespace are set, read and deleted by any process."""
     namespace = manager.Namespace()
     namespace.x = 10
-    run(mp, _set_attribute, namespace, "y", "hello")
+    companion.ask(setattr, namespace, "y", "hello")
     assert (namespace.x, namespace.y) == (10, "hello")
+    assert companion.ask(getattr, namespace, "x") == 10
+    companion.ask(delattr, namespace, "y")
+    assert not hasattr(namespace, "y")
     del namespace.x
     assert not hasattr(namespace, "x")
 
@@ -1148,17 +1397,15 @@ def test_namespace_without_public_methods(mp):
     assert repr(namespace) == "Namespace(x=10)"
 
 
-def _set_value(shared, value):
-    shared.value = value
-
-
 @requirement("managers.value")
-def test_value(mp, manager):
+def test_value(manager, companion):
     """A Value has an attribute ``value``, which any process reads and writes."""
     shared = manager.Value("i", 7)
     assert shared.value == 7
-    run(mp, _set_value, shared, 8)
+    companion.ask(setattr, shared, "value", 8)
     assert shared.value == 8
+    shared.value = "anything"
+    assert companion.ask(getattr, shared, "value") == "anything"
 
 
 def _set_item(shared, index, value):
@@ -1173,11 +1420,11 @@ def test_value_and_array_by_name(manager):
 
 
 @requirement("managers.array")
-def test_array(mp, manager):
+def test_array(manager, companion):
     """An Array's items are read and written by any process."""
     shared = manager.Array("i", [1, 2, 3])
-    run(mp, _set_item, shared, 1, 9)
-    assert len(shared) == 3
+    companion.ask(_set_item, shared, 1, 9)
+    assert companion.ask(len, shared) == 3
     assert list(shared) == [1, 9, 3]
     assert shared[1:] == array.array("i", [9, 3])
 
@@ -1196,23 +1443,28 @@ def test_array_typecode(manager):
 
 
 @requirement("managers.lock.excludes")
-def test_lock_excludes_other_processes(mp, manager):
+def test_lock_excludes_other_processes(manager, companion):
     """A process that wants a lock waits until the one that has it releases it."""
     lock = manager.Lock()
     assert lock.acquire() is True
-    caller = Caller(mp, lock, "acquire")
-    caller.until_blocked()
+    companion.call(lock, "acquire").until_blocked()
     lock.release()
-    assert caller.result() is True
+    assert companion.result() is True
     assert lock.acquire(False) is False
 
 
 @requirement("managers.lock.acquire-timeout")
 def test_lock_timeout(manager):
-    """``acquire`` with a timeout gives False when the lock stays taken."""
-    lock = manager.Lock()
-    assert lock.acquire(True, 0.01) is True
-    assert lock.acquire(True, 0.01) is False
+    """``acquire`` with a timeout gives False when the lock, or the semaphore, stays taken."""
+    for lock in (manager.Lock(), manager.Semaphore(1), manager.BoundedSemaphore(1)):
+        assert lock.acquire(True, 0.01) is True
+        assert lock.acquire(True, 0.01) is False
+        assert lock.acquire(True, 0) is False
+        with raises(ValueError):
+            lock.acquire(False, 0.01)
+        lock.release()
+    for lock in (manager.Lock(), manager.RLock()):
+        assert lock.acquire(True, -1) is True
 
 
 @requirement("managers.lock.context-manager")
@@ -1237,11 +1489,11 @@ def _release(lock):
 
 
 @requirement("managers.lock.released-by-another")
-def test_lock_released_by_another_process(mp, manager):
+def test_lock_released_by_another_process(manager, companion):
     """Any process may release a lock."""
     lock = manager.Lock()
     lock.acquire()
-    ask(mp, _release, lock)
+    companion.ask(_release, lock)
     assert lock.acquire(False) is True
 
 
@@ -1263,38 +1515,45 @@ def test_parameters_by_name(manager):
     with condition:
         assert condition.wait(timeout=0.01) is False
         condition.notify(n=2)
+    assert manager.Condition(lock=manager.Lock()).acquire() is True
+    assert manager.Semaphore(value=0).acquire(False) is False
+    assert manager.BoundedSemaphore(value=2).acquire(False) is True
+    assert manager.Barrier(parties=1, action=event.set, timeout=0.01).wait() == 0
+    assert event.is_set() is True
+    assert manager.Queue(maxsize=1).full() is False
 
 
 @requirement("managers.rlock.reentrant")
-def test_rlock_is_recursive(mp, manager):
+def test_rlock_is_recursive(manager, companion):
     """The owner of an RLock may acquire it again, and has it until it has released it as often."""
     lock = manager.RLock()
     assert lock.acquire() is True
     assert lock.acquire(False) is True
     lock.release()
-    assert ask(mp, _acquire_at_once, lock) is False
+    assert companion.ask(_acquire_at_once, lock) is False
     lock.release()
+    assert companion.ask(_acquire_at_once, lock) is True
 
 
 @requirement("managers.rlock.owner-releases")
-def test_rlock_released_by_its_owner(mp, manager):
+def test_rlock_released_by_its_owner(manager, companion):
     """A process that does not own an RLock can't release it."""
     lock = manager.RLock()
     lock.acquire()
     with raises(ChildError) as raised:
-        ask(mp, _release, lock)
+        companion.ask(_release, lock)
     assert raised.value.name == "RuntimeError"
     lock.release()
 
 
 @requirement("managers.semaphore.counts")
-def test_semaphore_counts(mp, manager):
+def test_semaphore_counts(manager, companion):
     """A Semaphore is acquired as often as its value says, by all processes together."""
     semaphore = manager.Semaphore(2)
-    assert ask(mp, _acquire_at_once, semaphore) is True
+    assert companion.ask(_acquire_at_once, semaphore) is True
     assert semaphore.acquire(False) is True
     assert semaphore.acquire(False) is False
-    semaphore.release()
+    companion.ask(_release, semaphore)
     assert semaphore.acquire(False) is True
 
 
@@ -1327,21 +1586,18 @@ def test_bounded_semaphore_has_a_bound(manager):
 def _wait_for_notice(sender, condition):
     with condition:
         sender.send("waiting")
-        sender.send(condition.wait())
+        return condition.wait()
 
 
 @requirement("managers.condition.notify")
-def test_condition_notify(mp, manager):
+def test_condition_notify(manager, companion):
     """``wait`` releases the condition, and returns True in the process that is notified."""
     condition = manager.Condition()
-    receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_wait_for_notice, args=(sender, condition))
-    process.start()
-    assert receiver.recv() == "waiting"
-    with condition:  # free, because the child waits
+    companion.begin(_wait_for_notice, condition)
+    assert companion.receive() == "waiting"
+    with condition:  # free, because the companion waits
         condition.notify()
-    assert receiver.recv() is True
-    process.join()
+    assert companion.result() is True
 
 
 def _wait_in_threads(sender, condition, shared, count):
@@ -1359,63 +1615,56 @@ def _wait_in_threads(sender, condition, shared, count):
 
 
 @requirement("managers.condition.notify-count")
-def test_condition_notify_count(mp, manager):
+def test_condition_notify_count(manager, companion):
     """``notify()`` wakes one of those who wait, ``notify(n)`` wakes n."""
     condition, shared = manager.Condition(), manager.Value("i", 0)
-    receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_wait_in_threads, args=(sender, condition, shared, 4))
-    process.start()
-    assert [receiver.recv() for _ in range(4)] == ["waiting"] * 4
+    companion.begin(_wait_in_threads, condition, shared, 4)
+    assert [companion.receive() for _ in range(4)] == ["waiting"] * 4
     woken = []
     for number, arguments in enumerate([(), (2,), (1,)]):
         with condition:
             shared.value = number
             condition.notify(*arguments)
-        woken.append([receiver.recv() for _ in range(*arguments or (1,))])
+        woken.append([companion.receive() for _ in range(*arguments or (1,))])
     assert woken == [[0], [1, 1], [2]]
-    process.join()
+    companion.result()
 
 
 @requirement("managers.condition.notify-all")
-def test_condition_notify_all(mp, manager):
-    """``notify_all`` wakes every process that waits."""
-    condition = manager.Condition()
-    receiver, sender = mp.Pipe(duplex=False)
-    processes = [mp.Process(target=_wait_for_notice, args=(sender, condition)) for _ in range(2)]
-    for process in processes:
-        process.start()
-        assert receiver.recv() == "waiting"
+def test_condition_notify_all(manager, companion):
+    """``notify_all`` wakes all that wait."""
+    condition, shared = manager.Condition(), manager.Value("i", 0)
+    companion.begin(_wait_in_threads, condition, shared, 3)
+    assert [companion.receive() for _ in range(3)] == ["waiting"] * 3
     with condition:
         condition.notify_all()
-    assert [receiver.recv(), receiver.recv()] == [True, True]
-    for process in processes:
-        process.join()
+    assert [companion.receive() for _ in range(3)] == [0] * 3
+    companion.result()
 
 
 def _wait_for_items(sender, condition, items):
     with condition:
         sender.send("waiting")
-        sender.send(condition.wait_for(lambda: len(items) == 2 and "both"))
+        return condition.wait_for(lambda: len(items) == 2 and "both")
 
 
 @requirement("managers.condition.wait-for")
-def test_condition_wait_for(mp, manager):
+def test_condition_wait_for(manager, companion):
     """``wait_for`` waits until the predicate holds, and gives its value."""
     condition, items = manager.Condition(), manager.list()
-    receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_wait_for_items, args=(sender, condition, items))
-    process.start()
-    assert receiver.recv() == "waiting"
+    companion.begin(_wait_for_items, condition, items)
+    assert companion.receive() == "waiting"
     for item in range(2):
         with condition:
             items.append(item)
             condition.notify()
-    assert receiver.recv() == "both"
-    process.join()
+    assert companion.result() == "both"
     with condition:
         assert condition.wait_for(lambda: "at once") == "at once"
-        assert condition.wait_for(lambda: False, 0.01) is False
+        for timeout in (0.01, 0, -1):
+            assert condition.wait_for(lambda: False, timeout) is False
         assert condition.wait_for(predicate=lambda: 0, timeout=0.01) == 0
+        assert condition.wait_for(list, timeout=0) == []
 
 
 @requirement("managers.condition.wait-timeout")
@@ -1423,15 +1672,18 @@ def test_condition_timeout(manager):
     """``wait`` with a timeout gives False when no notice comes."""
     condition = manager.Condition()
     with condition:
-        assert condition.wait(0.01) is False
+        assert [condition.wait(timeout) for timeout in (0.01, 0, -1)] == [False] * 3
+        # It holds its lock again.
+        condition.notify()
 
 
 @requirement("managers.condition.needs-lock")
 def test_condition_without_its_lock(manager):
     """Who waits or notifies without holding the condition gets RuntimeError."""
     condition = manager.Condition()
-    with raises(RuntimeError):
-        condition.notify()
+    for call in (condition.notify, condition.notify_all, condition.release):
+        with raises(RuntimeError):
+            call()
     with raises(RuntimeError):
         condition.wait(0.01)
 
@@ -1441,12 +1693,12 @@ def _acquire_each_at_once(*locks):
 
 
 @requirement("managers.condition.lock")
-def test_condition_of_a_lock(mp, manager):
+def test_condition_of_a_lock(manager, companion):
     """A Condition uses the lock that it was given, a proxy for a Lock or an RLock."""
     locks = manager.Lock(), manager.RLock()
     first, second = map(manager.Condition, locks)
     with first, second:
-        assert ask(mp, _acquire_each_at_once, *locks) == [False, False]
+        assert companion.ask(_acquire_each_at_once, *locks) == [False, False]
     assert locks[0].acquire(False) is True
 
 
@@ -1471,29 +1723,31 @@ def test_event_flag(manager):
 
 
 @requirement("managers.event.wakes")
-def test_event_wakes(mp, manager):
+def test_event_wakes(manager, companion):
     """A process that waits for an Event goes on when another sets it."""
     event = manager.Event()
-    caller = Caller(mp, event, "wait")
-    caller.until_blocked()
+    companion.call(event, "wait").until_blocked()
     event.set()
-    assert caller.result() is True
+    assert companion.result() is True
+    assert event.wait() is True
+    assert event.wait(0) is True
 
 
 @requirement("managers.event.wait-timeout")
 def test_event_timeout(manager):
     """``wait`` with a timeout gives False when the Event stays unset."""
-    assert manager.Event().wait(0.01) is False
+    event = manager.Event()
+    assert [event.wait(timeout) for timeout in (0.01, 0, -1)] == [False] * 3
 
 
 @requirement("managers.barrier.releases")
-def test_barrier_releases(mp, manager):
-    """Who waits at a Barrier goes on when all parties are there, each with a number of its own."""
+def test_barrier_releases(manager, companion):
+    """Who waits at a Barrier goes on when all parties are there, each with a number of its own, and once more."""
     barrier = manager.Barrier(2)
-    caller = Caller(mp, barrier, "wait")
-    caller.until_blocked()
-    own = barrier.wait()
-    assert sorted([own, caller.result()]) == [0, 1]
+    for _ in range(2):
+        companion.call(barrier, "wait").until_blocked()
+        own = barrier.wait()
+        assert sorted([own, companion.result()]) == [0, 1]
 
 
 @requirement("managers.barrier.attributes")
@@ -1504,15 +1758,15 @@ def test_barrier_attributes(manager):
 
 
 @requirement("managers.barrier.n-waiting")
-def test_barrier_tells_how_many_wait(mp, manager):
+def test_barrier_tells_how_many_wait(mp, manager, companion):
     """``n_waiting`` is the number of those who wait."""
     from mpspec.observing import wait_until
 
     barrier = manager.Barrier(2)
-    caller = Caller(mp, barrier, "wait")
+    companion.call(barrier, "wait")
     wait_until(lambda: barrier.n_waiting == 1, mp.timeout, "one waits")
     barrier.wait()
-    caller.result()
+    companion.result()
     assert barrier.n_waiting == 0
 
 
@@ -1541,22 +1795,29 @@ def test_barrier_wait_timeout(mp, manager):
     with raises(mp.BrokenBarrierError):
         barrier.wait(0.01)
     assert barrier.broken is True
-    barrier.reset()
-    with raises(mp.BrokenBarrierError):
-        barrier.wait(timeout=0.01)
+    for timeout in (0.01, 0):
+        barrier.reset()
+        with raises(mp.BrokenBarrierError):
+            barrier.wait(timeout=timeout)
 
 
 @requirement("managers.barrier.abort")
-def test_barrier_abort(mp, manager):
+def test_barrier_abort(manager, companion):
     """``abort`` breaks a Barrier for those who wait; ``reset`` mends it."""
     barrier = manager.Barrier(2)
-    caller = Caller(mp, barrier, "wait")
-    caller.until_blocked()
+    companion.call(barrier, "wait").until_blocked()
     barrier.abort()
     with raises(ChildError) as raised:
-        caller.result()
+        companion.result()
     assert raised.value.name == "BrokenBarrierError"
+    assert barrier.broken is True
     barrier.reset()
+    assert barrier.broken is False
+    companion.call(barrier, "wait").until_blocked()
+    barrier.reset()
+    with raises(ChildError) as raised:
+        companion.result()
+    assert raised.value.name == "BrokenBarrierError"
     assert barrier.broken is False
 
 
@@ -1569,21 +1830,20 @@ def _put_all(shared, *items):
 
 
 @requirement("managers.queue.fifo")
-def test_queue_is_first_in_first_out(mp, manager):
-    """Items that a child puts come out here in their order."""
+def test_queue_is_first_in_first_out(manager, companion):
+    """Items that another process puts come out here in their order."""
     shared = manager.Queue()
-    run(mp, _put_all, shared, 1, "two", None)
+    companion.ask(_put_all, shared, 1, "two", None)
     assert [shared.get() for _ in range(3)] == [1, "two", None]
 
 
 @requirement("managers.queue.get-blocks")
-def test_queue_get_blocks(mp, manager):
+def test_queue_get_blocks(manager, companion):
     """``get`` waits for an item."""
     shared = manager.Queue()
-    caller = Caller(mp, shared, "get")
-    caller.until_blocked()
+    companion.call(shared, "get").until_blocked()
     shared.put("item")
-    assert caller.result() == "item"
+    assert companion.result() == "item"
 
 
 @requirement("managers.queue.maxsize")
@@ -1594,9 +1854,18 @@ def test_queue_maxsize(mp, manager):
     assert shared.full() is True
     with raises(mp.Full):
         shared.put_nowait(2)
+    for arguments in ((True, 0.01), (True, 0), (False,)):
+        with raises(mp.Full):
+            shared.put(2, *arguments)
     with raises(mp.Full):
-        shared.put(2, True, 0.01)
+        shared.put(item=2, block=True, timeout=0.01)
+    with raises(ValueError):
+        shared.put(2, True, -1)
     assert shared.get() == 1
+    shared = manager.Queue(2)
+    shared.put(1)
+    shared.put_nowait(2)
+    assert shared.full() is True
 
 
 @requirement("managers.queue.unbounded")
@@ -1615,8 +1884,13 @@ def test_queue_empty(mp, manager):
     shared = manager.Queue()
     with raises(mp.Empty):
         shared.get_nowait()
+    for arguments in ((True, 0.01), (True, 0), (False,)):
+        with raises(mp.Empty):
+            shared.get(*arguments)
     with raises(mp.Empty):
-        shared.get(True, 0.01)
+        shared.get(block=True, timeout=0.01)
+    with raises(ValueError):
+        shared.get(True, -1)
 
 
 @requirement("managers.queue.put-visible-at-once")
@@ -1631,15 +1905,14 @@ def test_queue_put_is_visible_at_once(manager):
 
 
 @requirement("managers.queue.join")
-def test_queue_join(mp, manager):
+def test_queue_join(manager, companion):
     """``join`` waits until ``task_done`` was called for every item."""
     shared = manager.Queue()
     shared.put("task")
-    caller = Caller(mp, shared, "join")
-    caller.until_blocked()
+    companion.call(shared, "join").until_blocked()
     assert shared.get() == "task"
     shared.task_done()
-    assert caller.result() is None
+    assert companion.result() is None
     with raises(ValueError):
         shared.task_done()
 
@@ -1693,6 +1966,15 @@ def test_serve_forever(mp, queue_server):
         assert shared.get() == number
 
 
+@requirement("managers.get-server.silent-client")
+def test_a_silent_client_holds_nobody_up(mp, manager):
+    """A client that connects, and says nothing, keeps nobody else from being served."""
+    with mp.connection.Client(manager.address):
+        other = mp.managers.SyncManager(address=manager.address, ctx=mp.context)
+        other.connect()
+        assert other.list([1, 2])[:] == [1, 2]
+
+
 def _put_remotely(mp, address, item):
     client = _queue_client(mp, address)
     client.connect()
@@ -1700,9 +1982,9 @@ def _put_remotely(mp, address, item):
 
 
 @requirement("managers.remote.two-clients")
-def test_two_clients_share_an_object(mp, queue_server):
+def test_two_clients_share_an_object(mp, queue_server, companion):
     """Clients in different processes, connected by address, use the same object."""
-    run(mp, _put_remotely, mp, queue_server, "hello")
+    companion.ask(_put_remotely, mp, queue_server, "hello")
     client = _queue_client(mp, queue_server)
     client.connect()
     assert client.get_queue().get_nowait() == "hello"
@@ -1745,9 +2027,9 @@ def _append_by_address(mp, address):
 
 
 @requirement("managers.remote.child-connects")
-def test_child_connects_by_address(mp, manager):
+def test_child_connects_by_address(mp, manager, companion):
     """A child, whose authkey is its parent's, connects to the parent's manager by its address."""
-    assert ask(mp, _append_by_address, mp, manager.address) == [1, 2]
+    assert companion.ask(_append_by_address, mp, manager.address) == [1, 2]
 
 
 # Proxies
@@ -1812,20 +2094,16 @@ def test_proxies_of_one_referent(manager):
     assert shared[:] == ["hello"]
 
 
-def _append_received(receiver):
-    receiver.recv().append("from the child")
+def _append_here(shared):
+    shared.append("from the other process")
 
 
 @requirement("managers.proxy.sent")
-def test_proxies_can_be_sent(mp, manager):
+def test_proxies_can_be_sent(manager, companion):
     """A proxy that is sent to another process refers to the same object there."""
-    receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_append_received, args=(receiver,))
-    process.start()
     shared = manager.list()
-    sender.send(shared)
-    process.join()
-    assert shared[:] == ["from the child"]
+    companion.ask(_append_here, shared)
+    assert shared[:] == ["from the other process"]
 
 
 @requirement("managers.proxy.pickled")
@@ -1846,6 +2124,18 @@ def test_proxies_in_referents(manager):
     b.append("hello")
     assert str(a[0]) == "['hello']"
     assert a[0][:] == b[:] == ["hello"]
+    namespace, mapping, shared = manager.Namespace(), manager.dict(), manager.Queue()
+    namespace.queue = mapping["queue"] = shared
+    namespace.queue.put("item")
+    assert mapping["queue"].get() == "item"
+
+
+@requirement("managers.proxy.nested-in-another-manager")
+def test_proxies_in_referents_of_another_manager(manager, workshop):
+    """A referent may contain a proxy for an object of another manager."""
+    outer = workshop.list([manager.list([1])])
+    outer[0].append(2)
+    assert outer[0][:] == [1, 2]
 
 
 @requirement("managers.proxy.nested-str")
@@ -1861,13 +2151,13 @@ def _change_inner(outer):
 
 
 @requirement("managers.proxy.nested-dicts")
-def test_dicts_in_lists(mp, manager):
+def test_dicts_in_lists(manager, companion):
     """Dict proxies within a list proxy are changed in place, by any process."""
     outer = manager.list([manager.dict() for _ in range(2)])
     inner = outer[0]
     inner["a"] = 1
     outer[1]["z"] = 26
-    run(mp, _change_inner, outer)
+    companion.ask(_change_inner, outer)
     assert str(outer[0]) == "{'a': 1}"
     assert str(outer[1]) == "{'z': 26, 'c': 3}"
 
@@ -1901,36 +2191,24 @@ def _append_many(shared, count):
         shared.append(number)
 
 
+def _append_many_there(_connection, shared, count):
+    _append_many(shared, count)
+
+
 @requirement("managers.proxy.processes")
-def test_processes_use_one_proxy(mp, manager):
+def test_processes_use_one_proxy(manager, companion):
     """Several processes may use the same proxy at the same time."""
     shared = manager.list()
-    child = mp.Process(target=_append_many, args=(shared, 50))
-    child.start()
+    companion.begin(_append_many_there, shared, 50)
     _append_many(shared, 50)
-    child.join()
+    companion.result()
     assert sorted(shared[:]) == sorted([*range(50)] * 2)
-
-
-def _append_many_locked(shared, lock):
-    for number in range(20):
-        with lock:
-            shared.append(number)
 
 
 @requirement("managers.proxy.threads")
 def test_threads_use_one_proxy(mp):
     """Threads that take turns by a lock may use the same proxy."""
-    with mp.Manager() as manager:  # not the shared one, which may keep the threads' connections
-        shared, lock = manager.list(), threading.Lock()
-        threads = [
-            threading.Thread(target=_append_many_locked, args=(shared, lock)) for _ in range(3)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert sorted(shared[:]) == sorted([*range(20)] * 3)
+    assert sorted(_life_of_a_manager(mp)["appended"]) == sorted([*range(20)] * 3)
 
 
 # BaseProxy's methods
@@ -1955,13 +2233,9 @@ def test_callmethod_takes_keywords(manager):
 
 
 @requirement("managers.callmethod.in-server")
-def test_callmethod_runs_in_the_server(mp):
+def test_callmethod_runs_in_the_server(mp, workshop):
     """The method runs in the manager's process."""
-    manager, process = _started_by(mp, lambda: _started_manager(mp))
-    server = manager.get_pid()
-    assert server._callmethod("pid") == process.pid
-    del server
-    manager.shutdown()
+    assert workshop.get_pid()._callmethod("pid") == _process_of(mp, workshop).pid
 
 
 @requirement("managers.callmethod.exception")
@@ -1980,6 +2254,10 @@ def test_callmethod_remote_error(mp, workshop):
     machine = workshop.Machine()
     with raises(mp.managers.RemoteError):
         machine._callmethod("generate")
+    with raises(mp.managers.RemoteError):
+        machine.fail_strangely()
+    with raises(mp.managers.RemoteError):
+        machine.names(part=_Unloadable())
     assert machine.turns() == 0
 
 
