@@ -224,6 +224,12 @@ def _single_pool(mp):
             "mark": pool.apply(_read_mark),
             "unordered": list(pool.imap_unordered(_square, range(20))),
         }
+        for method in (pool.map_async, pool.starmap_async):
+            method(_square, [])
+        for method in (pool.imap, pool.imap_unordered):
+            for items in ((), iter(()), _numbers_then_error()):
+                method(_square, items)
+                method(_square, items, 2)
         pool.close()
         pool.join()
         facts["exit code"] = worker.exitcode
@@ -1613,7 +1619,6 @@ _MISHAPS = {
     "callback": [(_pid, {"callback": _refuse}), (_refuse, {"error_callback": _refuse})],
     "unloadable": [(_refuse_unloadably, {})],
     "exits": [(sys.exit, {}), (_interrupt, {})],
-    "killed": [(_kill_worker, {})],
 }
 
 
@@ -1640,15 +1645,13 @@ def _tell_outcomes(mp, sender):
         ]
         for mishap, tasks in _MISHAPS.items()
     }
-    told = {}
-    # A worker that was killed has to be replaced first, which takes longer where a process is dear.
-    late = time.monotonic() + mp.timeout
-    last = _outcome(results["killed"].pop(), late)
     deadline = time.monotonic() + mp.timeout * 0.15
-    for mishap, outcomes in results.items():
-        told[mishap] = [_outcome(result, deadline) for result in outcomes]
-    told["killed"].append(last)
-    sender.send(told)
+    sender.send(
+        {
+            mishap: [_outcome(result, deadline) for result in outcomes]
+            for mishap, outcomes in results.items()
+        }
+    )
     threading.Event().wait()
 
 
@@ -1687,16 +1690,28 @@ def test_task_that_exits(mp):
     assert _outcomes(mp)["exits"] == ["SystemExit", "KeyboardInterrupt", 0]
 
 
+@_once
+def _robbed_pool(mp):
+    """A pool whose only worker is killed in a task: what that task comes to, and the next one."""
+    pool = mp.Pool(1)
+    result = pool.apply_async(_kill_worker)
+    after = pool.apply(_square, (3,))
+    outcome = _outcome(result, time.monotonic() + mp.timeout * 0.03)
+    _end(pool)
+    return outcome, after
+
+
 @requirement("pool.workers.replaced-when-killed")
 def test_killed_worker_is_replaced(mp):
     """A pool whose only worker was killed runs the next task."""
-    assert _outcomes(mp)["killed"][-1] == 0
+    _, after = _robbed_pool(mp)
+    assert after == 9
 
 
 @requirement("pool.workers.killed-task-raises")
 def test_task_of_a_killed_worker(mp):
     """The result of a task whose worker was killed does not stay away: ``get`` raises."""
-    error, _ = _outcomes(mp)["killed"]
+    error, _ = _robbed_pool(mp)
     assert error != "nothing came"
     assert isinstance(error, str)
 
@@ -1718,6 +1733,41 @@ def test_results_keep_their_pool(mp):
         for values in (results, unordered):
             assert [values.next(mp.timeout) for _ in range(3)] == [0, 1, 4]
         _collect_until_stopped(mp, worker)
+
+
+class _Load:
+    pass
+
+
+def _give(load):
+    return load
+
+
+@requirement("pool.async-result.lets-go")
+def test_pool_keeps_nothing(mp, pool):
+    """When a call's result was taken, the pool refers neither to the arguments nor to the result."""
+    import gc
+    import weakref
+
+    from mpspec.observing import wait_until
+
+    alive = []
+    for method in (
+        pool.apply_async,
+        lambda function, args: pool.map_async(function, [*args]),
+        lambda function, args: pool.imap(function, [*args]),
+    ):
+        load = _Load()
+        result = method(_give, (load,))
+        value = result.next() if hasattr(result, "next") else result.get()
+        alive += [weakref.ref(load), *map(weakref.ref, value if type(value) is list else [value])]
+        del load, value, result
+
+    def is_gone():
+        gc.collect()
+        return not any(reference() for reference in alive)
+
+    wait_until(is_gone, mp.timeout / 2, "arguments and results are gone")
 
 
 @requirement("pool.context-manager.only-running")
