@@ -2,20 +2,28 @@
 
 A task that must not end yet waits at a gate: a named pipe, which it opens for reading. Opening it for writing lets the
 task go on, and waits until the task is there.
+
+Workers are dear. What needs a pool of its own, but can be seen beside other facts, is seen in the life of one pool
+(``@_once``), of which several tests take their facts.
 """
 
+import functools
 import json
 import os
 import pickle
 import queue
 import signal
 import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 
-from mpspec.children import raises
+from mpspec.children import AT_ONCE, CallerThread, outcome_of, raises, within
 from mpspec.marks import requirement
-from mpspec.programs import call
+
+# Told once for a variant; what it raises is raised for each who asks.
+_once = functools.lru_cache(maxsize=1)
 
 
 def _square(x):
@@ -61,9 +69,16 @@ def _pass_gate_and_raise(item):
     raise error
 
 
-def _touch(path):
+def _touch(path, *_):
     with open(path, "x"):
         pass
+
+
+def _open(item):
+    """Open a named pipe: two calls, one to read and one to write, end only together."""
+    path, mode = item
+    with open(path, mode):
+        return mode
 
 
 def _gate(tmp_path, name="gate"):
@@ -92,6 +107,10 @@ def _in_thread(function, *args):
     return thread, results
 
 
+def _new_threads(before):
+    return [thread for thread in threading.enumerate() if thread not in before]
+
+
 def _until_blocked(mp, thread):
     from mpspec.observing import wait_until_asleep
 
@@ -101,21 +120,55 @@ def _until_blocked(mp, thread):
 # Construction
 
 
+def _note(folder, *args):
+    with open(Path(folder, str(os.getpid())), "a") as file:
+        file.write(json.dumps(args) + "\n")
+
+
+@_once
+def _initialized_pool(mp):
+    """A pool of three workers whose initializer takes notes."""
+    from mpspec.observing import wait_until
+
+    with tempfile.TemporaryDirectory() as folder:
+        pool, workers = _new_pool(mp, 3, _note, (folder, "one", 2))
+        wait_until(lambda: len(os.listdir(folder)) == 3, mp.timeout, "three workers initialized")
+        facts = {
+            "workers": {worker.pid for worker in workers},
+            "are processes": all(isinstance(worker, mp.Process) for worker in workers),
+            "busy": set(pool.map(_pid, range(6), 1)),
+        }
+        _end(pool)
+        facts["notes"] = {int(note.name): note.read_text() for note in Path(folder).iterdir()}
+    return facts
+
+
 @requirement("pool.constructor.processes")
 def test_pool_has_as_many_workers_as_asked_for(mp):
     """``Pool(n)`` starts n worker processes."""
-    pool, workers = _new_pool(mp, 3)
-    assert len(workers) == 3
-    assert pool.apply(_pid) in {worker.pid for worker in workers}
+    facts = _initialized_pool(mp)
+    assert len(facts["workers"]) == 3
+    assert facts["busy"] <= facts["workers"]
+
+
+def _default_workers(mp, cpus):
+    """How many workers a pool has by default in a process that may use these CPUs alone."""
+    usable = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cpus)
+    try:
+        expected = _usable_cpus()
+        pool, workers = _new_pool(mp, None)
+    finally:
+        os.sched_setaffinity(0, usable)
     _end(pool)
+    return len(workers), expected
 
 
 @requirement("pool.constructor.processes-default")
 def test_pool_has_a_worker_per_cpu(mp):
-    """Without a number a pool has as many workers as ``os.cpu_count()`` says."""
-    pool, workers = _new_pool(mp, None)
-    assert len(workers) == os.cpu_count()
-    _end(pool)
+    """By default a pool has as many workers as ``os.cpu_count()`` says, however few CPUs the process may use."""
+    workers, _ = _default_workers(mp, {min(os.sched_getaffinity(0))})
+    assert workers == os.cpu_count()
 
 
 def _usable_cpus():
@@ -125,33 +178,27 @@ def _usable_cpus():
 
 @requirement("pool.constructor.processes-default-usable")
 def test_pool_has_a_worker_per_usable_cpu(mp):
-    """Without a number a pool has as many workers as ``os.process_cpu_count()`` says."""
-    pool, workers = _new_pool(mp, None)
-    assert len(workers) == _usable_cpus()
-    _end(pool)
+    """By default a pool has as many workers as ``os.process_cpu_count()`` says: all CPUs, or the only usable one."""
+    usable = os.sched_getaffinity(0)
+    for cpus in (usable, {min(usable)}):
+        workers, expected = _default_workers(mp, cpus)
+        assert workers == expected
 
 
 @requirement("pool.constructor.processes-positive")
 def test_pool_needs_a_worker(mp):
-    """A pool without workers is refused."""
-    with raises(ValueError):
-        mp.Pool(0)
-
-
-def _tell(sender, *args):
-    sender.send((os.getpid(), args))
+    """A pool of no workers, or of less than none, is refused, be it of processes or of threads."""
+    for make in (mp.Pool, mp.pool.ThreadPool):
+        for processes in (0, -1):
+            with raises(ValueError):
+                make(processes)
 
 
 @requirement("pool.constructor.initializer")
 def test_each_worker_calls_the_initializer(mp):
-    """Each worker calls ``initializer(*initargs)`` when it starts."""
-    receiver, sender = mp.Pipe(duplex=False)
-    pool, workers = _new_pool(mp, 2, _tell, (sender, "one", 2))
-    told = [receiver.recv(), receiver.recv()]
-    assert sorted(told) == sorted((worker.pid, ("one", 2)) for worker in workers)
-    pool.map(_pid, range(4), 1)
-    assert not receiver.poll()
-    _end(pool)
+    """Each worker calls ``initializer(*initargs)`` when it starts, and not again."""
+    facts = _initialized_pool(mp)
+    assert facts["notes"] == dict.fromkeys(facts["workers"], '["one", 2]\n')
 
 
 def _mark():
@@ -168,12 +215,32 @@ def _read_mark():
     return marked
 
 
+@_once
+def _single_pool(mp):
+    """A pool of one worker, which is closed and joined in its with block when it is idle."""
+    pool, [worker] = _new_pool(mp, initializer=_mark)
+    with pool:
+        facts = {
+            "mark": pool.apply(_read_mark),
+            "unordered": list(pool.imap_unordered(_square, range(20))),
+        }
+        for method in (pool.map_async, pool.starmap_async):
+            method(_square, [])
+        for method in (pool.imap, pool.imap_unordered):
+            for items in ((), iter(()), _numbers_then_error()):
+                method(_square, items)
+                method(_square, items, 2)
+        pool.close()
+        pool.join()
+        facts["exit code"] = worker.exitcode
+    facts["later"] = (worker.is_alive(), worker.exitcode)
+    return facts
+
+
 @requirement("pool.constructor.initializer-first")
 def test_initializer_prepares_the_worker(mp):
     """What the initializer has set is there for the tasks; ``initargs`` are empty by default."""
-    pool = mp.Pool(1, initializer=_mark)
-    assert pool.apply(_read_mark) == "by the initializer"
-    _end(pool)
+    assert _single_pool(mp)["mark"] == "by the initializer"
 
 
 @requirement("pool.constructor.initializer-callable")
@@ -183,13 +250,33 @@ def test_initializer_must_be_callable(mp):
         mp.Pool(1, "initializer")
 
 
+def _pid_and_mark(_=None):
+    return os.getpid(), marked
+
+
+def _refuse_with_pid():
+    raise _Refusal(os.getpid())
+
+
+@_once
+def _short_lived_pool(mp):
+    """A pool whose only worker is replaced after two tasks: what tasks see, the last four of them in chunks of two."""
+    pool, _ = _new_pool(mp, 1, _mark_as, ("by the initializer",), 2)
+    seen = [pool.apply(_pid_and_mark)]
+    with raises(_Refusal) as raised:
+        pool.apply(_refuse_with_pid)
+    seen += [(raised.value.args[0], None), pool.apply(_pid_and_mark)]
+    chunks = pool.map_async(_pid_and_mark, range(4), 2)
+    pool.close()
+    pool.join()
+    return seen, chunks.get(mp.timeout)
+
+
 @requirement("pool.constructor.maxtasksperchild")
 def test_maxtasksperchild(mp):
-    """A worker that has completed ``maxtasksperchild`` tasks is replaced by a new one."""
-    pool, _ = _new_pool(mp, 1, maxtasksperchild=2)
-    pids = [pool.apply(_pid) for _ in range(4)]
-    assert pids[0] == pids[1] != pids[2] == pids[3]
-    _end(pool)
+    """A worker that has completed ``maxtasksperchild`` tasks, one of which raised, is replaced by a new one."""
+    [(first, _), (second, _), (third, _)], _ = _short_lived_pool(mp)
+    assert first == second != third
 
 
 @requirement("pool.constructor.maxtasksperchild-default")
@@ -202,29 +289,40 @@ def test_workers_live_as_long_as_the_pool(pool):
 @requirement("pool.constructor.maxtasksperchild-initializer")
 def test_replacements_call_the_initializer(mp):
     """A worker that replaces another calls the initializer as well."""
-    pool, _ = _new_pool(mp, 1, _mark, maxtasksperchild=1)
-    assert [pool.apply(_read_mark), pool.apply(_read_mark)] == ["by the initializer"] * 2
-    _end(pool)
+    [*_, (_, mark)], _ = _short_lived_pool(mp)
+    assert mark == "by the initializer"
 
 
 @requirement("pool.constructor.maxtasksperchild-positive")
 def test_maxtasksperchild_must_be_positive(mp):
-    """A ``maxtasksperchild`` of 0 is refused."""
-    with raises(ValueError):
-        mp.Pool(1, maxtasksperchild=0)
+    """A ``maxtasksperchild`` of 0, of less, or that is no whole number is refused."""
+    for number in (0, -1, 1.5):
+        with raises(ValueError):
+            mp.Pool(1, maxtasksperchild=number)
+
+
+@_once
+def _pool_by_name(mp):
+    """A pool of which every argument was given by name."""
+    before = {child.pid for child in mp.active_children()}
+    pool = mp.pool.Pool(
+        context=mp.context, maxtasksperchild=9, initargs=("by name",), initializer=_mark_as,
+        processes=1,
+    )  # fmt: skip
+    workers = [child for child in mp.active_children() if child.pid not in before]
+    facts = {
+        "are processes": [isinstance(worker, mp.Process) for worker in workers],
+        "mark": pool.apply(_read_mark),
+    }
+    _end(pool)
+    return facts
 
 
 @requirement("pool.constructor.context")
 def test_context_starts_the_workers(mp):
     """The workers are processes of the context that was given, or whose method ``Pool`` was called."""
-    pool, [worker] = _new_pool(mp)
-    assert isinstance(worker, mp.Process)
-    _end(pool)
-    before = {child.pid for child in mp.active_children()}
-    pool = mp.pool.Pool(1, context=mp.context)
-    [worker] = [child for child in mp.active_children() if child.pid not in before]
-    assert isinstance(worker, mp.Process)
-    _end(pool)
+    assert _pool_by_name(mp)["are processes"] == [True]
+    assert _initialized_pool(mp)["are processes"]
 
 
 @requirement("pool.constructor.positional-order")
@@ -243,12 +341,39 @@ def test_arguments_by_position(mp):
 @requirement("pool.constructor.keywords")
 def test_arguments_by_name(mp):
     """By name they are processes, initializer, initargs, maxtasksperchild and context."""
-    pool = mp.pool.Pool(
-        context=mp.context, maxtasksperchild=9, initargs=("by name",), initializer=_mark_as,
-        processes=1,
-    )  # fmt: skip
-    assert pool.apply(_read_mark) == "by name"
-    _end(pool)
+    assert _pool_by_name(mp)["mark"] == "by name"
+
+
+class _Scarce:
+    """A context that starts so many processes, and then no more."""
+
+    def __init__(self, context, processes):
+        self._context = context
+        self._left = processes
+
+    def __getattr__(self, name):
+        return getattr(self._context, name)
+
+    def Process(self, *args, **kwargs):  # noqa: N802 - the documented name
+        if not self._left:
+            raise BlockingIOError
+        self._left -= 1
+        return self._context.Process(*args, **kwargs)
+
+
+@requirement("pool.constructor.fails-halfway")
+def test_pool_that_cannot_start_all_workers(mp):
+    """When a worker can't be started ``Pool`` raises why, and those that were started before it end."""
+    from mpspec.observing import wait_until
+
+    before = {child.pid for child in mp.active_children()}
+    with raises(BlockingIOError):
+        mp.pool.Pool(3, context=_Scarce(mp.context, 1))
+    wait_until(
+        lambda: {child.pid for child in mp.active_children()} <= before,
+        mp.timeout / 2,
+        "no worker is left",
+    )
 
 
 @requirement("pool.constructor.type")
@@ -415,6 +540,25 @@ def test_map_gives_a_list_in_order(pool):
     assert pool.map(_square, (x for x in (3, 1, 2))) == [9, 1, 4]
 
 
+def _assert_parallel(mp, gate, submit):
+    """Two items that end only together, without a chunksize: both workers have one."""
+    result = submit([(gate, "r"), (gate, "w")])
+    try:
+        assert result.get(mp.timeout / 2) == ["r", "w"]
+    finally:
+        both = os.open(gate, os.O_RDWR)  # whoever waits at the gate goes on
+        result.wait(mp.timeout)
+        os.close(both)
+
+
+@requirement("pool.map.parallel")
+def test_map_is_parallel(mp, pool, tmp_path):
+    """Without a chunksize the maps do two items at the same time, if two workers are idle."""
+    gate = _gate(tmp_path)
+    _assert_parallel(mp, gate, lambda items: pool.map_async(_open, items))
+    _assert_parallel(mp, gate, lambda items: pool.starmap_async(_open, [(item,) for item in items]))
+
+
 @requirement("pool.map.blocks")
 def test_map_blocks(mp, pool, tmp_path):
     """``map`` waits until all results are there."""
@@ -430,18 +574,19 @@ def test_map_blocks(mp, pool, tmp_path):
 @requirement("pool.map.chunksize-result")
 def test_map_with_chunks(pool):
     """The chunksize does not change what ``map`` gives."""
-    for chunksize in (1, 3, 100):
+    for chunksize in (1, 2, 3, 10, 100):
         assert pool.map(_square, range(10), chunksize) == [x * x for x in range(10)]
+    assert pool.map(_square, iter(range(10)), 3) == [x * x for x in range(10)]
+    assert pool.map(_square, [], 3) == []
 
 
 @requirement("pool.map.chunks-are-tasks")
 def test_map_chunks_are_tasks(mp):
     """A chunk of ``chunksize`` items is one task, of which one worker does all."""
-    pool, _ = _new_pool(mp, 1, maxtasksperchild=2)
-    pids = pool.map(_pid, range(8), chunksize=2)
-    assert [len(set(pids[:4])), len(set(pids[4:]))] == [1, 1]
-    assert pids[0] != pids[4]
-    _end(pool)
+    [*_, (before, _)], chunks = _short_lived_pool(mp)
+    first, second, third, fourth = (pid for pid, _ in chunks)
+    assert before == first == second  # the second task of its worker
+    assert first != third == fourth
 
 
 @requirement("pool.map.keywords")
@@ -611,22 +756,58 @@ def test_imap_keeps_the_order(mp, pool, tmp_path):
     assert list(results) == [0, 1]
 
 
-@requirement("pool.imap.lazy")
-def test_imap_is_lazy(pool, tmp_path):
-    """``imap`` gives results before all tasks are done, and before the iterable has ended."""
-    gate = _gate(tmp_path)
-    resume = threading.Event()
+def _assert_lazy(mp, imap, chunksize):
+    resume, resumed = threading.Event(), []
 
     def items():
-        yield 1, gate
-        resume.wait()
-        yield 0, gate
+        yield from range(chunksize)
+        resumed.append(resume.wait(mp.timeout))
+        yield from range(chunksize)
 
-    results = pool.imap(_pass_gate_if_first, items())
-    assert next(results) == 1
+    results = imap(_square, items(), chunksize)
+    squares = [x * x for x in range(chunksize)]
+    assert sorted(next(results) for _ in squares) == squares
     resume.set()
+    assert sorted(results) == squares
+    assert resumed == [True]  # the iterable had not been read to its end
+
+
+@requirement("pool.imap.lazy")
+def test_imap_is_lazy(mp, pool, tmp_path):
+    """``imap`` gives results before all tasks are done, and before the iterable has ended, whatever the chunksize."""
+    gate = _gate(tmp_path)
+    results = pool.imap(_pass_gate_if_first, [(1, gate), (0, gate)])
+    assert next(results) == 1
     gate.write_text("open")
     assert next(results) == 0
+    for chunksize in (1, 2):
+        _assert_lazy(mp, pool.imap, chunksize)
+
+
+@requirement("pool.imap-unordered.lazy")
+def test_imap_unordered_is_lazy(mp, pool):
+    """``imap_unordered`` gives results before the iterable has ended, whatever the chunksize."""
+    for chunksize in (1, 2):
+        _assert_lazy(mp, pool.imap_unordered, chunksize)
+
+
+@requirement("pool.imap.end-wakes")
+def test_end_of_the_iterable_ends_the_iterator(mp, pool):
+    """A ``next`` that waits while the iterable turns out to have ended raises StopIteration."""
+    for method in (pool.imap, pool.imap_unordered):
+        resume = threading.Event()
+
+        def items(resume=resume):
+            yield 3
+            resume.wait(mp.timeout)
+
+        results = method(_square, items())
+        assert next(results) == 9
+        caller = CallerThread(mp, results, "__next__")
+        caller.until_blocked()
+        resume.set()
+        with raises(StopIteration):
+            caller.result()
 
 
 @requirement("pool.imap.next-timeout")
@@ -639,7 +820,7 @@ def test_imap_next_timeout(mp, pool, tmp_path):
         results.next(0.05)
     assert time.monotonic() - start > 0.045
     with raises(mp.TimeoutError):
-        results.next(timeout=0.01)
+        results.next(timeout=0)
     gate.write_text("open")
     assert results.next(timeout=mp.timeout) == "open"
     with raises(StopIteration):
@@ -649,31 +830,42 @@ def test_imap_next_timeout(mp, pool, tmp_path):
 @requirement("pool.imap.chunksize")
 def test_imap_with_chunks(pool):
     """The chunksize does not change what ``imap`` gives."""
-    for chunksize in (1, 3, 100):
+    for chunksize in (1, 2, 3, 100):
         assert list(pool.imap(_square, range(10), chunksize)) == [x * x for x in range(10)]
+    assert list(pool.imap(_square, [], 2)) == []
 
 
 @requirement("pool.imap.chunksize-positive")
 def test_chunksize_must_be_positive(pool):
-    """A chunksize of 0 is refused."""
+    """A chunksize of 0, or of less, is refused."""
     for method in (pool.imap, pool.imap_unordered):
-        with raises(ValueError):
-            method(_square, range(3), 0)
+        for chunksize in (0, -1):
+            with raises(ValueError):
+                method(_square, range(3), chunksize)
 
 
 @requirement("pool.imap.chunks-are-tasks")
-def test_imap_chunks_are_tasks(mp):
-    """``imap`` hands out one item a task by default, else ``chunksize`` items."""
-    pool, _ = _new_pool(mp, 1, maxtasksperchild=1)
-    first, second, *pair = [*pool.imap(_pid, range(2)), *pool.imap(_pid, range(2), chunksize=2)]
-    assert first != second
-    assert pair[0] == pair[1]
-    _end(pool)
+def test_imap_chunks_are_tasks(mp, pool, tmp_path):
+    """``imap`` and ``imap_unordered`` hand out one item a task by default, else ``chunksize`` items."""
+
+    def submit(items):
+        return list(pool.imap(_pass_gate_or_touch_item, items, 2))
+
+    _assert_chunk_is_one_task(mp, pool, tmp_path, submit)
+    gate = _gate(tmp_path, "both")
+    for method in (pool.imap, pool.imap_unordered):
+        results = method(_open, [(gate, "r"), (gate, "w")])
+        try:
+            assert {results.next(mp.timeout / 2) for _ in range(2)} == {"r", "w"}
+        finally:
+            both = os.open(gate, os.O_RDWR)  # whoever waits at the gate goes on
+            list(results)
+            os.close(both)
 
 
 @requirement("pool.imap.exception")
 def test_imap_raises_in_its_turn(pool):
-    """An exception is raised in its turn, and the results after it come all the same."""
+    """An exception is raised in its turn, and the results after it come all the same; a chunk's is raised as well."""
     results = pool.imap(_invert, [6, 5, 7])
     assert next(results) == 1.0
     with raises(ZeroDivisionError):
@@ -681,6 +873,10 @@ def test_imap_raises_in_its_turn(pool):
     assert next(results) == 0.5
     with raises(StopIteration):
         next(results)
+    results = pool.imap(_invert, [6, 7, 8, 5], 2)
+    assert (next(results), next(results)) == (1.0, 0.5)
+    with raises(ZeroDivisionError):
+        list(results)
 
 
 def _numbers_then_error():
@@ -695,8 +891,9 @@ def test_iterable_raises(pool):
     assert (next(results), next(results)) == (4, 9)
     with raises(LookupError):
         next(results)
-    with raises(LookupError):
-        list(pool.imap_unordered(_square, _numbers_then_error()))
+    for chunksize in (1, 2):
+        with raises(LookupError):
+            list(pool.imap_unordered(_square, _numbers_then_error(), chunksize))
     for method in (pool.map, pool.map_async):
         with raises(LookupError):
             method(_square, _numbers_then_error())
@@ -716,10 +913,11 @@ def test_imap_unordered_gives_all_results(pool):
 @requirement("pool.imap-unordered.chunksize")
 def test_imap_unordered_with_chunks(pool):
     """The chunksize does not change what ``imap_unordered`` gives."""
-    for chunksize in (3, 100):
+    for chunksize in (2, 3, 100):
         assert sorted(pool.imap_unordered(_square, range(10), chunksize)) == [
             x * x for x in range(10)
         ]
+    assert list(pool.imap_unordered(_square, [], 2)) == []
 
 
 @requirement("pool.imap-unordered.chunks-are-tasks")
@@ -745,9 +943,7 @@ def test_imap_unordered_gives_what_is_done(pool, tmp_path):
 @requirement("pool.imap-unordered.one-worker-in-order")
 def test_imap_unordered_of_one_worker(mp):
     """With one worker ``imap_unordered`` gives the results in order."""
-    pool = mp.Pool(1)
-    assert list(pool.imap_unordered(_square, range(20))) == [x * x for x in range(20)]
-    _end(pool)
+    assert _single_pool(mp)["unordered"] == [x * x for x in range(20)]
 
 
 @requirement("pool.imap-unordered.next-timeout")
@@ -755,8 +951,9 @@ def test_imap_unordered_next_timeout(mp, pool, tmp_path):
     """``next(timeout)`` raises TimeoutError when no result comes in time."""
     gate = _gate(tmp_path)
     results = pool.imap_unordered(_pass_gate, [gate])
-    with raises(mp.TimeoutError):
-        results.next(timeout=0.01)
+    for timeout in (0.01, 0):
+        with raises(mp.TimeoutError):
+            results.next(timeout=timeout)
     gate.write_text("open")
     assert results.next(timeout=mp.timeout) == "open"
 
@@ -830,6 +1027,16 @@ def test_starmap_async_gives_a_result_object(mp, pool):
     assert result.get() == [3, 7]
 
 
+@requirement("pool.starmap-async.does-not-block")
+def test_starmap_async_does_not_block(pool, tmp_path):
+    """``starmap_async`` returns before the function has."""
+    gate = _gate(tmp_path)
+    result = pool.starmap_async(_pass_gate, [(gate,)])
+    assert not result.ready()
+    gate.write_text("open")
+    assert result.get() == ["open"]
+
+
 @requirement("pool.starmap-async.callbacks")
 def test_starmap_async_callbacks(mp, pool):
     """The callback is called with the list of results, the error callback with the exception."""
@@ -862,6 +1069,8 @@ def test_result_that_cannot_be_sent(pool):
     """A result that can't be pickled raises an exception in the caller, and the pool works on."""
     with raises(Exception):
         pool.apply(_give_generator)
+    with raises(Exception):
+        pool.starmap(_give_generator, [()])
     assert pool.apply(_square, (3,)) == 9
 
 
@@ -870,6 +1079,12 @@ def test_task_that_cannot_be_sent(pool):
     """A task that can't be pickled raises an exception in the caller, and the pool works on."""
     with raises(Exception):
         pool.apply(len, ((x for x in range(3)),))
+    with raises(Exception):
+        pool.map(len, [(x for x in range(3))])
+    results = pool.imap(len, [(x for x in range(3)), "gear"])
+    with raises(Exception):
+        next(results)
+    assert next(results) == 4
     assert pool.apply(_square, (3,)) == 9
 
 
@@ -896,60 +1111,70 @@ def _submissions(pool):
     ]
 
 
+@_once
+def _ended_pools(mp):
+    """A pool that was closed, and one that was terminated: how the submission of tasks ends, and entering the pool."""
+    facts = {}
+    for end in ("close", "terminate"):
+        pool = mp.Pool(1)
+        getattr(pool, end)()
+        facts[end] = [outcome_of(submit)[0] for submit in _submissions(pool)]
+        pool.join()
+        facts[f"enter after {end}"] = outcome_of(pool.__enter__)[0]
+    return facts
+
+
 @requirement("pool.close.no-more-tasks")
 def test_close_refuses_tasks(mp):
     """After ``close`` no method takes a task."""
-    pool = mp.Pool(1)
-    pool.close()
-    for submit in _submissions(pool):
-        with raises(Exception):
-            submit()
-    pool.join()
+    assert "returned" not in _ended_pools(mp)["close"]
 
 
 @requirement("pool.close.no-more-tasks-error")
 def test_close_refuses_tasks_with_value_error(mp):
     """What is submitted after ``close`` or ``terminate`` raises ValueError."""
-    for end in ("close", "terminate"):
-        pool = mp.Pool(1)
-        getattr(pool, end)()
-        for submit in _submissions(pool):
-            with raises(ValueError):
-                submit()
-        pool.join()
+    facts = _ended_pools(mp)
+    assert {*facts["close"], *facts["terminate"]} == {"ValueError"}
+
+
+@_once
+def _closed_pool(mp):
+    """A pool that is closed and joined while its worker has a task, and another one waits."""
+    with tempfile.TemporaryDirectory() as folder:
+        gate = _gate(Path(folder))
+        pool, [worker] = _new_pool(mp)
+        results = [pool.apply_async(_pass_gate, (gate,)), pool.apply_async(_square, (3,))]
+        pool.close()
+        facts = {"closed": worker.is_alive()}
+        caller = CallerThread(mp, pool, "join")
+        caller.until_blocked()
+        gate.write_text("open")
+        facts["join"] = caller.result()
+        facts["joined"] = worker.is_alive()
+        facts["results"] = [result.get(mp.timeout) for result in results]
+    return facts
 
 
 @requirement("pool.close.completes-tasks")
-def test_close_lets_tasks_complete(mp, tmp_path):
+def test_close_lets_tasks_complete(mp):
     """Tasks that were submitted before ``close`` are completed, and then the workers exit."""
-    gate = _gate(tmp_path)
-    pool, [worker] = _new_pool(mp)
-    results = [pool.apply_async(_pass_gate, (gate,)), pool.apply_async(_square, (3,))]
-    pool.close()
-    assert worker.is_alive()
-    gate.write_text("open")
-    pool.join()
-    assert [result.get() for result in results] == ["open", 9]
-    assert not worker.is_alive()
+    facts = _closed_pool(mp)
+    assert facts["closed"]
+    assert facts["results"] == ["open", 9]
+    assert not facts["joined"]
 
 
 @requirement("pool.close.completes-tasks")
 def test_close_lets_tasks_complete_though_workers_are_replaced(mp):
     """Tasks for which workers must be replaced are completed after ``close`` as well."""
-    pool = mp.Pool(1, maxtasksperchild=1)
-    results = [pool.apply_async(_square, (number,)) for number in range(3)]
-    pool.close()
-    pool.join()
-    assert [result.get(mp.timeout) for result in results] == [0, 1, 4]
+    _, chunks = _short_lived_pool(mp)
+    assert [mark for _, mark in chunks] == ["by the initializer"] * 4
 
 
 @requirement("pool.close.workers-exit")
 def test_close_lets_workers_exit(mp):
     """After ``close`` an idle pool's workers exit by themselves."""
-    pool, [worker] = _new_pool(mp)
-    pool.close()
-    pool.join()
-    assert worker.exitcode == 0
+    assert _single_pool(mp)["exit code"] == 0
 
 
 def _arrive(start, gate, path):
@@ -964,30 +1189,39 @@ def _until_begun(mp, start):
     wait_until(start.exists, mp.timeout, "the task has begun")
 
 
+@_once
+def _terminated_pool(mp):
+    """A pool that is terminated in the middle of a task; another, too large for any buffer, waits for the worker."""
+    before = threading.enumerate()
+    with tempfile.TemporaryDirectory() as folder:
+        start, first, second = (Path(folder, name) for name in ("start", "first", "second"))
+        pool, [worker] = _new_pool(mp)
+        result = pool.apply_async(_arrive, (start, _gate(Path(folder)), first))
+        pool.apply_async(_touch, (second, bytes(1 << 20)))
+        _until_begun(mp, start)
+        for thread in _new_threads(before):
+            _until_blocked(mp, thread)
+        pool.terminate()
+        pool.join()
+        return {
+            "alive": worker.is_alive(),
+            "succeeded": result.ready() and result.successful(),
+            "completed": [path.exists() for path in (first, second)],
+        }
+
+
 @requirement("pool.terminate.stops-at-once")
-def test_terminate_does_not_wait_for_tasks(mp, tmp_path):
+def test_terminate_does_not_wait_for_tasks(mp):
     """``terminate`` stops a worker in the middle of its task."""
-    pool, [worker] = _new_pool(mp)
-    start = tmp_path / "start"
-    result = pool.apply_async(_arrive, (start, _gate(tmp_path), tmp_path / "end"))
-    _until_begun(mp, start)
-    pool.terminate()
-    pool.join()
-    assert not worker.is_alive()
-    assert not (result.ready() and result.successful())
+    facts = _terminated_pool(mp)
+    assert not facts["alive"]
+    assert not facts["succeeded"]
 
 
 @requirement("pool.terminate.drops-tasks")
-def test_terminate_drops_tasks(mp, tmp_path):
+def test_terminate_drops_tasks(mp):
     """Work that is outstanding at ``terminate`` is not completed."""
-    pool, _ = _new_pool(mp)
-    start, first, second = (tmp_path / name for name in ("start", "first", "second"))
-    pool.apply_async(_arrive, (start, _gate(tmp_path), first))
-    pool.apply_async(_touch, (second,))
-    _until_begun(mp, start)
-    _end(pool)
-    assert not first.exists()
-    assert not second.exists()
+    assert _terminated_pool(mp)["completed"] == [False, False]
 
 
 def _collect_until_stopped(mp, worker):
@@ -999,7 +1233,7 @@ def _collect_until_stopped(mp, worker):
         gc.collect()
         return not worker.is_alive()
 
-    wait_until(has_stopped, mp.timeout / 5, "the worker stopped")
+    wait_until(has_stopped, mp.timeout, "the worker stopped")
 
 
 @requirement("pool.terminate.garbage-collected")
@@ -1016,13 +1250,11 @@ def test_an_abandoned_pool_is_terminated(mp):
 
 @requirement("pool.terminate.repeated")
 def test_terminate_after_close(mp):
-    """``terminate`` may follow ``close``, and either may be repeated."""
+    """``terminate`` may follow ``close``, and each of them and ``join`` may be repeated."""
     pool, [worker] = _new_pool(mp)
-    pool.close()
-    pool.close()
-    pool.terminate()
-    pool.terminate()
-    pool.join()
+    for end in (pool.close, pool.terminate, pool.join, pool.close):
+        assert end() is None
+        assert end() is None
     assert not worker.is_alive()
 
 
@@ -1042,42 +1274,49 @@ def test_join_needs_close_else_value_error(pool):
 
 
 @requirement("pool.join.waits")
-def test_join_waits_for_the_workers(mp, tmp_path):
+def test_join_waits_for_the_workers(mp):
     """``join`` waits until the workers have exited."""
-    gate = _gate(tmp_path)
+    facts = _closed_pool(mp)  # where it was seen to block
+    assert facts["join"] is None
+    assert not facts["joined"]
+
+
+@_once
+def _left_pool(mp):
+    """A pool whose with block ends while its worker has a task."""
     pool, [worker] = _new_pool(mp)
-    pool.apply_async(_pass_gate, (gate,))
-    pool.close()
-    thread, results = _in_thread(pool.join)
-    _until_blocked(mp, thread)
-    assert results == []
-    gate.write_text("open")
-    thread.join()
-    assert results == [None]
-    assert not worker.is_alive()
+    with tempfile.TemporaryDirectory() as folder:
+        with pool as entered:
+            facts = {"entered": entered is pool, "works": entered.apply(_square, (3,))}
+            result = pool.apply_async(_pass_gate, (_gate(Path(folder)),))
+        pool.join()
+    facts["alive"] = worker.is_alive()
+    facts["succeeded"] = result.ready() and result.successful()
+    facts["later"] = outcome_of(pool.apply, _square, (3,))[0]
+    return facts
 
 
 @requirement("pool.context-manager.enter")
 def test_with_gives_the_pool(mp):
     """Entering a pool gives the pool."""
-    pool = mp.Pool(1)
-    with pool as entered:
-        assert entered is pool
-        assert entered.apply(_square, (3,)) == 9
-    pool.join()
+    facts = _left_pool(mp)
+    assert facts["entered"]
+    assert facts["works"] == 9
 
 
 @requirement("pool.context-manager.exit-terminates")
-def test_with_terminates(mp, tmp_path):
+def test_with_terminates(mp):
     """Leaving a pool terminates it, whatever its workers do."""
-    pool, [worker] = _new_pool(mp)
-    with pool:
-        result = pool.apply_async(_pass_gate, (_gate(tmp_path),))
-    pool.join()
-    assert not worker.is_alive()
-    assert not (result.ready() and result.successful())
-    with raises(Exception):
-        pool.apply(_square, (3,))
+    facts = _left_pool(mp)
+    assert not facts["alive"]
+    assert not facts["succeeded"]
+    assert facts["later"] != "returned"
+
+
+@requirement("pool.context-manager.closed-inside")
+def test_with_lets_the_pool_be_closed(mp):
+    """A pool may be closed and joined in its with block; leaving it changes nothing more."""
+    assert _single_pool(mp)["later"] == (False, 0)
 
 
 @requirement("pool.context-manager.exit-by-exception")
@@ -1115,10 +1354,13 @@ def test_get_timeout(mp, pool, tmp_path):
     with raises(mp.TimeoutError):
         result.get(timeout=0.05)
     assert time.monotonic() - start > 0.045
-    with raises(mp.TimeoutError):
-        result.get(0)
+    for timeout in (0, -1):
+        with raises(mp.TimeoutError):
+            result.get(timeout)
     gate.write_text("open")
     assert result.get(timeout=mp.timeout) == "open"
+    assert within(AT_ONCE, functools.partial(result.get, mp.timeout)) == "open"
+    assert result.get(0) == "open"
 
 
 @requirement("pool.async-result.timeout-leaves-the-pool")
@@ -1151,12 +1393,18 @@ def test_wait(mp, pool, tmp_path):
     start = time.monotonic()
     result.wait(0.05)
     assert time.monotonic() - start > 0.045
+    result.wait(timeout=0)
     assert not result.ready()
+    start = time.monotonic()
     thread, results = _in_thread(result.wait)
+    limited, _ = _in_thread(result.wait, mp.timeout)
     _until_blocked(mp, thread)
+    _until_blocked(mp, limited)
     assert results == []
     gate.write_text("open")
     thread.join()
+    limited.join()
+    assert time.monotonic() - start < mp.timeout
     assert result.ready()
 
 
@@ -1188,6 +1436,10 @@ def test_successful(pool):
     bad.wait()
     assert good.successful() is True
     assert bad.successful() is False
+    for items, successful in ((range(6, 9), True), (range(4, 9), False), ((), True)):
+        result = pool.map_async(_invert, items, 1)
+        result.wait()
+        assert result.successful() is successful
 
 
 @requirement("pool.async-result.successful-not-ready")
@@ -1254,6 +1506,10 @@ def test_thread_pool_initializer(mp):
         assert pool.apply(_square, (3,)) == 9
     pool.join()
     assert called.empty()
+    pool = mp.pool.ThreadPool(initargs=("by name",), initializer=called.put, processes=1)
+    assert called.get(timeout=mp.timeout) == "by name"
+    _end(pool)
+    assert called.empty()
 
 
 @requirement("pool.thread-pool.interface")
@@ -1270,7 +1526,24 @@ def test_thread_pool_has_the_interface_of_a_pool(mp):
         assert pool.starmap_async(_add, [(1, 2)]).get() == [3]
         with raises(_Refusal):
             pool.apply(_refuse)
+        results, errors, callbacks = _callbacks()
+        assert pool.apply_async(_square, (3,), **callbacks).get() == 9
+        assert results.get(timeout=mp.timeout) == 9
+        result = pool.map_async(_invert, [5], **callbacks)
+        assert type(errors.get(timeout=mp.timeout)) is ZeroDivisionError
+        result.wait()
+        assert isinstance(result, mp.pool.AsyncResult)
+        assert (result.ready(), result.successful()) == (True, False)
+        gate = threading.Event()
+        result, items = pool.apply_async(gate.wait), pool.imap(gate.wait, [None])
+        for late in (result.get, items.next):
+            with raises(mp.TimeoutError):
+                late(timeout=0.01)
+        gate.set()
+        assert (result.get(), next(items)) == (True, True)
     pool.join()
+    with raises(Exception):
+        pool.apply(_square, (3,))
 
 
 @requirement("pool.thread-pool.close")
@@ -1287,6 +1560,26 @@ def test_thread_pool_close(mp):
     pool.join()
     assert result.get() is True
     assert threading.active_count() == before
+
+
+@requirement("pool.thread-pool.terminate")
+def test_thread_pool_terminate(mp):
+    """A ThreadPool that is terminated starts no further task, takes none, and its threads end."""
+    before = threading.enumerate()
+    pool = mp.pool.ThreadPool(1)
+    begun, gate, done = threading.Event(), threading.Event(), []
+    pool.apply_async(lambda: (begun.set(), gate.wait(mp.timeout)))
+    pool.apply_async(done.append, (1,))
+    begun.wait(mp.timeout)
+    for thread in _new_threads(before):
+        _until_blocked(mp, thread)
+    pool.terminate()
+    gate.set()
+    pool.join()
+    assert done == []
+    with raises(Exception):
+        pool.apply_async(_square, (3,))
+    assert _new_threads(before) == []
 
 
 @requirement("pool.thread-pool.no-maxtasksperchild")
@@ -1317,9 +1610,21 @@ def _interrupt():
     raise KeyboardInterrupt
 
 
-def _outcome_of(mp, result):
-    """The name of the error that a result raises; "nothing came" when it does not come."""
-    result.wait(mp.timeout / 20)
+def _kill_worker():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+# What a pool of its own, with one worker, is given; each ends with a task that succeeds.
+_MISHAPS = {
+    "callback": [(_pid, {"callback": _refuse}), (_refuse, {"error_callback": _refuse})],
+    "unloadable": [(_refuse_unloadably, {})],
+    "exits": [(sys.exit, {}), (_interrupt, {})],
+}
+
+
+def _outcome(result, deadline):
+    """What a result gives, or the name of the error that it raises."""
+    result.wait(max(0, deadline - time.monotonic()))
     if not result.ready():
         return "nothing came"
     try:
@@ -1328,102 +1633,146 @@ def _outcome_of(mp, result):
         return type(error).__name__
 
 
-def _outcomes_of_a_pool(mp, tasks):
-    """In a program of its own: what tasks come to, and one after them. It ends though the pool may hang."""
-    pool = mp.Pool(1)
-    pool.apply(_pid)  # the worker is there
-    outcomes = []
-    for task, options in (*tasks, (int, {})):
-        outcomes.append(_outcome_of(mp, pool.apply_async(task, **options)))
-        if outcomes[-1] == "nothing came":
-            break
-    print(json.dumps(outcomes), flush=True)  # noqa: T201 - to the program that has started this one
-    os._exit(0)
+def _tell_outcomes(mp, sender):
+    """In a process of its own, which can be killed when pools hang: what the mishaps come to."""
+    os.setpgid(0, 0)
+    pools = {mishap: mp.Pool(1) for mishap in _MISHAPS}
+    for pool in pools.values():
+        pool.apply(_pid)  # the worker is there
+    results = {
+        mishap: [
+            pools[mishap].apply_async(task, **options) for task, options in (*tasks, (int, {}))
+        ]
+        for mishap, tasks in _MISHAPS.items()
+    }
+    deadline = time.monotonic() + mp.timeout * 0.15
+    sender.send(
+        {
+            mishap: [_outcome(result, deadline) for result in outcomes]
+            for mishap, outcomes in results.items()
+        }
+    )
+    threading.Event().wait()
 
 
-def _outcomes(mp, *tasks):
-    return call(_outcomes_of_a_pool, mp, tasks, timeout=mp.timeout)
+@_once
+def _outcomes(mp):
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_tell_outcomes, args=(mp, sender))
+    process.start()
+    sender.close()
+    try:
+        return receiver.recv()
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.join()
+        receiver.close()
 
 
 @requirement("pool.errors.callback-raises")
 def test_callback_that_raises(mp):
     """After a callback, or an error callback, has raised, the pool gives the results of further tasks."""
-    tasks = (_pid, {"callback": _refuse}), (_refuse, {"error_callback": _refuse})
-    assert _outcomes(mp, *tasks)[-1] == 0
+    assert _outcomes(mp)["callback"][-1] == 0
 
 
 @requirement("pool.errors.unloadable-error")
 def test_error_that_cannot_be_unpickled(mp):
     """For an error that can't be unpickled the caller gets an error all the same, and the pool works on."""
-    outcomes = _outcomes(mp, (_refuse_unloadably, {}))
-    assert outcomes[0] != "nothing came"
-    assert isinstance(outcomes[0], str)
-    assert outcomes[1:] == [0]
+    error, after = _outcomes(mp)["unloadable"]
+    assert error != "nothing came"
+    assert isinstance(error, str)
+    assert after == 0
 
 
 @requirement("pool.errors.system-exit")
 def test_task_that_exits(mp):
     """SystemExit and KeyboardInterrupt of a task are raised by ``get``, and the pool works on."""
-    outcomes = _outcomes(mp, (sys.exit, {}), (_interrupt, {}))
-    assert outcomes == ["SystemExit", "KeyboardInterrupt", 0]
+    assert _outcomes(mp)["exits"] == ["SystemExit", "KeyboardInterrupt", 0]
 
 
-def _kill_worker():
-    os.kill(os.getpid(), signal.SIGKILL)
+@_once
+def _robbed_pool(mp):
+    """A pool whose only worker is killed in a task: what that task comes to, and the next one."""
+    pool = mp.Pool(1)
+    result = pool.apply_async(_kill_worker)
+    after = pool.apply(_square, (3,))
+    outcome = _outcome(result, time.monotonic() + mp.timeout * 0.03)
+    _end(pool)
+    return outcome, after
 
 
 @requirement("pool.workers.replaced-when-killed")
 def test_killed_worker_is_replaced(mp):
     """A pool whose only worker was killed runs the next task."""
-    pool = mp.Pool(1)
-    pool.apply_async(_kill_worker)
-    assert pool.apply(_square, (3,)) == 9
-    _end(pool)
+    _, after = _robbed_pool(mp)
+    assert after == 9
+
+
+@requirement("pool.workers.killed-task-raises")
+def test_task_of_a_killed_worker(mp):
+    """The result of a task whose worker was killed does not stay away: ``get`` raises."""
+    error, _ = _robbed_pool(mp)
+    assert error != "nothing came"
+    assert isinstance(error, str)
 
 
 @requirement("pool.imap.keeps-pool")
 def test_results_keep_their_pool(mp):
-    """Results come although nothing else refers to the pool, whose workers end after that."""
+    """Results come although nothing else refers to the pool; then its workers end, though the results are kept."""
     import gc
     import warnings
 
-    before = {child.pid for child in mp.active_children()}
+    pool, [worker] = _new_pool(mp)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
-        results = mp.Pool(1).imap(_square, range(3))
-        [worker] = [child for child in mp.active_children() if child.pid not in before]
+        called, mapped = pool.apply_async(_square, (3,)), pool.map_async(_square, range(3))
+        results, unordered = pool.imap(_square, range(3)), pool.imap_unordered(_square, range(3))
+        del pool
         gc.collect()
-        assert [results.next(mp.timeout / 10) for _ in range(3)] == [0, 1, 4]
-        del results
+        assert (called.get(mp.timeout), mapped.get(mp.timeout)) == (9, [0, 1, 4])
+        for values in (results, unordered):
+            assert [values.next(mp.timeout) for _ in range(3)] == [0, 1, 4]
         _collect_until_stopped(mp, worker)
+
+
+class _Load:
+    pass
+
+
+def _give(load):
+    return load
+
+
+@requirement("pool.async-result.lets-go")
+def test_pool_keeps_nothing(mp, pool):
+    """When a call's result was taken, the pool refers neither to the arguments nor to the result."""
+    import gc
+    import weakref
+
+    from mpspec.observing import wait_until
+
+    alive = []
+    for method in (
+        pool.apply_async,
+        lambda function, args: pool.map_async(function, [*args]),
+        lambda function, args: pool.imap(function, [*args]),
+    ):
+        load = _Load()
+        result = method(_give, (load,))
+        value = result.next() if hasattr(result, "next") else result.get()
+        alive += [weakref.ref(load), *map(weakref.ref, value if type(value) is list else [value])]
+        del load, value, result
+
+    def is_gone():
+        gc.collect()
+        return not any(reference() for reference in alive)
+
+    wait_until(is_gone, mp.timeout / 2, "arguments and results are gone")
 
 
 @requirement("pool.context-manager.only-running")
 def test_with_needs_a_running_pool(mp):
-    """Entering a pool that was terminated raises ValueError."""
-    pool = mp.Pool(1)
-    _end(pool)
-    with raises(ValueError):
-        pool.__enter__()
-
-
-def _workers_on_one_cpu(mp):
-    """In a new interpreter: how many workers a pool has by default when one CPU may be used, and what Python says."""
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    pool, workers = _new_pool(mp, None)
-    _end(pool)
-    return [len(workers), os.cpu_count(), _usable_cpus()]
-
-
-@requirement("pool.constructor.processes-default")
-def test_pool_counts_the_cpus_of_the_system(mp):
-    """A process that may use one CPU alone gets a worker for each that ``os.cpu_count()`` counts."""
-    workers, cpus, _usable = call(_workers_on_one_cpu, mp, timeout=mp.timeout)
-    assert workers == cpus
-
-
-@requirement("pool.constructor.processes-default-usable")
-def test_pool_counts_the_usable_cpus(mp):
-    """A process that may use one CPU alone gets as many workers as ``os.process_cpu_count()`` counts."""
-    workers, _cpus, usable = call(_workers_on_one_cpu, mp, timeout=mp.timeout)
-    assert workers == usable
+    """Entering a pool that was closed or terminated raises ValueError."""
+    facts = _ended_pools(mp)
+    assert facts["enter after terminate"] == "ValueError"
+    assert facts["enter after close"] == "ValueError"
