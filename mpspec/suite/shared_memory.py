@@ -2,10 +2,15 @@
 
 import array
 import ctypes
+import gc
 import os
 import pickle
 import secrets
+import signal
+import stat
 import struct
+import sys
+from pathlib import Path
 
 from mpspec.children import ask, equal, outcome_of, raises, run
 from mpspec.marks import requirement
@@ -76,13 +81,51 @@ def test_block_without_a_name_gets_a_novel_one(mp):
 
 @requirement("shared-memory.create.name-given")
 def test_block_has_the_name_that_it_was_given(mp):
-    """A block created with a name has that name, and is attached by it."""
-    name = _novel_name()
+    """A block created with a name has that name, and is attached by it, though it be long."""
+    for name in (_novel_name(), f"/{_novel_name()}", f"{_novel_name()}-Of.MIXED case~{'x' * 180}"):
+        block, longer = _new(mp, name=name), _new(mp, name=f"{name}_")
+        block.buf[0] = 17
+        other = _attached(mp, name)
+        assert (block.name, other.name, other.buf[0]) == (name, name, 17)
+        assert not _exists(mp, name.swapcase())
+        _free(block, other)
+        _free(longer)
+
+
+@requirement("shared-memory.create.name-of-any-alphabet")
+def test_name_of_any_alphabet(mp):
+    """A name that is not written in ASCII is given and found like others."""
+    name = f"{_novel_name()} größer ая 日本"
     block = _new(mp, name=name)
     block.buf[0] = 17
     other = _attached(mp, name)
     assert (block.name, other.name, other.buf[0]) == (name, name, 17)
     _free(block, other)
+    assert not _exists(mp, name)
+
+
+@requirement("shared-memory.create.for-its-user-alone")
+def test_others_may_not_open_the_block(mp):
+    """Where blocks are files, nobody but their owner may read or write them."""
+    block = _new(mp)
+    file = Path("/dev/shm", block.name)
+    if file.exists():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    _free(block)
+
+
+def _try_to_create(mp, name, size):
+    kind, _ = outcome_of(mp.shared_memory.SharedMemory, name, create=True, size=size)
+    return kind, _exists(mp, name)
+
+
+@requirement("shared-memory.create.failed-leaves-none")
+def test_failed_creation_leaves_no_block(mp):
+    """A block that is larger than any memory is refused, and there is none of its name."""
+    from mpspec.programs import call
+
+    kind, exists = call(_try_to_create, mp, _novel_name(), 2**50, timeout=mp.timeout)
+    assert (kind != "returned", exists) == (True, False)
 
 
 @requirement("shared-memory.create.name-taken")
@@ -177,6 +220,22 @@ def test_attaching_a_missing_block_is_refused(mp):
         mp.shared_memory.SharedMemory(name, size=16)
     block = _new(mp, name=name)
     _free(block)
+
+
+@requirement("shared-memory.attach.failed-leaves-block")
+def test_failed_attachment_leaves_the_block(mp):
+    """When there is no room for another look at a very large block, the block stays."""
+    block = _new(mp, 2**46)
+    block.buf[0] = 17
+    others = []
+    with raises(OSError):
+        for _ in range(100):
+            others.append(_attached(mp, block.name))
+    for instance in (block, *others):
+        instance.close()
+    other = _attached(mp, block.name)
+    assert other.buf[0] == 17
+    _free(other)
 
 
 @requirement("shared-memory.attach.missing-is-filenotfounderror")
@@ -326,6 +385,20 @@ def _leave_behind(mp, name, keywords):
     block.close()
 
 
+def _be_ended(mp, name, number):
+    """Leave a block behind, by the end of all processes of the program at once."""
+    os.setpgrp()
+    _leave_behind(mp, name, {})
+    os.killpg(0, number)
+
+
+def _end_by_signal(mp, name, number):
+    from mpspec.programs import ProgramError, call
+
+    with raises(ProgramError):
+        call(_be_ended, mp, name, number, timeout=mp.timeout)
+
+
 def _only_attach(mp, name, keywords):
     block = mp.shared_memory.SharedMemory(name, **keywords)
     found = block.buf[0]
@@ -335,14 +408,23 @@ def _only_attach(mp, name, keywords):
 
 @requirement("shared-memory.track.true-destroys")
 def test_tracker_destroys_what_a_program_left(mp):
-    """Blocks that a program did not unlink vanish after its end, with ``track=True`` and without."""
+    """A block that a program did not unlink vanishes after its end, with ``track=True``."""
     from mpspec.observing import wait_until
     from mpspec.programs import call
 
-    for keywords in ({}, {"track": True}):
-        name = _novel_name()
-        call(_leave_behind, mp, name, keywords, timeout=mp.timeout)
-        wait_until(lambda name=name: not _there(mp, name), mp.timeout, "destroyed")
+    name = _novel_name()
+    call(_leave_behind, mp, name, {"track": True}, timeout=mp.timeout)
+    wait_until(lambda: not _there(mp, name), mp.timeout, "destroyed")
+
+
+@requirement("shared-memory.track.true-destroys")
+def test_tracker_outlasts_signals(mp):
+    """Without ``track``, too, blocks vanish after the end of a program whose processes all got SIGTERM."""
+    from mpspec.observing import wait_until
+
+    name = _novel_name()
+    _end_by_signal(mp, name, signal.SIGTERM)
+    wait_until(lambda: not _there(mp, name), mp.timeout, "destroyed")
 
 
 def _there(mp, name):
@@ -404,24 +486,73 @@ def test_other_program_leaves_the_block(mp):
 
 @requirement("shared-memory.track.left-is-destroyed")
 def test_what_a_program_left_is_destroyed(mp):
-    """Blocks that a program did not unlink vanish after its end."""
+    """Blocks that a program did not unlink vanish after its end, though all its processes got SIGTERM."""
     from mpspec.observing import wait_until
-    from mpspec.programs import call
 
     name = _novel_name()
-    call(_leave_behind, mp, name, {}, timeout=mp.timeout)
+    _end_by_signal(mp, name, signal.SIGTERM)
     wait_until(lambda: not _exists(mp, name), mp.timeout, "destroyed")
     _free(_new(mp, name=name))  # the account that was kept of it here is closed as well
 
 
 @requirement("shared-memory.unlink.without-warning")
 def test_program_that_unlinks_is_not_warned(mp):
-    """A program that has unlinked its blocks ends without a word."""
+    """A program that has unlinked its blocks, the last one in the course of its end, ends without a word."""
+    _assert_runs_without_a_word(mp, _UNLINK_ALL)
+
+
+_UNLINK_ALL = """\
+import pickle
+
+class Keeper:
+    def __init__(self):
+        self.block = mp.shared_memory.SharedMemory(create=True, size=16)
+
+    def __del__(self):
+        self.block.close()
+        self.block.unlink()
+
+if __name__ == "__main__":
+    block = mp.shared_memory.SharedMemory(create=True, size=16)
+    other = pickle.loads(pickle.dumps(block))
+    block.close()
+    other.close()
+    other.unlink()
+    items = mp.shared_memory.ShareableList([1, "text"])
+    items.shm.close()
+    items.shm.unlink()
+    keeper = Keeper()
+    print("done")
+"""
+
+
+def _assert_runs_without_a_word(mp, source):
     from mpspec.programs import run_script
 
-    source = "block = mp.shared_memory.SharedMemory(create=True, size=16)\n"
-    done = run_script(mp, f"{source}block.close()\nblock.unlink()\nprint('done')")
+    done = run_script(mp, source)
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
+@requirement("shared-memory.track.forked-child-outlives-program")
+def test_program_does_not_wait_for_a_forked_child(mp):
+    """A program ends, without a word, while a child that it forked lives on; so does the child, later."""
+    _assert_runs_without_a_word(mp, _FORK)
+
+
+_FORK = """\
+import os, sys
+
+if __name__ == "__main__":
+    block = mp.shared_memory.SharedMemory(create=True, size=16)
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        os.close(writer)
+        os.read(reader, 1)  # until the parent is no more
+        sys.exit()
+    block.close()
+    block.unlink()
+    print("done")
+"""
 
 
 # close
@@ -484,6 +615,41 @@ def test_close_in_a_child_leaves_the_parent_its_access(mp):
     _free(block)
 
 
+@requirement("shared-memory.close.dropped-instance")
+def test_dropped_instance_is_closed(mp):
+    """An instance that was dropped without ``close()`` leaves the block and its content."""
+    block = _new(mp)
+    name = block.name
+    block.buf[0] = 17
+    del block
+    gc.collect()
+    other = _attached(mp, name)
+    assert other.buf[0] == 17
+    del other
+    gc.collect()
+    assert _read(mp, name, 1) == bytes([17])
+    _unlink(mp, name)
+
+
+def _drop_while_in_use(mp, name):
+    complaints = []
+    sys.unraisablehook = lambda unraisable: complaints.append(repr(unraisable.exc_value))
+    block = _attached(mp, name)
+    part = block.buf[:4]
+    del block
+    gc.collect()
+    return bytes(part), complaints
+
+
+@requirement("shared-memory.close.dropped-while-in-use")
+def test_instance_is_dropped_while_its_memory_is_in_use(mp):
+    """A slice of ``buf`` stays good when its instance is dropped, of which nobody complains."""
+    block = _new(mp)
+    block.buf[:4] = b"word"
+    assert ask(mp, _drop_while_in_use, mp, block.name) == (b"word", [])
+    _free(block)
+
+
 @requirement("shared-memory.close.name-and-size-stay")
 def test_name_and_size_outlast_close(mp):
     """A closed instance has its name and size."""
@@ -512,13 +678,21 @@ def test_close_may_be_called_again(mp):
 
 @requirement("shared-memory.close.buffer-in-use")
 def test_close_refuses_while_the_memory_is_in_use(mp):
-    """``close()`` raises BufferError while a slice of ``buf`` exists; the slice stays good."""
+    """``close()`` raises BufferError while a slice of ``buf``, or an array over it, exists; they stay good."""
     block = _new(mp)
     with block.buf[:4] as part:
         part[:] = b"word"
         with raises(BufferError):
             block.close()
         assert bytes(part) == b"word"
+    _free(block)
+    block = _new(mp)
+    numbers = (ctypes.c_int64 * 2).from_buffer(block.buf)
+    numbers[1] = 17
+    with raises(BufferError):
+        block.close()
+    assert numbers[1] == 17
+    del numbers
     _free(block)
 
 
@@ -759,6 +933,23 @@ def test_manager_is_a_base_manager(mp):
     assert issubclass(mp.managers.SharedMemoryManager, mp.managers.BaseManager)
 
 
+@requirement("shared-memory.manager.without-warning")
+def test_program_with_a_manager_is_not_warned(mp):
+    """A program whose manager was the first to use shared memory, and has shut down, ends without a word."""
+    _assert_runs_without_a_word(mp, _USE_MANAGER)
+
+
+_USE_MANAGER = """\
+if __name__ == "__main__":
+    with mp.managers.SharedMemoryManager(ctx=mp.context) as manager:
+        items = manager.ShareableList(range(3))
+        block = manager.SharedMemory(16)
+        items.shm.close()
+        block.close()
+    print("done")
+"""
+
+
 @requirement("shared-memory.manager.start-starts-a-process")
 def test_start_starts_a_process(mp):
     """``start()`` of a manager starts one process."""
@@ -865,7 +1056,7 @@ def test_with_unlinks_all_blocks(mp):
 
 
 def _create_through(mp, address, authkey):
-    manager = mp.managers.SharedMemoryManager(address=address, authkey=authkey)
+    manager = mp.managers.SharedMemoryManager(address, authkey)
     manager.connect()
     block = manager.SharedMemory(16)
     block.buf[:5] = b"howdy"
@@ -922,6 +1113,10 @@ def test_values_keep_type_and_value(mp):
         *(str, bytes, float, int, type(None), bool, int),
         *(bool, int, float, str, bytes),
     ]
+    _free_lists(made)
+    values = [" text \t\n", b" bytes \t\n", 0.1, float("inf"), -1, "\\ '\""]
+    made = _list(mp, values)
+    assert [*map(repr, made)] == [*map(repr, values)]
     _free_lists(made)
 
 
@@ -1021,16 +1216,23 @@ def test_length_is_fixed(mp):
     assert [name for name in methods if hasattr(made, name)] == []
     with raises(Exception):
         del made[0]
+    with raises(TypeError):
+        made += [3]
+    with raises(TypeError):
+        made *= 2
     assert list(made) == [1, 2]
     _free_lists(made)
 
 
 @requirement("shared-memory.list.no-slices")
 def test_slicing_is_refused(mp):
-    """Reading a slice raises."""
+    """Reading a slice raises, and so does assigning one."""
     made = _list(mp, [1, 2, 3])
     with raises(Exception):
         made[:2]
+    with raises(Exception):
+        made[:2] = [3, 4]
+    assert list(made) == [1, 2, 3]
     _free_lists(made)
 
 
@@ -1068,6 +1270,10 @@ def test_empty_list(mp):
     other = mp.shared_memory.ShareableList(name=made.shm.name)
     assert (len(made), list(made), len(other)) == (0, [], 0)
     _free_lists(made, other)
+    name = _novel_name()
+    made = mp.shared_memory.ShareableList((), name=name)
+    assert (len(made), made.shm.name) == (0, name)
+    _free_lists(made)
 
 
 @requirement("shared-memory.list.name-given")
@@ -1171,8 +1377,8 @@ def test_last_nuls_are_kept_or_stripped(mp):
 @requirement("shared-memory.list.padded-nul")
 def test_padded_nuls_are_kept(mp):
     """NULs before another byte are kept."""
-    made = _list(mp, ["?\0\7", b"\3\2\1\0\0\0\7", "\0x"])
-    assert list(made) == ["?\0\7", b"\3\2\1\0\0\0\7", "\0x"]
+    made = _list(mp, ["?\0\7", b"\3\2\1\0\0\0\7", "\0x", b"\0\0x"])
+    assert list(made) == ["?\0\7", b"\3\2\1\0\0\0\7", "\0x", b"\0\0x"]
     assert (made[0][:-1], made[1][:-1]) == ("?\0", b"\3\2\1\0\0\0")
     _free_lists(made)
 
@@ -1197,6 +1403,27 @@ def test_items_change_their_type(mp):
         made[1] = value
         assert (made[1], type(made[1])) == (value, type(value))
     assert (made[0], made[2]) == (1, 3)
+    _free_lists(made)
+    made = _list(mp, ["", b"", "12345678", b"12345678", 5])
+    for position in range(4):
+        for value in (-INT64_MAX, 0.1, True, None):
+            made[position] = value
+            assert (made[position], made[4]) == (value, 5)
+    assert list(made) == [None, None, None, None, 5]
+    _free_lists(made)
+
+
+@requirement("shared-memory.list.storage-of-a-number")
+def test_storage_of_a_number(mp):
+    """Eight bytes take the place of a number, a truth value or None; nine do not."""
+    made = _list(mp, [17, 1.5, True, None, "neighbour"])
+    for position in range(4):
+        for value in ("12345678", b"12345678", "grüße "):
+            made[position] = value
+            assert (made[position], made[4]) == (value, "neighbour")
+            with raises(ValueError):
+                made[position] = value + value[-1:]
+            assert made[position] == value
     _free_lists(made)
 
 
@@ -1279,7 +1506,7 @@ def test_length(mp):
     for count in (1, 7, 100):
         made = _list(mp, range(count))
         other = mp.shared_memory.ShareableList(name=made.shm.name)
-        assert (len(made), len(other)) == (count, count)
+        assert (len(made), len(other), other[count - 1]) == (count, count, count - 1)
         _free_lists(made, other)
 
 
@@ -1318,8 +1545,12 @@ def test_format_describes_the_values(mp):
         assert field in made.format
         assert len(struct.unpack(made.format, bytes(struct.calcsize(made.format)))) == 1
         _free_lists(made)
-    made = _list(mp, ["text", 17, 2.5])
-    assert "".join(filter(str.isalpha, made.format)) == "sqd"
+    made = _list(mp, ["text", 17, 2.5, b"", 4])
+    other = mp.shared_memory.ShareableList(name=made.shm.name)
+    assert ["".join(filter(str.isalpha, each.format)) for each in (made, other)] == ["sqdsq"] * 2
+    _free_lists(made, other)
+    made = _list(mp, [None, None, True])
+    assert len(struct.unpack(made.format, bytes(struct.calcsize(made.format)))) == 3
     _free_lists(made)
 
 
