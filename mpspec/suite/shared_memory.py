@@ -108,7 +108,7 @@ def test_name_of_any_alphabet(mp):
 def test_others_may_not_open_the_block(mp):
     """Where blocks are files, nobody but their owner may read or write them."""
     block = _new(mp)
-    file = Path("/dev/shm", block.name)
+    file = Path("/dev/shm", block.name)  # noqa: S108 - where Linux keeps them
     if file.exists():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     _free(block)
@@ -230,7 +230,7 @@ def test_failed_attachment_leaves_the_block(mp):
     others = []
     with raises(OSError):
         for _ in range(100):
-            others.append(_attached(mp, block.name))
+            others.append(_attached(mp, block.name))  # noqa: PERF401 - those before the failure are kept
     for instance in (block, *others):
         instance.close()
     other = _attached(mp, block.name)

@@ -675,7 +675,7 @@ def test_objects_are_freed_while_others_are_made(mp):
     thresholds = gc.get_threshold()
     gc.set_threshold(1)
     try:
-        for number in range(300):
+        for number in range(100):
             value = mp.sharedctypes.RawValue("i", number)
             assert value.value == number
             value.itself = value
