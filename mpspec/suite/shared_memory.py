@@ -12,7 +12,7 @@ import struct
 import sys
 from pathlib import Path
 
-from mpspec.children import ask, equal, outcome_of, raises, run
+from mpspec.children import ask, equal, observed, outcome_of, raises, run
 from mpspec.marks import requirement
 
 INT64_MAX = 2**63 - 1
@@ -287,28 +287,37 @@ def _read(mp, name, length):
     return data
 
 
-def _write(mp, name, data):
+def _visit(mp, name):
     block = _attached(mp, name)
-    block.buf[: len(data)] = data
+    found = bytes(block.buf[:5])
+    block.buf[5:8] = b"you"
     block.close()
+    return found
+
+
+def _see_a_visit(mp):
+    """A child reads, writes and closes a block that its parent has; the parent goes on."""
+    block = _new(mp)
+    block.buf[:5] = b"howdy"
+    seen = {"child reads": ask(mp, _visit, mp, block.name), "child wrote": bytes(block.buf[5:8])}
+    block.buf[0] = ord("H")
+    seen["parent goes on"] = bytes(block.buf[:8])
+    other = _attached(mp, block.name)
+    seen["attached again"] = bytes(other.buf[:8])
+    _free(block, other)
+    return seen
 
 
 @requirement("shared-memory.attach.child-reads")
 def test_child_reads_what_its_parent_wrote(mp):
     """A child attaches a block by its name, and reads what its parent wrote."""
-    block = _new(mp)
-    block.buf[:5] = b"howdy"
-    assert ask(mp, _read, mp, block.name, 5) == b"howdy"
-    _free(block)
+    assert observed(mp, _see_a_visit)["child reads"] == b"howdy"
 
 
 @requirement("shared-memory.attach.child-writes")
 def test_parent_reads_what_a_child_wrote(mp):
     """What a child writes to a block that it attached by its name, its parent reads."""
-    block = _new(mp)
-    run(mp, _write, mp, block.name, b"howdy")
-    assert bytes(block.buf[:5]) == b"howdy"
-    _free(block)
+    assert observed(mp, _see_a_visit)["child wrote"] == b"you"
 
 
 def _answer_in_memory(mp, name, connection):
@@ -451,12 +460,7 @@ def test_untracked_block_stays(mp):
 @requirement("shared-memory.track.child-leaves")
 def test_block_stays_when_a_child_that_attached_it_ends(mp):
     """A child that attached a block and ended has not taken it away."""
-    block = _new(mp)
-    block.buf[0] = 17
-    assert ask(mp, _only_attach, mp, block.name, {}) == 17
-    other = _attached(mp, block.name)
-    assert other.buf[0] == 17
-    _free(block, other)
+    assert observed(mp, _see_a_visit)["attached again"] == b"Howdyyou"
 
 
 @requirement("shared-memory.track.other-program-destroys")
@@ -607,12 +611,8 @@ def test_close_speaks_for_one_instance(mp):
 
 @requirement("shared-memory.close.in-child")
 def test_close_in_a_child_leaves_the_parent_its_access(mp):
-    """After a child closed the block its parent goes on, and so does another child."""
-    block = _new(mp)
-    run(mp, _write, mp, block.name, b"a")
-    block.buf[1] = ord("b")
-    assert ask(mp, _read, mp, block.name, 2) == b"ab"
-    _free(block)
+    """After a child closed the block its parent goes on to write and to read."""
+    assert observed(mp, _see_a_visit)["parent goes on"] == b"Howdyyou"
 
 
 @requirement("shared-memory.close.dropped-instance")
@@ -950,96 +950,107 @@ if __name__ == "__main__":
 """
 
 
-@requirement("shared-memory.manager.start-starts-a-process")
-def test_start_starts_a_process(mp):
-    """``start()`` of a manager starts one process."""
+def _see_a_life(mp):
+    """A manager starts, makes a block and lists, and is shut down."""
+    own = _new(mp, name=f"mpspec_{os.getpid()}_{secrets.token_hex(4)}")
     manager = _manager(mp)
     before = {process.pid for process in mp.active_children()}
     manager.start()
-    started = {process.pid for process in mp.active_children()} - before
-    manager.shutdown()
-    assert len(started) == 1
-
-
-@requirement("shared-memory.manager.shared-memory.block")
-def test_manager_creates_blocks(mp):
-    """``SharedMemory(size)`` of a manager gives a new block, which others attach by its name."""
-    with _manager(mp) as manager:
-        for block in (manager.SharedMemory(128), manager.SharedMemory(size=128)):
-            assert isinstance(block, mp.shared_memory.SharedMemory)
-            assert block.size >= 128
-            other = _attached(mp, block.name)
-            other.buf[127] = 17
-            assert block.buf[127] == 17
-            other.close()
-            block.close()
-
-
-@requirement("shared-memory.manager.shareable-list.items")
-def test_manager_creates_lists(mp):
-    """``ShareableList(sequence)`` of a manager gives a new list of the sequence's values."""
-    with _manager(mp) as manager:
-        made = [
-            manager.ShareableList(range(4)),
-            manager.ShareableList("alpha"),
-            manager.ShareableList(sequence=[1.5, None]),
-        ]
-        assert {type(each) for each in made} == {mp.shared_memory.ShareableList}
-        assert [*map(list, made)] == [[0, 1, 2, 3], [*"alpha"], [1.5, None]]
-        for each in made:
-            each.shm.close()
-
-
-@requirement("shared-memory.manager.shutdown-unlinks")
-def test_shutdown_unlinks_all_blocks(mp):
-    """After ``shutdown()`` no block that the manager created is there."""
-    manager = _manager(mp)
-    manager.start()
+    seen = {"started": {process.pid for process in mp.active_children()} - before}
     blocks = [
         manager.ShareableList(range(4)).shm,
         manager.SharedMemory(size=128),
         manager.ShareableList("alpha").shm,
     ]
-    names = [block.name for block in blocks]
-    assert [_exists(mp, name) for name in names] == [True] * 3
+    seen["before"] = [_exists(mp, block.name) for block in blocks]
     manager.shutdown()
-    assert [_exists(mp, name) for name in names] == [False] * 3
+    seen["after"] = [_exists(mp, block.name) for block in blocks]
+    seen["runs"] = [pid for pid in seen["started"] if outcome_of(os.kill, pid, 0)[0] == "returned"]
+    seen["other"] = _exists(mp, own.name)
+    _free(own)
     for block in blocks:
         block.close()
+    return seen
+
+
+@requirement("shared-memory.manager.start-starts-a-process")
+def test_start_starts_a_process(mp):
+    """``start()`` of a manager starts one process."""
+    assert len(observed(mp, _see_a_life)["started"]) == 1
+
+
+@requirement("shared-memory.manager.shutdown-unlinks")
+def test_shutdown_unlinks_all_blocks(mp):
+    """After ``shutdown()`` no block that the manager created is there."""
+    seen = observed(mp, _see_a_life)
+    assert (seen["before"], seen["after"]) == ([True] * 3, [False] * 3)
 
 
 @requirement("shared-memory.manager.shutdown-stops-the-process")
 def test_shutdown_stops_the_process(mp):
     """After ``shutdown()`` the process that ``start()`` had started is gone."""
-    manager = _manager(mp)
-    before = {process.pid for process in mp.active_children()}
-    manager.start()
-    (pid,) = {process.pid for process in mp.active_children()} - before
-    manager.shutdown()
-    with raises(ProcessLookupError):
-        os.kill(pid, 0)
+    assert observed(mp, _see_a_life)["runs"] == []
 
 
 @requirement("shared-memory.manager.shutdown-leaves-other-blocks")
 def test_shutdown_leaves_blocks_of_others(mp):
     """A block that was not created through the manager is there after ``shutdown()``."""
+    assert observed(mp, _see_a_life)["other"] is True
+
+
+def _see_products(mp):
+    """What a manager's methods give, and how the blocks are used."""
+    kinds = (mp.shared_memory.SharedMemory, mp.shared_memory.ShareableList)
     manager = _manager(mp)
-    manager.start()
-    block = _new(mp, name=f"mpspec_{os.getpid()}_{secrets.token_hex(4)}")
-    manager.SharedMemory(16).close()
-    manager.shutdown()
-    assert _exists(mp, block.name)
-    _free(block)
+    with manager as entered:
+        blocks = [manager.SharedMemory(128), manager.SharedMemory(size=5000)]
+        seen = {
+            "target": entered is manager,
+            "blocks": [(isinstance(block, kinds[0]), block.size) for block in blocks],
+            "written": [
+                _write_last(mp, block, size)
+                for block, size in zip(blocks, (128, 5000), strict=True)
+            ],
+        }
+        made = [
+            manager.ShareableList(range(4)),
+            manager.ShareableList("alpha"),
+            manager.ShareableList(sequence=[1.5, None]),
+        ]
+        seen["lists"] = [(isinstance(each, kinds[1]), list(each)) for each in made]
+        for block in (*blocks, *(each.shm for each in made)):
+            block.close()
+    return seen
+
+
+def _write_last(mp, block, size):
+    """What an instance reads after another has written the last byte that was requested."""
+    other = _attached(mp, block.name)
+    other.buf[size - 1] = 17
+    other.close()
+    return block.buf[size - 1]
+
+
+@requirement("shared-memory.manager.shared-memory.block")
+def test_manager_creates_blocks(mp):
+    """``SharedMemory(size)`` of a manager gives a new block, which others attach by its name."""
+    seen = observed(mp, _see_products)
+    assert [(is_block, size >= 128) for is_block, size in seen["blocks"]] == [(True, True)] * 2
+    assert seen["blocks"][1][1] >= 5000
+    assert seen["written"] == [17, 17]
+
+
+@requirement("shared-memory.manager.shareable-list.items")
+def test_manager_creates_lists(mp):
+    """``ShareableList(sequence)`` of a manager gives a new list of the sequence's values."""
+    expected = [[0, 1, 2, 3], [*"alpha"], [1.5, None]]
+    assert observed(mp, _see_products)["lists"] == [(True, items) for items in expected]
 
 
 @requirement("shared-memory.manager.context-enter")
 def test_with_starts_the_manager(mp):
     """``with manager as name`` binds the manager itself, which has been started."""
-    manager = _manager(mp)
-    with manager as entered:
-        assert entered is manager
-        block = entered.SharedMemory(16)
-        block.close()
+    assert observed(mp, _see_products)["target"] is True
 
 
 @requirement("shared-memory.manager.context-exit-unlinks")

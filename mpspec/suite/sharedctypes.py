@@ -4,7 +4,7 @@ import ctypes
 import gc
 import pickle
 
-from mpspec.children import Caller, CallerThread, ask, raises, run
+from mpspec.children import Caller, CallerThread, ask, observed, raises, run
 from mpspec.marks import requirement
 
 # The C types that the documentation of the array module names, and their ctypes equivalents.
@@ -94,10 +94,6 @@ def _until_released(mp, wrapper, *calls):
     return results
 
 
-def _set_value(value, to):
-    value.value = to
-
-
 def _negate(array):
     for index in range(len(array)):
         array[index] = -array[index]
@@ -106,60 +102,55 @@ def _negate(array):
 # Sharing state between processes
 
 
+def _change_and_tell(connection, value, array):
+    connection.send([value.value, list(array)])
+    connection.recv()
+    connection.send([value.value, list(array)])
+    value.value = 3.1415927
+    _negate(array)
+
+
+def _see_numbers(mp):
+    """A child and its parent change a value and an array in turn."""
+    value, array = mp.Value("d", 0.5), mp.Array("i", range(10))
+    connection, other = mp.Pipe()
+    child = mp.Process(target=_change_and_tell, args=(other, value, array))
+    child.start()
+    seen = {"at first": connection.recv()}
+    value.value, array[9] = 0.25, 90
+    connection.send("changed")
+    seen["changed by the parent"] = connection.recv()
+    child.join()
+    seen["changed by the child"] = [value.value, list(array)]
+    return seen
+
+
 @requirement("sharedctypes.value.shared-with-child")
 def test_parent_reads_the_value_of_a_child(mp):
     """A child assigns a float, and the parent reads it."""
-    value = mp.Value("d", 0.0)
-    run(mp, _set_value, value, 3.1415927)
-    assert value.value == 3.1415927
-
-
-def _send_value(connection, value):
-    connection.send(value.value)
-    connection.recv()
-    connection.send(value.value)
+    assert observed(mp, _see_numbers)["changed by the child"][0] == 3.1415927
 
 
 @requirement("sharedctypes.value.child-sees-parent")
 def test_child_reads_the_value_of_its_parent(mp):
     """A running child reads what its parent has assigned before and after the start."""
-    value = mp.Value("i", 7)
-    connection, other = mp.Pipe()
-    child = mp.Process(target=_send_value, args=(other, value))
-    child.start()
-    first = connection.recv()
-    value.value = 8
-    connection.send("changed")
-    assert [first, connection.recv()] == [7, 8]
-    child.join()
+    seen = observed(mp, _see_numbers)
+    assert [seen["at first"][0], seen["changed by the parent"][0]] == [0.5, 0.25]
 
 
 @requirement("sharedctypes.array.shared-with-child")
 def test_parent_reads_the_items_of_a_child(mp):
     """A child negates the items of an array, and the parent reads them."""
-    array = mp.Array("i", range(10))
-    run(mp, _negate, array)
-    assert list(array) == [0, -1, -2, -3, -4, -5, -6, -7, -8, -9]
-
-
-def _send_items(connection, array):
-    connection.send(list(array))
-    connection.recv()
-    connection.send(list(array))
+    items = observed(mp, _see_numbers)["changed by the child"][1]
+    assert items == [0, -1, -2, -3, -4, -5, -6, -7, -8, -90]
 
 
 @requirement("sharedctypes.array.child-sees-parent")
 def test_child_reads_the_items_of_its_parent(mp):
     """A running child reads what its parent has assigned before and after the start."""
-    array = mp.Array("i", [1, 2])
-    connection, other = mp.Pipe()
-    child = mp.Process(target=_send_items, args=(other, array))
-    child.start()
-    first = connection.recv()
-    array[1] = 3
-    connection.send("changed")
-    assert [first, connection.recv()] == [[1, 2], [1, 3]]
-    child.join()
+    seen = observed(mp, _see_numbers)
+    assert seen["at first"][1] == [*range(10)]
+    assert seen["changed by the parent"][1] == [*range(9), 90]
 
 
 # Value
@@ -407,16 +398,10 @@ def test_array_of_no_items(mp):
     assert [(len(array), list(array)) for array in arrays] == [(0, [])] * 3
 
 
-def _change_ends(array):
-    array[0] = array[-1] = 7
-
-
 @requirement("sharedctypes.array.large")
 def test_array_of_several_mib(mp):
     """A child changes the first and the last item of an array of 5 MiB; the others stay zero."""
-    array = mp.Array("B", 5 * 2**20, lock=False)
-    run(mp, _change_ends, array)
-    assert (array[0], array[-1], sum(array[1:-1:4096]), len(array)) == (7, 7, 0, 5 * 2**20)
+    assert observed(mp, _see_raw_objects)["large"] == (7, 7, 0, 5 * 2**20)
 
 
 @requirement("sharedctypes.array.slices")
@@ -618,9 +603,28 @@ def test_raw_value_of_a_structure(mp):
     assert (type(point), point.x, point.y) == (_Point, 4.0, 6.0)
 
 
-def _modify_raw(value, point):
+def _modify_raw(value, point, array, large, copy):
     value.value += 1
     point.y *= 2
+    _negate(array)
+    large[0] = large[-1] = 7
+    copy.value = 8
+
+
+def _see_raw_objects(mp):
+    """A child changes objects without locks."""
+    make = mp.sharedctypes
+    value, point = make.RawValue("i", 7), make.RawValue(_Point, 4, 6)
+    array, large = make.RawArray("i", [1, 2, 3]), mp.Array("B", 5 * 2**20, lock=False)
+    original = ctypes.c_int(7)
+    copy = make.copy(original)
+    run(mp, _modify_raw, value, point, array, large, copy)
+    return {
+        "value": (value.value, point.x, point.y),
+        "array": array[:],
+        "large": (large[0], large[-1], sum(large[1:-1:4096]), len(large)),
+        "copy": (original.value, copy.value),
+    }
 
 
 @requirement("sharedctypes.raw-value.zeroed-though-used-before")
@@ -696,9 +700,7 @@ def test_raw_objects_of_the_package(mp):
 @requirement("sharedctypes.raw-value.shared-with-child")
 def test_raw_value_in_a_child(mp):
     """A child changes a number and a structure, and the parent reads them."""
-    value, point = mp.sharedctypes.RawValue("i", 7), mp.sharedctypes.RawValue(_Point, 4, 6)
-    run(mp, _modify_raw, value, point)
-    assert (value.value, point.x, point.y) == (8, 4.0, 12.0)
+    assert observed(mp, _see_raw_objects)["value"] == (8, 4.0, 12.0)
 
 
 @requirement("sharedctypes.raw-array.size")
@@ -746,9 +748,7 @@ def test_raw_array_of_characters(mp):
 @requirement("sharedctypes.raw-array.shared-with-child")
 def test_raw_array_in_a_child(mp):
     """A child negates the items, and the parent reads them."""
-    array = mp.sharedctypes.RawArray("i", [1, 2, 3])
-    run(mp, _negate, array)
-    assert array[:] == [-1, -2, -3]
+    assert observed(mp, _see_raw_objects)["array"] == [-1, -2, -3]
 
 
 @requirement("sharedctypes.raw.refuse-pickling")
@@ -838,10 +838,7 @@ def test_copy_is_independent(mp):
 @requirement("sharedctypes.copy.is-shared")
 def test_copy_is_shared(mp):
     """A child changes the copy of an ordinary ctypes object, and the parent reads it."""
-    original = ctypes.c_int(7)
-    copy = mp.sharedctypes.copy(original)
-    run(mp, _set_value, copy, 8)
-    assert (original.value, copy.value) == (7, 8)
+    assert observed(mp, _see_raw_objects)["copy"] == (7, 8)
 
 
 @requirement("sharedctypes.synchronized.get-obj")
