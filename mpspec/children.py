@@ -52,6 +52,20 @@ def _answer(sender: Any, function: Callable[..., object], args: tuple[object, ..
     sender.send(outcome_of(function, *args))
 
 
+_observed: dict[tuple[str, str, str], Any] = {}
+
+
+def observed(mp: Api, observe: Callable[[Api], Any]) -> Any:  # noqa: ANN401 - whatever was observed
+    """What a function observes, as plain values: called once in this process for each variant.
+
+    One child, or one manager, shows several facts; each is the matter of a test of its own.
+    """
+    key = (observe.__module__, observe.__name__, repr(mp))
+    if key not in _observed:
+        _observed[key] = observe(mp)
+    return _observed[key]
+
+
 class ChildError(Exception):
     """A call made in a child raised.
 

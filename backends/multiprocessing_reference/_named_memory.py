@@ -11,6 +11,8 @@ import sys
 from functools import partial
 from operator import index
 
+from . import resource_tracker  # here, since unlink() is called at the interpreter's end as well
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -66,8 +68,6 @@ class SharedMemory:
         self._name = self._path[1:] if name is None else name
         self._buf = memoryview(self._mmap)
         if track:
-            from . import resource_tracker
-
             resource_tracker.register(self._path, "shared_memory")
 
     def __del__(self) -> None:
@@ -119,8 +119,6 @@ class SharedMemory:
         """
         _posixshmem.shm_unlink(self._path)
         if self._track:
-            from . import resource_tracker
-
             resource_tracker.unregister(self._path, "shared_memory")
 
 

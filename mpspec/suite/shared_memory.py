@@ -1,13 +1,13 @@
 """Tests of the chapter shared_memory."""
 
-import array
-import ctypes
+import gc
 import os
 import pickle
-import secrets
+import signal
 import struct
+import sys
 
-from mpspec.children import ask, equal, outcome_of, raises, run
+from mpspec.children import ask, equal, observed, outcome_of, raises, run
 from mpspec.marks import requirement
 
 INT64_MAX = 2**63 - 1
@@ -39,7 +39,7 @@ def _free_lists(made, *others):
 
 
 def _novel_name():
-    return f"mpspec_{secrets.token_hex(4)}"
+    return f"mpspec_{os.urandom(4).hex()}"
 
 
 def _exists(mp, name):
@@ -76,13 +76,51 @@ def test_block_without_a_name_gets_a_novel_one(mp):
 
 @requirement("shared-memory.create.name-given")
 def test_block_has_the_name_that_it_was_given(mp):
-    """A block created with a name has that name, and is attached by it."""
-    name = _novel_name()
+    """A block created with a name has that name, and is attached by it, though it be long."""
+    for name in (_novel_name(), f"/{_novel_name()}", f"{_novel_name()}-Of.MIXED case~{'x' * 180}"):
+        block, longer = _new(mp, name=name), _new(mp, name=f"{name}_")
+        block.buf[0] = 17
+        other = _attached(mp, name)
+        assert (block.name, other.name, other.buf[0]) == (name, name, 17)
+        assert not _exists(mp, name.swapcase())
+        _free(block, other)
+        _free(longer)
+
+
+@requirement("shared-memory.create.name-of-any-alphabet")
+def test_name_of_any_alphabet(mp):
+    """A name that is not written in ASCII is given and found like others."""
+    name = f"{_novel_name()} größer ая 日本"
     block = _new(mp, name=name)
     block.buf[0] = 17
     other = _attached(mp, name)
     assert (block.name, other.name, other.buf[0]) == (name, name, 17)
     _free(block, other)
+    assert not _exists(mp, name)
+
+
+@requirement("shared-memory.create.for-its-user-alone")
+def test_others_may_not_open_the_block(mp):
+    """Where blocks are files, nobody but their owner may read or write them."""
+    block = _new(mp)
+    file = f"/dev/shm/{block.name}"  # noqa: S108 - where Linux keeps them
+    if os.path.exists(file):
+        assert os.stat(file).st_mode & 0o777 == 0o600
+    _free(block)
+
+
+def _try_to_create(mp, name, size):
+    kind, _ = outcome_of(mp.shared_memory.SharedMemory, name, create=True, size=size)
+    return kind, _exists(mp, name)
+
+
+@requirement("shared-memory.create.failed-leaves-none")
+def test_failed_creation_leaves_no_block(mp):
+    """A block that is larger than any memory is refused, and there is none of its name."""
+    from mpspec.programs import call
+
+    kind, exists = call(_try_to_create, mp, _novel_name(), 2**50, timeout=mp.timeout)
+    assert (kind != "returned", exists) == (True, False)
 
 
 @requirement("shared-memory.create.name-taken")
@@ -179,6 +217,22 @@ def test_attaching_a_missing_block_is_refused(mp):
     _free(block)
 
 
+@requirement("shared-memory.attach.failed-leaves-block")
+def test_failed_attachment_leaves_the_block(mp):
+    """When there is no room for another look at a very large block, the block stays."""
+    block = _new(mp, 2**46)
+    block.buf[0] = 17
+    others = []
+    with raises(OSError):
+        for _ in range(100):
+            others.append(_attached(mp, block.name))  # noqa: PERF401 - those before the failure are kept
+    for instance in (block, *others):
+        instance.close()
+    other = _attached(mp, block.name)
+    assert other.buf[0] == 17
+    _free(other)
+
+
 @requirement("shared-memory.attach.missing-is-filenotfounderror")
 def test_a_missing_block_is_a_filenotfounderror(mp):
     """Attaching a name that no block has raises FileNotFoundError."""
@@ -228,28 +282,37 @@ def _read(mp, name, length):
     return data
 
 
-def _write(mp, name, data):
+def _visit(mp, name):
     block = _attached(mp, name)
-    block.buf[: len(data)] = data
+    found = bytes(block.buf[:5])
+    block.buf[5:8] = b"you"
     block.close()
+    return found
+
+
+def _see_a_visit(mp):
+    """A child reads, writes and closes a block that its parent has; the parent goes on."""
+    block = _new(mp)
+    block.buf[:5] = b"howdy"
+    seen = {"child reads": ask(mp, _visit, mp, block.name), "child wrote": bytes(block.buf[5:8])}
+    block.buf[0] = ord("H")
+    seen["parent goes on"] = bytes(block.buf[:8])
+    other = _attached(mp, block.name)
+    seen["attached again"] = bytes(other.buf[:8])
+    _free(block, other)
+    return seen
 
 
 @requirement("shared-memory.attach.child-reads")
 def test_child_reads_what_its_parent_wrote(mp):
     """A child attaches a block by its name, and reads what its parent wrote."""
-    block = _new(mp)
-    block.buf[:5] = b"howdy"
-    assert ask(mp, _read, mp, block.name, 5) == b"howdy"
-    _free(block)
+    assert observed(mp, _see_a_visit)["child reads"] == b"howdy"
 
 
 @requirement("shared-memory.attach.child-writes")
 def test_parent_reads_what_a_child_wrote(mp):
     """What a child writes to a block that it attached by its name, its parent reads."""
-    block = _new(mp)
-    run(mp, _write, mp, block.name, b"howdy")
-    assert bytes(block.buf[:5]) == b"howdy"
-    _free(block)
+    assert observed(mp, _see_a_visit)["child wrote"] == b"you"
 
 
 def _answer_in_memory(mp, name, connection):
@@ -326,6 +389,20 @@ def _leave_behind(mp, name, keywords):
     block.close()
 
 
+def _be_ended(mp, name, number):
+    """Leave a block behind, by the end of all processes of the program at once."""
+    os.setpgrp()
+    _leave_behind(mp, name, {})
+    os.killpg(0, number)
+
+
+def _end_by_signal(mp, name, number):
+    from mpspec.programs import ProgramError, call
+
+    with raises(ProgramError):
+        call(_be_ended, mp, name, number, timeout=mp.timeout)
+
+
 def _only_attach(mp, name, keywords):
     block = mp.shared_memory.SharedMemory(name, **keywords)
     found = block.buf[0]
@@ -335,14 +412,23 @@ def _only_attach(mp, name, keywords):
 
 @requirement("shared-memory.track.true-destroys")
 def test_tracker_destroys_what_a_program_left(mp):
-    """Blocks that a program did not unlink vanish after its end, with ``track=True`` and without."""
+    """A block that a program did not unlink vanishes after its end, with ``track=True``."""
     from mpspec.observing import wait_until
     from mpspec.programs import call
 
-    for keywords in ({}, {"track": True}):
-        name = _novel_name()
-        call(_leave_behind, mp, name, keywords, timeout=mp.timeout)
-        wait_until(lambda name=name: not _there(mp, name), mp.timeout, "destroyed")
+    name = _novel_name()
+    call(_leave_behind, mp, name, {"track": True}, timeout=mp.timeout)
+    wait_until(lambda: not _there(mp, name), mp.timeout, "destroyed")
+
+
+@requirement("shared-memory.track.true-destroys")
+def test_tracker_outlasts_signals(mp):
+    """Without ``track``, too, blocks vanish after the end of a program whose processes all got SIGTERM."""
+    from mpspec.observing import wait_until
+
+    name = _novel_name()
+    _end_by_signal(mp, name, signal.SIGTERM)
+    wait_until(lambda: not _there(mp, name), mp.timeout, "destroyed")
 
 
 def _there(mp, name):
@@ -369,12 +455,7 @@ def test_untracked_block_stays(mp):
 @requirement("shared-memory.track.child-leaves")
 def test_block_stays_when_a_child_that_attached_it_ends(mp):
     """A child that attached a block and ended has not taken it away."""
-    block = _new(mp)
-    block.buf[0] = 17
-    assert ask(mp, _only_attach, mp, block.name, {}) == 17
-    other = _attached(mp, block.name)
-    assert other.buf[0] == 17
-    _free(block, other)
+    assert observed(mp, _see_a_visit)["attached again"] == b"Howdyyou"
 
 
 @requirement("shared-memory.track.other-program-destroys")
@@ -404,24 +485,73 @@ def test_other_program_leaves_the_block(mp):
 
 @requirement("shared-memory.track.left-is-destroyed")
 def test_what_a_program_left_is_destroyed(mp):
-    """Blocks that a program did not unlink vanish after its end."""
+    """Blocks that a program did not unlink vanish after its end, though all its processes got SIGTERM."""
     from mpspec.observing import wait_until
-    from mpspec.programs import call
 
     name = _novel_name()
-    call(_leave_behind, mp, name, {}, timeout=mp.timeout)
+    _end_by_signal(mp, name, signal.SIGTERM)
     wait_until(lambda: not _exists(mp, name), mp.timeout, "destroyed")
     _free(_new(mp, name=name))  # the account that was kept of it here is closed as well
 
 
 @requirement("shared-memory.unlink.without-warning")
 def test_program_that_unlinks_is_not_warned(mp):
-    """A program that has unlinked its blocks ends without a word."""
+    """A program that has unlinked its blocks, the last one in the course of its end, ends without a word."""
+    _assert_runs_without_a_word(mp, _UNLINK_ALL)
+
+
+_UNLINK_ALL = """\
+import pickle
+
+class Keeper:
+    def __init__(self):
+        self.block = mp.shared_memory.SharedMemory(create=True, size=16)
+
+    def __del__(self):
+        self.block.close()
+        self.block.unlink()
+
+if __name__ == "__main__":
+    block = mp.shared_memory.SharedMemory(create=True, size=16)
+    other = pickle.loads(pickle.dumps(block))
+    block.close()
+    other.close()
+    other.unlink()
+    items = mp.shared_memory.ShareableList([1, "text"])
+    items.shm.close()
+    items.shm.unlink()
+    keeper = Keeper()
+    print("done")
+"""
+
+
+def _assert_runs_without_a_word(mp, source):
     from mpspec.programs import run_script
 
-    source = "block = mp.shared_memory.SharedMemory(create=True, size=16)\n"
-    done = run_script(mp, f"{source}block.close()\nblock.unlink()\nprint('done')")
+    done = run_script(mp, source)
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
+@requirement("shared-memory.track.forked-child-outlives-program")
+def test_program_does_not_wait_for_a_forked_child(mp):
+    """A program ends, without a word, while a child that it forked lives on; so does the child, later."""
+    _assert_runs_without_a_word(mp, _FORK)
+
+
+_FORK = """\
+import os, sys
+
+if __name__ == "__main__":
+    block = mp.shared_memory.SharedMemory(create=True, size=16)
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        os.close(writer)
+        os.read(reader, 1)  # until the parent is no more
+        sys.exit()
+    block.close()
+    block.unlink()
+    print("done")
+"""
 
 
 # close
@@ -476,11 +606,42 @@ def test_close_speaks_for_one_instance(mp):
 
 @requirement("shared-memory.close.in-child")
 def test_close_in_a_child_leaves_the_parent_its_access(mp):
-    """After a child closed the block its parent goes on, and so does another child."""
+    """After a child closed the block its parent goes on to write and to read."""
+    assert observed(mp, _see_a_visit)["parent goes on"] == b"Howdyyou"
+
+
+@requirement("shared-memory.close.dropped-instance")
+def test_dropped_instance_is_closed(mp):
+    """An instance that was dropped without ``close()`` leaves the block and its content."""
     block = _new(mp)
-    run(mp, _write, mp, block.name, b"a")
-    block.buf[1] = ord("b")
-    assert ask(mp, _read, mp, block.name, 2) == b"ab"
+    name = block.name
+    block.buf[0] = 17
+    del block
+    gc.collect()
+    other = _attached(mp, name)
+    assert other.buf[0] == 17
+    del other
+    gc.collect()
+    assert _read(mp, name, 1) == bytes([17])
+    _unlink(mp, name)
+
+
+def _drop_while_in_use(mp, name):
+    complaints = []
+    sys.unraisablehook = lambda unraisable: complaints.append(repr(unraisable.exc_value))
+    block = _attached(mp, name)
+    part = block.buf[:4]
+    del block
+    gc.collect()
+    return bytes(part), complaints
+
+
+@requirement("shared-memory.close.dropped-while-in-use")
+def test_instance_is_dropped_while_its_memory_is_in_use(mp):
+    """A slice of ``buf`` stays good when its instance is dropped, of which nobody complains."""
+    block = _new(mp)
+    block.buf[:4] = b"word"
+    assert ask(mp, _drop_while_in_use, mp, block.name) == (b"word", [])
     _free(block)
 
 
@@ -512,13 +673,23 @@ def test_close_may_be_called_again(mp):
 
 @requirement("shared-memory.close.buffer-in-use")
 def test_close_refuses_while_the_memory_is_in_use(mp):
-    """``close()`` raises BufferError while a slice of ``buf`` exists; the slice stays good."""
+    """``close()`` raises BufferError while a slice of ``buf``, or an array over it, exists; they stay good."""
+    import ctypes
+
     block = _new(mp)
     with block.buf[:4] as part:
         part[:] = b"word"
         with raises(BufferError):
             block.close()
         assert bytes(part) == b"word"
+    _free(block)
+    block = _new(mp)
+    numbers = (ctypes.c_int64 * 2).from_buffer(block.buf)
+    numbers[1] = 17
+    with raises(BufferError):
+        block.close()
+    assert numbers[1] == 17
+    del numbers
     _free(block)
 
 
@@ -657,6 +828,8 @@ def test_bytes_and_slices_are_assigned(mp):
 @requirement("shared-memory.buf.array-over-it")
 def test_arrays_are_laid_over_the_memory(mp):
     """Two arrays of integers over the same block have the same items."""
+    import ctypes
+
     block = _new(mp, 48)
     other = _attached(mp, block.name)
     numbers = (ctypes.c_int64 * 6).from_buffer(block.buf)
@@ -732,6 +905,8 @@ def test_instance_is_passed_to_a_child(mp):
 @requirement("shared-memory.example.low-level")
 def test_example_of_low_level_use(mp):
     """Ten bytes are shared by two instances, one of which fills an array from them."""
+    import array
+
     first = mp.shared_memory.SharedMemory(create=True, size=10)
     view = first.buf
     view[:4] = bytes([22, 33, 44, 55])
@@ -759,96 +934,124 @@ def test_manager_is_a_base_manager(mp):
     assert issubclass(mp.managers.SharedMemoryManager, mp.managers.BaseManager)
 
 
-@requirement("shared-memory.manager.start-starts-a-process")
-def test_start_starts_a_process(mp):
-    """``start()`` of a manager starts one process."""
+@requirement("shared-memory.manager.without-warning")
+def test_program_with_a_manager_is_not_warned(mp):
+    """A program whose manager was the first to use shared memory, and has shut down, ends without a word."""
+    _assert_runs_without_a_word(mp, _USE_MANAGER)
+
+
+_USE_MANAGER = """\
+if __name__ == "__main__":
+    with mp.managers.SharedMemoryManager(ctx=mp.context) as manager:
+        items = manager.ShareableList(range(3))
+        block = manager.SharedMemory(16)
+        items.shm.close()
+        block.close()
+    print("done")
+"""
+
+
+def _see_a_life(mp):
+    """A manager starts, makes a block and lists, and is shut down."""
+    own = _new(mp, name=f"mpspec_{os.getpid()}_{os.urandom(4).hex()}")
     manager = _manager(mp)
     before = {process.pid for process in mp.active_children()}
     manager.start()
-    started = {process.pid for process in mp.active_children()} - before
-    manager.shutdown()
-    assert len(started) == 1
-
-
-@requirement("shared-memory.manager.shared-memory.block")
-def test_manager_creates_blocks(mp):
-    """``SharedMemory(size)`` of a manager gives a new block, which others attach by its name."""
-    with _manager(mp) as manager:
-        for block in (manager.SharedMemory(128), manager.SharedMemory(size=128)):
-            assert isinstance(block, mp.shared_memory.SharedMemory)
-            assert block.size >= 128
-            other = _attached(mp, block.name)
-            other.buf[127] = 17
-            assert block.buf[127] == 17
-            other.close()
-            block.close()
-
-
-@requirement("shared-memory.manager.shareable-list.items")
-def test_manager_creates_lists(mp):
-    """``ShareableList(sequence)`` of a manager gives a new list of the sequence's values."""
-    with _manager(mp) as manager:
-        made = [
-            manager.ShareableList(range(4)),
-            manager.ShareableList("alpha"),
-            manager.ShareableList(sequence=[1.5, None]),
-        ]
-        assert {type(each) for each in made} == {mp.shared_memory.ShareableList}
-        assert [*map(list, made)] == [[0, 1, 2, 3], [*"alpha"], [1.5, None]]
-        for each in made:
-            each.shm.close()
-
-
-@requirement("shared-memory.manager.shutdown-unlinks")
-def test_shutdown_unlinks_all_blocks(mp):
-    """After ``shutdown()`` no block that the manager created is there."""
-    manager = _manager(mp)
-    manager.start()
+    seen = {"started": {process.pid for process in mp.active_children()} - before}
     blocks = [
         manager.ShareableList(range(4)).shm,
         manager.SharedMemory(size=128),
         manager.ShareableList("alpha").shm,
     ]
-    names = [block.name for block in blocks]
-    assert [_exists(mp, name) for name in names] == [True] * 3
+    seen["before"] = [_exists(mp, block.name) for block in blocks]
     manager.shutdown()
-    assert [_exists(mp, name) for name in names] == [False] * 3
+    seen["after"] = [_exists(mp, block.name) for block in blocks]
+    seen["runs"] = [pid for pid in seen["started"] if outcome_of(os.kill, pid, 0)[0] == "returned"]
+    seen["other"] = _exists(mp, own.name)
+    _free(own)
     for block in blocks:
         block.close()
+    return seen
+
+
+@requirement("shared-memory.manager.start-starts-a-process")
+def test_start_starts_a_process(mp):
+    """``start()`` of a manager starts one process."""
+    assert len(observed(mp, _see_a_life)["started"]) == 1
+
+
+@requirement("shared-memory.manager.shutdown-unlinks")
+def test_shutdown_unlinks_all_blocks(mp):
+    """After ``shutdown()`` no block that the manager created is there."""
+    seen = observed(mp, _see_a_life)
+    assert (seen["before"], seen["after"]) == ([True] * 3, [False] * 3)
 
 
 @requirement("shared-memory.manager.shutdown-stops-the-process")
 def test_shutdown_stops_the_process(mp):
     """After ``shutdown()`` the process that ``start()`` had started is gone."""
-    manager = _manager(mp)
-    before = {process.pid for process in mp.active_children()}
-    manager.start()
-    (pid,) = {process.pid for process in mp.active_children()} - before
-    manager.shutdown()
-    with raises(ProcessLookupError):
-        os.kill(pid, 0)
+    assert observed(mp, _see_a_life)["runs"] == []
 
 
 @requirement("shared-memory.manager.shutdown-leaves-other-blocks")
 def test_shutdown_leaves_blocks_of_others(mp):
     """A block that was not created through the manager is there after ``shutdown()``."""
+    assert observed(mp, _see_a_life)["other"] is True
+
+
+def _see_products(mp):
+    """What a manager's methods give, and how the blocks are used."""
+    kinds = (mp.shared_memory.SharedMemory, mp.shared_memory.ShareableList)
     manager = _manager(mp)
-    manager.start()
-    block = _new(mp, name=f"mpspec_{os.getpid()}_{secrets.token_hex(4)}")
-    manager.SharedMemory(16).close()
-    manager.shutdown()
-    assert _exists(mp, block.name)
-    _free(block)
+    with manager as entered:
+        blocks = [manager.SharedMemory(128), manager.SharedMemory(size=5000)]
+        seen = {
+            "target": entered is manager,
+            "blocks": [(isinstance(block, kinds[0]), block.size) for block in blocks],
+            "written": [
+                _write_last(mp, block, size)
+                for block, size in zip(blocks, (128, 5000), strict=True)
+            ],
+        }
+        made = [
+            manager.ShareableList(range(4)),
+            manager.ShareableList("alpha"),
+            manager.ShareableList(sequence=[1.5, None]),
+        ]
+        seen["lists"] = [(isinstance(each, kinds[1]), list(each)) for each in made]
+        for block in (*blocks, *(each.shm for each in made)):
+            block.close()
+    return seen
+
+
+def _write_last(mp, block, size):
+    """What an instance reads after another has written the last byte that was requested."""
+    other = _attached(mp, block.name)
+    other.buf[size - 1] = 17
+    other.close()
+    return block.buf[size - 1]
+
+
+@requirement("shared-memory.manager.shared-memory.block")
+def test_manager_creates_blocks(mp):
+    """``SharedMemory(size)`` of a manager gives a new block, which others attach by its name."""
+    seen = observed(mp, _see_products)
+    assert [(is_block, size >= 128) for is_block, size in seen["blocks"]] == [(True, True)] * 2
+    assert seen["blocks"][1][1] >= 5000
+    assert seen["written"] == [17, 17]
+
+
+@requirement("shared-memory.manager.shareable-list.items")
+def test_manager_creates_lists(mp):
+    """``ShareableList(sequence)`` of a manager gives a new list of the sequence's values."""
+    expected = [[0, 1, 2, 3], [*"alpha"], [1.5, None]]
+    assert observed(mp, _see_products)["lists"] == [(True, items) for items in expected]
 
 
 @requirement("shared-memory.manager.context-enter")
 def test_with_starts_the_manager(mp):
     """``with manager as name`` binds the manager itself, which has been started."""
-    manager = _manager(mp)
-    with manager as entered:
-        assert entered is manager
-        block = entered.SharedMemory(16)
-        block.close()
+    assert observed(mp, _see_products)["target"] is True
 
 
 @requirement("shared-memory.manager.context-exit-unlinks")
@@ -865,7 +1068,7 @@ def test_with_unlinks_all_blocks(mp):
 
 
 def _create_through(mp, address, authkey):
-    manager = mp.managers.SharedMemoryManager(address=address, authkey=authkey)
+    manager = mp.managers.SharedMemoryManager(address, authkey)
     manager.connect()
     block = manager.SharedMemory(16)
     block.buf[:5] = b"howdy"
@@ -922,6 +1125,10 @@ def test_values_keep_type_and_value(mp):
         *(str, bytes, float, int, type(None), bool, int),
         *(bool, int, float, str, bytes),
     ]
+    _free_lists(made)
+    values = [" text \t\n", b" bytes \t\n", 0.1, float("inf"), -1, "\\ '\""]
+    made = _list(mp, values)
+    assert [*map(repr, made)] == [*map(repr, values)]
     _free_lists(made)
 
 
@@ -1021,16 +1228,23 @@ def test_length_is_fixed(mp):
     assert [name for name in methods if hasattr(made, name)] == []
     with raises(Exception):
         del made[0]
+    with raises(TypeError):
+        made += [3]
+    with raises(TypeError):
+        made *= 2
     assert list(made) == [1, 2]
     _free_lists(made)
 
 
 @requirement("shared-memory.list.no-slices")
 def test_slicing_is_refused(mp):
-    """Reading a slice raises."""
+    """Reading a slice raises, and so does assigning one."""
     made = _list(mp, [1, 2, 3])
     with raises(Exception):
         made[:2]
+    with raises(Exception):
+        made[:2] = [3, 4]
+    assert list(made) == [1, 2, 3]
     _free_lists(made)
 
 
@@ -1068,6 +1282,10 @@ def test_empty_list(mp):
     other = mp.shared_memory.ShareableList(name=made.shm.name)
     assert (len(made), list(made), len(other)) == (0, [], 0)
     _free_lists(made, other)
+    name = _novel_name()
+    made = mp.shared_memory.ShareableList((), name=name)
+    assert (len(made), made.shm.name) == (0, name)
+    _free_lists(made)
 
 
 @requirement("shared-memory.list.name-given")
@@ -1171,8 +1389,8 @@ def test_last_nuls_are_kept_or_stripped(mp):
 @requirement("shared-memory.list.padded-nul")
 def test_padded_nuls_are_kept(mp):
     """NULs before another byte are kept."""
-    made = _list(mp, ["?\0\7", b"\3\2\1\0\0\0\7", "\0x"])
-    assert list(made) == ["?\0\7", b"\3\2\1\0\0\0\7", "\0x"]
+    made = _list(mp, ["?\0\7", b"\3\2\1\0\0\0\7", "\0x", b"\0\0x"])
+    assert list(made) == ["?\0\7", b"\3\2\1\0\0\0\7", "\0x", b"\0\0x"]
     assert (made[0][:-1], made[1][:-1]) == ("?\0", b"\3\2\1\0\0\0")
     _free_lists(made)
 
@@ -1197,6 +1415,27 @@ def test_items_change_their_type(mp):
         made[1] = value
         assert (made[1], type(made[1])) == (value, type(value))
     assert (made[0], made[2]) == (1, 3)
+    _free_lists(made)
+    made = _list(mp, ["", b"", "12345678", b"12345678", 5])
+    for position in range(4):
+        for value in (-INT64_MAX, 0.1, True, None):
+            made[position] = value
+            assert (made[position], made[4]) == (value, 5)
+    assert list(made) == [None, None, None, None, 5]
+    _free_lists(made)
+
+
+@requirement("shared-memory.list.storage-of-a-number")
+def test_storage_of_a_number(mp):
+    """Eight bytes take the place of a number, a truth value or None; nine do not."""
+    made = _list(mp, [17, 1.5, True, None, "neighbour"])
+    for position in range(4):
+        for value in ("12345678", b"12345678", "grüße "):
+            made[position] = value
+            assert (made[position], made[4]) == (value, "neighbour")
+            with raises(ValueError):
+                made[position] = value + value[-1:]
+            assert made[position] == value
     _free_lists(made)
 
 
@@ -1279,7 +1518,7 @@ def test_length(mp):
     for count in (1, 7, 100):
         made = _list(mp, range(count))
         other = mp.shared_memory.ShareableList(name=made.shm.name)
-        assert (len(made), len(other)) == (count, count)
+        assert (len(made), len(other), other[count - 1]) == (count, count, count - 1)
         _free_lists(made, other)
 
 
@@ -1318,8 +1557,12 @@ def test_format_describes_the_values(mp):
         assert field in made.format
         assert len(struct.unpack(made.format, bytes(struct.calcsize(made.format)))) == 1
         _free_lists(made)
-    made = _list(mp, ["text", 17, 2.5])
-    assert "".join(filter(str.isalpha, made.format)) == "sqd"
+    made = _list(mp, ["text", 17, 2.5, b"", 4])
+    other = mp.shared_memory.ShareableList(name=made.shm.name)
+    assert ["".join(filter(str.isalpha, each.format)) for each in (made, other)] == ["sqdsq"] * 2
+    _free_lists(made, other)
+    made = _list(mp, [None, None, True])
+    assert len(struct.unpack(made.format, bytes(struct.calcsize(made.format)))) == 3
     _free_lists(made)
 
 

@@ -1,9 +1,10 @@
 """Tests of the chapter sharedctypes: values and arrays in shared memory."""
 
 import ctypes
+import gc
 import pickle
 
-from mpspec.children import Caller, CallerThread, raises, run
+from mpspec.children import Caller, CallerThread, ask, observed, raises, run
 from mpspec.marks import requirement
 
 # The C types that the documentation of the array module names, and their ctypes equivalents.
@@ -30,6 +31,19 @@ class _Point(ctypes.Structure):
 
 class _Sample(ctypes.Structure):
     _fields_ = (("y", ctypes.c_int), ("value", ctypes.c_short))
+
+
+def _other_point():
+    """A type of the same name as another, with other fields."""
+
+    class _Point(ctypes.Structure):
+        _fields_ = (("r", ctypes.c_int), ("phi", ctypes.c_int))
+
+    return _Point
+
+
+class _Number(ctypes.Union):
+    _fields_ = (("whole", ctypes.c_int), ("bytes", ctypes.c_ubyte * 4))
 
 
 class _Access:
@@ -80,10 +94,6 @@ def _until_released(mp, wrapper, *calls):
     return results
 
 
-def _set_value(value, to):
-    value.value = to
-
-
 def _negate(array):
     for index in range(len(array)):
         array[index] = -array[index]
@@ -92,60 +102,55 @@ def _negate(array):
 # Sharing state between processes
 
 
+def _change_and_tell(connection, value, array):
+    connection.send([value.value, list(array)])
+    connection.recv()
+    connection.send([value.value, list(array)])
+    value.value = 3.1415927
+    _negate(array)
+
+
+def _see_numbers(mp):
+    """A child and its parent change a value and an array in turn."""
+    value, array = mp.Value("d", 0.5), mp.Array("i", range(10))
+    connection, other = mp.Pipe()
+    child = mp.Process(target=_change_and_tell, args=(other, value, array))
+    child.start()
+    seen = {"at first": connection.recv()}
+    value.value, array[9] = 0.25, 90
+    connection.send("changed")
+    seen["changed by the parent"] = connection.recv()
+    child.join()
+    seen["changed by the child"] = [value.value, list(array)]
+    return seen
+
+
 @requirement("sharedctypes.value.shared-with-child")
 def test_parent_reads_the_value_of_a_child(mp):
     """A child assigns a float, and the parent reads it."""
-    value = mp.Value("d", 0.0)
-    run(mp, _set_value, value, 3.1415927)
-    assert value.value == 3.1415927
-
-
-def _send_value(connection, value):
-    connection.send(value.value)
-    connection.recv()
-    connection.send(value.value)
+    assert observed(mp, _see_numbers)["changed by the child"][0] == 3.1415927
 
 
 @requirement("sharedctypes.value.child-sees-parent")
 def test_child_reads_the_value_of_its_parent(mp):
     """A running child reads what its parent has assigned before and after the start."""
-    value = mp.Value("i", 7)
-    connection, other = mp.Pipe()
-    child = mp.Process(target=_send_value, args=(other, value))
-    child.start()
-    first = connection.recv()
-    value.value = 8
-    connection.send("changed")
-    assert [first, connection.recv()] == [7, 8]
-    child.join()
+    seen = observed(mp, _see_numbers)
+    assert [seen["at first"][0], seen["changed by the parent"][0]] == [0.5, 0.25]
 
 
 @requirement("sharedctypes.array.shared-with-child")
 def test_parent_reads_the_items_of_a_child(mp):
     """A child negates the items of an array, and the parent reads them."""
-    array = mp.Array("i", range(10))
-    run(mp, _negate, array)
-    assert list(array) == [0, -1, -2, -3, -4, -5, -6, -7, -8, -9]
-
-
-def _send_items(connection, array):
-    connection.send(list(array))
-    connection.recv()
-    connection.send(list(array))
+    items = observed(mp, _see_numbers)["changed by the child"][1]
+    assert items == [0, -1, -2, -3, -4, -5, -6, -7, -8, -90]
 
 
 @requirement("sharedctypes.array.child-sees-parent")
 def test_child_reads_the_items_of_its_parent(mp):
     """A running child reads what its parent has assigned before and after the start."""
-    array = mp.Array("i", [1, 2])
-    connection, other = mp.Pipe()
-    child = mp.Process(target=_send_items, args=(other, array))
-    child.start()
-    first = connection.recv()
-    array[1] = 3
-    connection.send("changed")
-    assert [first, connection.recv()] == [[1, 2], [1, 3]]
-    child.join()
+    seen = observed(mp, _see_numbers)
+    assert seen["at first"][1] == [*range(10)]
+    assert seen["changed by the parent"][1] == [*range(9), 90]
 
 
 # Value
@@ -253,6 +258,25 @@ def test_lock_of_another_kind(mp):
         mp.Array("i", 7, lock="lock")
 
 
+@requirement("sharedctypes.value.lock-none")
+def test_lock_none(mp):
+    """``lock=None`` makes a recursive lock, for values and arrays."""
+    for wrapper in (mp.Value("i", 7, lock=None), mp.Array("i", [7], lock=None)):
+        lock = wrapper.get_lock()
+        assert [lock.acquire(), lock.acquire(False)] == [True, True]
+        assert not _free_for_others(mp, wrapper)
+
+
+@requirement("sharedctypes.value.unknown-typecode-refused")
+def test_unknown_typecode(mp):
+    """A character that is no typecode raises TypeError or ValueError, for values and arrays."""
+    for typecode in ("x", "", "ii"):
+        with raises(TypeError, ValueError):
+            mp.Value(typecode)
+        with raises(TypeError, ValueError):
+            mp.Array(typecode, 1)
+
+
 @requirement("sharedctypes.value.increment-with-lock")
 def test_increments_under_the_lock(mp):
     """A child's increment waits for the end of its parent's, and none is lost."""
@@ -277,6 +301,9 @@ def test_value_of_a_structure(mp):
     assert (sample.y, sample.value, sample.get_obj().value) == (1, 3, 3)
     assert (other.y, other.value) == (0, 0)
     assert _until_released(mp, point, ("read", "y"), ("write", "y", 7)) == [6.0, None]
+    polar, number = mp.Value(_other_point(), 1, 2), mp.Value(_Number, 0x01010101)
+    polar.phi = 3
+    assert (polar.r, polar.phi, number.whole, [*number.bytes]) == (1, 3, 0x01010101, [1] * 4)
 
 
 @requirement("sharedctypes.value.failed-access-frees-lock")
@@ -317,14 +344,21 @@ def test_what_a_child_makes_is_its_own(mp):
 
 @requirement("sharedctypes.value.same-lock-in-child")
 def test_child_uses_the_lock_of_its_parent(mp):
-    """After a child has acquired get_lock(), the parent can't."""
-    value = mp.Value("i", 7, lock=mp.Lock())
-    run(mp, _acquire, value)
-    assert value.get_lock().acquire(False) is False
+    """After a child has acquired the lock of a number, structure, array or text, the parent can't."""
+    wrappers = [
+        mp.Value("i", 7, lock=mp.Lock()),
+        mp.Value(_Point, 4, 6, lock=mp.Lock()),
+        mp.Array("i", [7], lock=mp.Lock()),
+        mp.Array("c", b"seven", lock=mp.Lock()),
+    ]
+    defaults = [mp.Value("i", 7), mp.Value(_Point, 4, 6), mp.Array("i", 1), mp.Array("c", 1)]
+    assert ask(mp, _acquire_twice, wrappers, defaults) == [[True, False]] * 4 + [[True, True]] * 4
+    assert [each.get_lock().acquire(False) for each in (*wrappers, *defaults)] == [False] * 8
 
 
-def _acquire(value):
-    value.get_lock().acquire()
+def _acquire_twice(wrappers, defaults):
+    locks = [wrapper.get_lock() for wrapper in (*wrappers, *defaults)]
+    return [[lock.acquire(False), lock.acquire(False)] for lock in locks]
 
 
 # Array
@@ -336,6 +370,7 @@ def test_array_of_a_sequence(mp):
     arrays = [mp.Array("i", [3, 4, 5]), mp.Array("i", (3, 4, 5)), mp.Array("i", range(3, 6))]
     assert [list(array) for array in arrays] == [[3, 4, 5]] * 3
     assert list(mp.Array("d", [0.5])) == [0.5]
+    assert list(mp.Array("l", range(5000))) == [*range(5000)]
 
 
 @requirement("sharedctypes.array.items")
@@ -352,6 +387,8 @@ def test_array_of_a_size(mp):
     array = mp.Array("i", 5)
     assert len(array) == 5
     assert list(array) == [0] * 5
+    with raises(ValueError):
+        mp.Array("i", -1)
 
 
 @requirement("sharedctypes.array.of-no-items")
@@ -361,16 +398,10 @@ def test_array_of_no_items(mp):
     assert [(len(array), list(array)) for array in arrays] == [(0, [])] * 3
 
 
-def _change_ends(array):
-    array[0] = array[-1] = 7
-
-
 @requirement("sharedctypes.array.large")
 def test_array_of_several_mib(mp):
     """A child changes the first and the last item of an array of 5 MiB; the others stay zero."""
-    array = mp.Array("B", 5 * 2**20, lock=False)
-    run(mp, _change_ends, array)
-    assert (array[0], array[-1], sum(array[1:-1:4096]), len(array)) == (7, 7, 0, 5 * 2**20)
+    assert observed(mp, _see_raw_objects)["large"] == (7, 7, 0, 5 * 2**20)
 
 
 @requirement("sharedctypes.array.slices")
@@ -572,9 +603,28 @@ def test_raw_value_of_a_structure(mp):
     assert (type(point), point.x, point.y) == (_Point, 4.0, 6.0)
 
 
-def _modify_raw(value, point):
+def _modify_raw(value, point, array, large, copy):
     value.value += 1
     point.y *= 2
+    _negate(array)
+    large[0] = large[-1] = 7
+    copy.value = 8
+
+
+def _see_raw_objects(mp):
+    """A child changes objects without locks."""
+    make = mp.sharedctypes
+    value, point = make.RawValue("i", 7), make.RawValue(_Point, 4, 6)
+    array, large = make.RawArray("i", [1, 2, 3]), mp.Array("B", 5 * 2**20, lock=False)
+    original = ctypes.c_int(7)
+    copy = make.copy(original)
+    run(mp, _modify_raw, value, point, array, large, copy)
+    return {
+        "value": (value.value, point.x, point.y),
+        "array": array[:],
+        "large": (large[0], large[-1], sum(large[1:-1:4096]), len(large)),
+        "copy": (original.value, copy.value),
+    }
 
 
 @requirement("sharedctypes.raw-value.zeroed-though-used-before")
@@ -603,14 +653,54 @@ def test_shared_objects_do_not_overlap(mp):
     arrays[::3] = [filled(size + 2) for size in sizes[::3]]
     arrays += [filled(size) for size in sizes]
     assert [set(array) for array in arrays] == [{len(array) % 256} for array in arrays]
+    # What is kept of one keeps its memory.
+    points = mp.sharedctypes.RawArray(_Point, [(1, 2), (3, 4)])
+    part, view = points[1], memoryview(points).cast("B")
+    del points
+    others = [filled(size) for size in (8, 16, 32) * 3]
+    assert (part.x, part.y, len(others)) == (3.0, 4.0, 9)
+    assert bytes(view) == bytes((_Point * 2)((1, 2), (3, 4)))
+
+
+@requirement("sharedctypes.raw.aligned")
+def test_shared_objects_are_aligned(mp):
+    """After objects of odd sizes, too, numbers lie where their types may."""
+    make, kept = mp.sharedctypes, []
+    for size in (1, 3, 5, 7):
+        for kind in (ctypes.c_int16, ctypes.c_int32, ctypes.c_int64, ctypes.c_double, _Point):
+            kept += [make.RawArray("B", size), make.RawValue(kind), make.RawArray(kind, size)]
+    offsets = [ctypes.addressof(each) % ctypes.alignment(each) for each in kept]
+    assert set(offsets) == {0}
+
+
+@requirement("sharedctypes.raw.freed-at-any-moment")
+def test_objects_are_freed_while_others_are_made(mp):
+    """Unreachable objects that the garbage collector finds while another is made hold up nothing."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(1)
+    try:
+        for number in range(100):
+            value = mp.sharedctypes.RawValue("i", number)
+            assert value.value == number
+            value.itself = value
+    finally:
+        gc.set_threshold(*thresholds)
+
+
+@requirement("sharedctypes.raw.of-the-package")
+def test_raw_objects_of_the_package(mp):
+    """``RawValue`` and ``RawArray`` of the package itself take the same arguments."""
+    point, number, array = mp.RawValue(_Point, 4, 6), mp.RawValue("d", 2.4), mp.RawArray("h", 7)
+    assert (type(point), point.x, point.y) == (_Point, 4.0, 6.0)
+    assert (type(number), number.value) == (ctypes.c_double, 2.4)
+    assert isinstance(array, ctypes.c_short * 7)
+    assert mp.RawArray(ctypes.c_int, (9, 2, 8))[:] == [9, 2, 8]
 
 
 @requirement("sharedctypes.raw-value.shared-with-child")
 def test_raw_value_in_a_child(mp):
     """A child changes a number and a structure, and the parent reads them."""
-    value, point = mp.sharedctypes.RawValue("i", 7), mp.sharedctypes.RawValue(_Point, 4, 6)
-    run(mp, _modify_raw, value, point)
-    assert (value.value, point.x, point.y) == (8, 4.0, 12.0)
+    assert observed(mp, _see_raw_objects)["value"] == (8, 4.0, 12.0)
 
 
 @requirement("sharedctypes.raw-array.size")
@@ -624,10 +714,10 @@ def test_raw_array_of_a_size(mp):
 @requirement("sharedctypes.raw-array.zeroed-though-used-before")
 def test_raw_array_where_another_was(mp):
     """An array is zero though others of its size, full of ones, have come and gone."""
-    for _ in range(5):
-        array = mp.sharedctypes.RawArray("B", 100)
-        assert array[:] == [0] * 100
-        array[:] = [255] * 100
+    for size in (100, 10_000) * 3:
+        array = mp.sharedctypes.RawArray("B", size)
+        assert bytes(array) == bytes(size)
+        ctypes.memset(array, 255, size)
         del array
 
 
@@ -658,17 +748,21 @@ def test_raw_array_of_characters(mp):
 @requirement("sharedctypes.raw-array.shared-with-child")
 def test_raw_array_in_a_child(mp):
     """A child negates the items, and the parent reads them."""
-    array = mp.sharedctypes.RawArray("i", [1, 2, 3])
-    run(mp, _negate, array)
-    assert array[:] == [-1, -2, -3]
+    assert observed(mp, _see_raw_objects)["array"] == [-1, -2, -3]
 
 
 @requirement("sharedctypes.raw.refuse-pickling")
 def test_shared_objects_are_not_pickled(mp):
-    """``pickle.dumps`` of a wrapper raises RuntimeError."""
-    for wrapper in (mp.Value("i", 7), mp.Array("i", 7)):
+    """To pickle a wrapper, or to send it or a raw object, raises RuntimeError."""
+    wrappers = [mp.Value("i", 7), mp.Value(_Point), mp.Array("i", 7), mp.Array("c", 7)]
+    for wrapper in wrappers:
         with raises(RuntimeError):
             pickle.dumps(wrapper)
+    receiver, sender = mp.Pipe(duplex=False)
+    for shared in (*wrappers, *(wrapper.get_obj() for wrapper in wrappers)):
+        with raises(RuntimeError):
+            sender.send(shared)
+    assert not receiver.poll()
 
 
 @requirement("sharedctypes.module.value")
@@ -744,10 +838,7 @@ def test_copy_is_independent(mp):
 @requirement("sharedctypes.copy.is-shared")
 def test_copy_is_shared(mp):
     """A child changes the copy of an ordinary ctypes object, and the parent reads it."""
-    original = ctypes.c_int(7)
-    copy = mp.sharedctypes.copy(original)
-    run(mp, _set_value, copy, 8)
-    assert (original.value, copy.value) == (7, 8)
+    assert observed(mp, _see_raw_objects)["copy"] == (7, 8)
 
 
 @requirement("sharedctypes.synchronized.get-obj")
@@ -805,12 +896,16 @@ def test_with_a_wrapper(mp):
 
 @requirement("sharedctypes.synchronized.acquire-release")
 def test_acquire_and_release_of_a_wrapper(mp):
-    """acquire() holds the lock, release() frees it."""
-    value = mp.Value("i", 7)
-    assert value.acquire() is True
-    assert not _free_for_others(mp, value)
-    value.release()
-    assert _free_for_others(mp, value)
+    """acquire() holds the lock, release() frees it; acquire() takes what the lock's takes."""
+    for wrapper in (mp.Value("i", 7), mp.Array("i", 7)):
+        assert wrapper.acquire() is True
+        assert not _free_for_others(mp, wrapper)
+        wrapper.release()
+        assert _free_for_others(mp, wrapper)
+    value = mp.Value("i", 7, lock=mp.Lock())
+    assert [value.acquire(False), value.acquire(False), value.acquire(True, 0.01)] == [
+        *(True, False, False)
+    ]
 
 
 def _modify(number, unlocked, text, points):
