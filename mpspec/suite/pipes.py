@@ -5,6 +5,7 @@ import contextlib
 import functools
 import gc
 import os
+import pathlib
 import pickle
 import select
 import signal
@@ -1002,18 +1003,28 @@ def _send_and_close(connection, message):
 def test_more_than_two_gibibytes_are_a_message_or_refused(mp):
     """A message of more than 2 GiB is announced as what it is, or send_bytes() raises ValueError."""
     import mmap
+    import resource
 
     # Memory that nobody touches takes no room: of all these bytes few are read, and none is received.
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0)
     message = mmap.mmap(-1, 2**31 + 1, flags=flags)
     receiver, sender = mp.Pipe(duplex=False)
-    caller = CallerThread(mp, functools.partial(_send_and_close, sender, message), "__call__")
-    with raises(OSError, EOFError) as caught:
-        receiver.recv_bytes(10)
-    receiver.close()
-    refused = isinstance(caught.value, EOFError)
-    with raises(ValueError) if refused else contextlib.suppress(OSError):
-        caller.result()
+    # There is room for no copy of it either: to make one fails, and does not exhaust the machine.
+    pages = int(pathlib.Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    limit = pages * mmap.PAGESIZE + 2**30
+    if before[1] == resource.RLIM_INFINITY or limit < before[1]:
+        resource.setrlimit(resource.RLIMIT_AS, (limit, before[1]))
+    try:
+        caller = CallerThread(mp, functools.partial(_send_and_close, sender, message), "__call__")
+        with raises(OSError, EOFError) as caught:
+            receiver.recv_bytes(10)
+        receiver.close()
+        refused = isinstance(caught.value, EOFError)
+        with raises(ValueError) if refused else contextlib.suppress(OSError):
+            caller.result()
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 @requirement("pipes.recv-bytes-into.large")
