@@ -682,20 +682,22 @@ def test_objects_are_freed_while_others_are_made(mp):
     gc.freeze()  # what is there already takes no part, so that the collector is quick
     gc.set_threshold(1, 1, 1)
     # In a thread: what a deadline raises in a finalizer would be swallowed.
-    thread = threading.Thread(target=_make_garbage, args=(mp,), daemon=True)
+    made = []
+    thread = threading.Thread(target=_make_garbage, args=(mp, made), daemon=True)
     try:
         thread.start()
         thread.join(mp.timeout)
     finally:
         gc.set_threshold(*thresholds)
         gc.unfreeze()
-    assert not thread.is_alive()
+    assert made == [*range(100)]
 
 
-def _make_garbage(mp):
+def _make_garbage(mp, made):
     for number in range(100):
         value = mp.sharedctypes.RawValue("i", number)
         value.itself = value
+        made.append(value.value)
 
 
 @requirement("sharedctypes.raw.of-the-package")
