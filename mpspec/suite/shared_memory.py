@@ -941,12 +941,15 @@ def test_program_with_a_manager_is_not_warned(mp):
 
 
 _USE_MANAGER = """\
-if __name__ == "__main__":
+def use():
     with mp.managers.SharedMemoryManager(ctx=mp.context) as manager:
         items = manager.ShareableList(range(3))
         block = manager.SharedMemory(16)
         items.shm.close()
         block.close()
+
+if __name__ == "__main__":
+    use()
     print("done")
 """
 
@@ -1419,9 +1422,9 @@ def test_items_change_their_type(mp):
     made = _list(mp, ["", b"", "12345678", b"12345678", 5])
     for position in range(4):
         for value in (-INT64_MAX, 0.1, True, None):
-            made[position] = value
-            assert (made[position], made[4]) == (value, 5)
-    assert list(made) == [None, None, None, None, 5]
+            expected = list(made)
+            made[position] = expected[position] = value
+            assert list(made) == expected
     _free_lists(made)
 
 

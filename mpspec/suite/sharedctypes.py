@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import pickle
+import threading
 
 from mpspec.children import Caller, CallerThread, ask, observed, raises, run
 from mpspec.marks import requirement
@@ -677,14 +678,26 @@ def test_shared_objects_are_aligned(mp):
 def test_objects_are_freed_while_others_are_made(mp):
     """Unreachable objects that the garbage collector finds while another is made hold up nothing."""
     thresholds = gc.get_threshold()
-    gc.set_threshold(1)
+    gc.collect()
+    gc.freeze()  # what is there already takes no part, so that the collector is quick
+    gc.set_threshold(1, 1, 1)
+    # In a thread: what a deadline raises in a finalizer would be swallowed.
+    made = []
+    thread = threading.Thread(target=_make_garbage, args=(mp, made), daemon=True)
     try:
-        for number in range(100):
-            value = mp.sharedctypes.RawValue("i", number)
-            assert value.value == number
-            value.itself = value
+        thread.start()
+        thread.join(mp.timeout)
     finally:
         gc.set_threshold(*thresholds)
+        gc.unfreeze()
+    assert made == [*range(100)]
+
+
+def _make_garbage(mp, made):
+    for number in range(100):
+        value = mp.sharedctypes.RawValue("i", number)
+        value.itself = value
+        made.append(value.value)
 
 
 @requirement("sharedctypes.raw.of-the-package")
