@@ -70,7 +70,12 @@ def call(
 
 
 def run_script(
-    mp: Api, source: str, text: str = "", *, arguments: tuple[str, ...] = ()
+    mp: Api,
+    source: str,
+    text: str = "",
+    *,
+    arguments: tuple[str, ...] = (),
+    name: str = "program.py",
 ) -> subprocess.CompletedProcess[str]:
     """Run a program that stands in a file of its own, as its main module; the name ``mp`` is the API under test.
 
@@ -78,8 +83,9 @@ def run_script(
         mp: the API under test.
         source: the program; children that do not fork import it once more.
         text: what it finds on its standard input.
-        arguments: what the interpreter is given to run it, in the folder of its file, ``program.py``; the file's full
+        arguments: what the interpreter is given to run it, in the folder where its file is ``name``; the file's full
             path unless stated.
+        name: the path of its file below that folder.
 
     Raises:
         subprocess.TimeoutExpired: it did not end.
@@ -91,7 +97,8 @@ def run_script(
     from pathlib import Path
 
     with tempfile.TemporaryDirectory() as folder:
-        script = Path(folder, "program.py")
+        script = Path(folder, name)
+        script.parent.mkdir(exist_ok=True)
         pickled = base64.b64encode(pickle.dumps(mp)).decode()
         script.write_text(_SCRIPT.format(mp=pickled, source=source), encoding="utf-8")
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

@@ -5,7 +5,6 @@ Documentation: multiprocessing, "Contexts and start methods"; multiprocessing.ge
 
 from __future__ import annotations
 
-import os
 import sys
 
 TYPE_CHECKING = False
@@ -34,17 +33,20 @@ def default() -> str:
         return "fork"
     if "forkserver" not in available():
         return "spawn"
-    if sys.version_info >= (3, 15) and not _has_temporary_directory():
+    if not _has_temporary_directory():
         return "spawn"
     return "forkserver"
 
 
 def _has_temporary_directory() -> bool:
-    # Our fork server needs none; the documentation of 3.15.1 promises this all the same.
-    # The places where tempfile looks, without importing it.
-    named = [os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP")]
-    places = [*filter(None, named), "/tmp", "/var/tmp", "/usr/tmp", os.curdir]  # noqa: S108
-    return any(os.path.isdir(place) and os.access(place, os.W_OK | os.X_OK) for place in places)  # noqa: PTH112
+    # Our fork server needs none; the documentation promises this all the same.
+    from tempfile import gettempdir
+
+    try:
+        gettempdir()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def launcher(method: str | None) -> Callable[[BaseProcess], Launched]:

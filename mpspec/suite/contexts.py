@@ -233,16 +233,18 @@ def test_start_methods_on_linux(mp):
 
 @requirement("contexts.get-all-start-methods.list")
 def test_all_start_methods_give_contexts(mp):
-    """``get_context`` takes each of the names."""
+    """``get_context`` takes each of the names; what is done to the list does not change the next one."""
     methods = mp.get_all_start_methods()
     assert isinstance(methods, list)
+    mp.get_all_start_methods().clear()
+    assert mp.get_all_start_methods() == methods
     assert [mp.get_context(method).get_start_method() for method in methods] == methods
 
 
 def _default_facts(mp):
     """In a new interpreter: what there is before anybody has chosen."""
     unfixed = [mp.get_start_method(allow_none=True), mp.get_start_method(True)]
-    mp.get_context("spawn")
+    mp.get_context(method="spawn")
     still_unfixed = mp.get_start_method(allow_none=True)
     default = mp.get_start_method()
     fixed = mp.get_start_method(allow_none=True)
@@ -253,13 +255,19 @@ def _default_facts(mp):
         "default context": [
             mp.get_context().get_start_method(),
             mp.get_context(None).get_start_method(),
+            mp.get_context(method=None).get_start_method(),
         ],
         "fixed": fixed,
         "first": mp.get_all_start_methods()[0],
         "set after use": outcome_of(mp.set_start_method, "spawn")[0],
         "after that": mp.get_start_method(),
         "of contexts": [
-            mp.get_context(m).get_start_method() for m in ("fork", "spawn", "forkserver")
+            [
+                mp.get_context(m).get_start_method(),
+                mp.get_context(m).get_start_method(True),
+                mp.get_context(m).get_start_method(allow_none=True),
+            ]
+            for m in ("fork", "spawn", "forkserver")
         ],
     }
 
@@ -312,7 +320,7 @@ def _set_facts(mp):
     """In a new interpreter: what comes of choosing the variant's method."""
     method = mp.start_method
     other = "spawn" if method == "fork" else "fork"
-    returned = mp.set_start_method(method)
+    returned = mp.set_start_method(method=method)
     again = [outcome_of(mp.set_start_method, each)[0] for each in (other, method, None)]
     after = mp.get_start_method()
     receiver, sender = mp.package.Pipe(duplex=False)
@@ -322,7 +330,7 @@ def _set_facts(mp):
     child = receiver.recv()
     process.join()
     context = [mp.get_context(other).get_start_method(), mp.get_context().get_start_method()]
-    outcome_of(mp.set_start_method, other, force=True)
+    outcome_of(mp.set_start_method, method=other, force=True)
     forced = [mp.get_start_method()]
     outcome_of(mp.set_start_method, method, True)
     forced.append(mp.get_start_method())
@@ -373,7 +381,8 @@ def test_get_start_method_after_set(mp):
 @requirement("contexts.get-start-method.of-context")
 def test_get_start_method_of_a_context(mp):
     """A context keeps its own method, whatever is set or used."""
-    assert _facts(mp, _default_facts)["of contexts"] == ["fork", "spawn", "forkserver"]
+    methods = ("fork", "spawn", "forkserver")
+    assert _facts(mp, _default_facts)["of contexts"] == [[method] * 3 for method in methods]
     other = "spawn" if mp.start_method == "fork" else "fork"
     assert _facts(mp, _set_facts)["contexts"] == [other, mp.start_method]
 
@@ -409,13 +418,19 @@ def test_set_start_method_by_force(mp):
 
 
 def _set_unknown(mp):
-    return outcome_of(mp.set_start_method, "no such method")[0]
+    """In a new interpreter: what comes of an unknown name while no method is set, and by force when one is."""
+    found = []
+    for options in ({}, {"force": True}):
+        found.append(outcome_of(mp.set_start_method, "no such method", **options)[0])
+        found.append(mp.get_start_method(allow_none=True))
+        outcome_of(mp.set_start_method, "spawn")
+    return found
 
 
 @requirement("contexts.set-start-method.unknown")
 def test_set_start_method_unknown(mp):
-    """ValueError for a name that is no start method."""
-    assert _facts(mp, _set_unknown) == "ValueError"
+    """ValueError for a name that is no start method; what was set, or not, stays."""
+    assert _facts(mp, _set_unknown) == ["ValueError", None, "ValueError", "spawn"]
 
 
 @requirement("contexts.set-start-method.returns-none")
@@ -443,7 +458,7 @@ def test_context_starts_by_its_method(mp):
 def test_default_context(mp):
     """``get_context()`` has the program's start method."""
     facts = _facts(mp, _default_facts)
-    assert facts["default context"] == [facts["default"], facts["default"]]
+    assert facts["default context"] == [facts["default"]] * 3
 
 
 @requirement("contexts.get-context.unknown")
@@ -724,6 +739,8 @@ def test_contexts_of_a_context(mp):
     other = "spawn" if mp.start_method == "fork" else "fork"
     assert context.get_context().get_start_method() == mp.start_method
     assert context.get_context(other).get_start_method() == other
+    assert context.get_context(method=other).get_start_method() == other
+    assert context.get_context(method=None).get_start_method() == mp.start_method
     with raises(ValueError):
         context.get_context("no such method")
 
@@ -977,3 +994,47 @@ def _start_with_much_to_tell(mp):
 def test_child_of_a_program_with_many_arguments(mp):
     """A child starts when the program has 300 arguments of 1000 characters."""
     assert call(_start_with_much_to_tell, mp, timeout=mp.timeout) == 0
+
+
+FROM_ITS_FOLDER = """
+package = mp.package  # the program has imported it before it leaves the folder
+
+def greet():
+    print("hello", flush=True)
+
+def start():
+    process = mp.Process(target=greet)
+    process.start()
+    process.join()
+"""
+
+
+@requirement("contexts.spawn.module-path-of-command")
+def test_module_path_of_a_command(mp):
+    """A child of ``python -c`` finds a module of the folder that the command began in, and has left."""
+    from mpspec.programs import run_script
+
+    command = "import os, program; os.chdir('/'); program.start()"
+    done = run_script(mp, FROM_ITS_FOLDER, arguments=("-c", command))
+    assert (done.stdout, done.stderr) == ("hello\n", "")
+
+
+def _default_without_temporary_directory(mp):
+    """In a new interpreter: the default when no file can be written, which it was when the package was imported."""
+    import resource
+    import tempfile
+
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    mp.get_all_start_methods()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    temporary, _ = outcome_of(tempfile.gettempdir)
+    default = mp.get_start_method()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    return [temporary, default]
+
+
+@requirement("contexts.default.without-temporary-directory")
+def test_default_without_a_temporary_directory(mp):
+    """A program that ``tempfile.gettempdir()`` finds no folder for uses spawn."""
+    found = _facts(mp, _default_without_temporary_directory)
+    assert found == ["FileNotFoundError", "spawn"]

@@ -292,7 +292,9 @@ def test_dummy_poll_waits(mp):
 
 @requirement("dummy.shared-objects")
 def test_dummy_value_and_array(mp):
-    """A Value has an attribute ``value``, an Array the items of its type that it was given."""
+    """A Value has an attribute ``value``, an Array the items of its type that it was given; both take ``lock``."""
+    unlocked = mp.dummy.Value("i", 1, lock=False), mp.dummy.Array("i", [2], lock=False)
+    assert (unlocked[0].value, list(unlocked[1])) == (1, [2])
     value, array = mp.dummy.Value("i", 7), mp.dummy.Array("i", range(3))
     assert (value.value, list(array)) == (7, [0, 1, 2])
     value.value, array[1] = 8, -1

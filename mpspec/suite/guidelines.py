@@ -312,24 +312,72 @@ def test_guarded_main_module_runs(mp):
 WANDERER = """
 import os
 
-def greet():
-    print("hello", flush=True)
+class Greeting:
+    text = "hello"
+
+def greet(sender):
+    sender.send(Greeting())
 
 if __name__ == "__main__":
     os.chdir("/")
-    process = mp.Process(target=greet)
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=greet, args=(sender,))
     process.start()
+    sender.close()
+    try:
+        greeting = receiver.recv()
+        print(greeting.text, isinstance(greeting, Greeting))
+    except EOFError:
+        print("silence")
     process.join()
 """
+# Ways to run it: the arguments, the place of its file, and what stands before its text.
+BY_NAME = ("-m", "package.program"), "package/program.py", "from . import __name__ as above\n"
+BY_RELATIVE_PATH = ("program.py",), "program.py", ""
+
+
+def _wander(mp, way):
+    """What the wandering program prints, run in one of these ways; the tests of a variant share it."""
+    key = (repr(mp), way)
+    if key not in _known_words:
+        arguments, name, before = way
+        done = run_script(mp, before + WANDERER, arguments=arguments, name=name)
+        _known_words[key] = done.stdout.split()
+    return _known_words[key]
+
+
+_known_words = {}
 
 
 @requirement("guidelines.main-module.by-name")
 def test_main_module_run_by_name(mp):
-    """A child calls a function of the main module that ``python -m`` runs."""
-    assert run_script(mp, WANDERER, arguments=("-m", "program")).stdout == "hello\n"
+    """A child calls a function of the main module that ``python -m`` runs, which imports by a relative name."""
+    assert _wander(mp, BY_NAME)[:1] == ["hello"]
 
 
 @requirement("guidelines.main-module.by-relative-path")
 def test_main_module_given_by_a_relative_path(mp):
     """A child calls a function of the main module, though the program has left its folder."""
-    assert run_script(mp, WANDERER, arguments=("program.py",)).stdout == "hello\n"
+    assert _wander(mp, BY_RELATIVE_PATH)[:1] == ["hello"]
+
+
+@requirement("guidelines.main-module.instances")
+def test_instances_of_the_main_modules_classes(mp):
+    """What a child makes of a class of the main module is in its parent an instance of that class."""
+    assert [_wander(mp, each) for each in (BY_NAME, BY_RELATIVE_PATH)] == [["hello", "True"]] * 2
+
+
+UNGUARDED_PACKAGE = """
+process = mp.Process(target=print, args=("hello",))
+process.start()
+process.join()
+print(process.exitcode)
+"""
+
+
+@requirement("guidelines.main-module.of-package")
+def test_main_module_of_a_package(mp):
+    """A ``__main__.py`` without a guard starts a child, run by ``-m package`` and as a folder."""
+    for arguments in (("-m", "package"), ("package",)):
+        done = run_script(mp, UNGUARDED_PACKAGE, arguments=arguments, name="package/__main__.py")
+        assert (done.stdout.split(), done.stderr) == (["hello", "0"], "")
