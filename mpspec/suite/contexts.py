@@ -1024,11 +1024,11 @@ def _default_without_temporary_directory(mp):
     import resource
     import tempfile
 
+    package = mp.package
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    mp.get_all_start_methods()
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
     temporary, _ = outcome_of(tempfile.gettempdir)
-    default = mp.get_start_method()
+    default = package.get_start_method()
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     return [temporary, default]
 
