@@ -10,7 +10,7 @@ A file of them looks like this; fields marked with * may be left out::
     link = "https://..."  # * where it is discussed
     python = ">=3.12"  # * the versions of Python that show it
     implementation = "cpython"  # * the implementation of Python that shows it
-    intermittent = true  # * a race decides: it may pass as well
+    intermittent = true  # * a race decides: EXPECTED, even when it passes
 
 An entry that is not intermittent is held to: when the requirement passes, the run fails.
 """
@@ -36,7 +36,7 @@ class Deviation:
     """One entry: requirements and variants that are known to fail, how, and why.
 
     Attributes:
-        intermittent: whether the requirement may pass as well.
+        intermittent: whether the test may pass as well, which proves nothing: EXPECTED either way.
         source: the file and the entry's number in it.
         backend: the only backend that it speaks of; empty for all.
     """

@@ -11,7 +11,17 @@ import signal
 import threading
 import time
 
-from mpspec.children import CallerThread, ChildError, ask, outcome_of, raises, remade, run, value_of
+from mpspec.children import (
+    CallerThread,
+    ChildError,
+    Unpicklable,
+    ask,
+    outcome_of,
+    raises,
+    remade,
+    run,
+    value_of,
+)
 from mpspec.marks import requirement
 
 KEY = b"abracadabra"
@@ -91,7 +101,7 @@ class _Machine:
 
     def fail_strangely(self):
         error = _Broken()
-        error.part = threading.Lock()
+        error.part = Unpicklable()
         raise error
 
     def names(self, /, **parts):

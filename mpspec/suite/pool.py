@@ -89,9 +89,9 @@ def _gate(tmp_path, name="gate"):
 
 def _new_pool(mp, processes=1, *args, **kwargs):
     """A pool, and its worker processes."""
-    before = {child.pid for child in mp.active_children()}
+    before = mp.active_children()
     pool = mp.Pool(processes, *args, **kwargs)
-    return pool, [child for child in mp.active_children() if child.pid not in before]
+    return pool, [child for child in mp.active_children() if child not in before]
 
 
 def _end(pool):
