@@ -52,18 +52,13 @@ def _answer(sender: Any, function: Callable[..., object], args: tuple[object, ..
     sender.send(outcome_of(function, *args))
 
 
-_observed: dict[tuple[str, str, str], Any] = {}
+def observed_once(observe: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a function observe a variant once in this process; whoever asks later is told the same.
 
-
-def observed(mp: Api, observe: Callable[[Api], Any]) -> Any:  # noqa: ANN401 - whatever was observed
-    """What a function observes, as plain values: called once in this process for each variant.
-
-    One child, or one manager, shows several facts; each is the matter of a test of its own.
+    One child, or one manager, shows several facts; each is the matter of a test of its own. What the function raises
+    is not kept: it observes again for the next who asks.
     """
-    key = (observe.__module__, observe.__name__, repr(mp))
-    if key not in _observed:
-        _observed[key] = observe(mp)
-    return _observed[key]
+    return functools.cache(observe)
 
 
 class ChildError(Exception):

@@ -16,6 +16,7 @@ from mpspec.children import (
     ChildError,
     Unpicklable,
     ask,
+    observed_once,
     outcome_of,
     raises,
     remade,
@@ -305,7 +306,7 @@ def _append_many_locked(shared, lock):
             shared.append(number)
 
 
-@functools.cache
+@observed_once
 def _life_of_a_manager(mp):
     """What comes of a manager that ``Manager()`` gives, and of three threads that use its list."""
     # Not the one that the tests share, which may keep the threads' connections.
@@ -441,7 +442,7 @@ def _tell(sender, *args):
     sender.send((os.getpid(), args))
 
 
-@functools.cache
+@observed_once
 def _life(mp):
     """What comes of a manager that is started, started again, shut down, shut down again, and used even then."""
     facts = {}
@@ -581,7 +582,7 @@ def test_address_is_chosen(manager, workshop):
     assert workshop.address != manager.address
 
 
-@functools.cache
+@observed_once
 def _life_at(mp, address):
     """What comes of a manager that is given all its arguments by position."""
     manager = _bare_manager(mp)(address, KEY, "pickle", mp.context)
@@ -663,7 +664,7 @@ def test_authkey_must_be_bytes(mp):
         mp.managers.BaseManager(authkey="abracadabra", ctx=mp.context)
 
 
-@functools.cache
+@observed_once
 def _life_with_xmlrpclib(mp):
     """What comes of a manager with the serializer 'xmlrpclib'."""
     manager = _started_manager(mp, serializer="xmlrpclib")
@@ -817,7 +818,7 @@ def test_shutdown_timeout_is_keyword_only(mp):
         mp.managers.BaseManager(None, None, "pickle", mp.context, 1.0)
 
 
-@functools.cache
+@observed_once
 def _life_after_death(mp, address):
     """What comes of a manager whose process is killed, and of one that is started at its address."""
     facts = {}
@@ -868,7 +869,7 @@ def test_connect_to_a_server_started_anew(mp, socket_path):
     assert value_of(_life_after_death(mp, socket_path)["anew"]) == "of the second"
 
 
-@functools.cache
+@observed_once
 def _life_in_with(mp):
     """What comes of a manager whose with block is entered and left."""
     manager = _bare_manager(mp)(ctx=mp.context)
@@ -903,7 +904,7 @@ def test_with_shuts_down(mp):
     assert facts["alive after"] is False
 
 
-@functools.cache
+@observed_once
 def _life_of_a_started_one(mp):
     """What comes of a manager that has been started when its with block is entered, and left by an exception."""
     manager, process = _started_by(mp, mp.Manager)

@@ -4,7 +4,7 @@ A task that must not end yet waits at a gate: a named pipe, which it opens for r
 task go on, and waits until the task is there.
 
 Workers are dear. What needs a pool of its own, but can be seen beside other facts, is seen in the life of one pool
-(``@_once``), of which several tests take their facts.
+(``@observed_once``), of which several tests take their facts.
 """
 
 import functools
@@ -19,11 +19,8 @@ import threading
 import time
 from pathlib import Path
 
-from mpspec.children import AT_ONCE, CallerThread, outcome_of, raises, within
+from mpspec.children import AT_ONCE, CallerThread, observed_once, outcome_of, raises, within
 from mpspec.marks import requirement
-
-# Told once for a variant; what it raises is raised for each who asks.
-_once = functools.lru_cache(maxsize=1)
 
 
 def _square(x):
@@ -125,7 +122,7 @@ def _note(folder, *args):
         file.write(json.dumps(args) + "\n")
 
 
-@_once
+@observed_once
 def _initialized_pool(mp):
     """A pool of three workers whose initializer takes notes."""
     from mpspec.observing import wait_until
@@ -215,7 +212,7 @@ def _read_mark():
     return marked
 
 
-@_once
+@observed_once
 def _single_pool(mp):
     """A pool of one worker, which is closed and joined in its with block when it is idle."""
     pool, [worker] = _new_pool(mp, initializer=_mark)
@@ -263,7 +260,7 @@ def _has_come(mp, result):
     return result.ready()
 
 
-@_once
+@observed_once
 def _short_lived_pool(mp):
     """A pool whose only worker is replaced after two tasks: what tasks see, the last four of them in chunks of two."""
     pool, _ = _new_pool(mp, 1, _mark_as, ("by the initializer",), 2)
@@ -306,7 +303,7 @@ def test_maxtasksperchild_must_be_positive(mp):
             mp.Pool(1, maxtasksperchild=number)
 
 
-@_once
+@observed_once
 def _pool_by_name(mp):
     """A pool of which every argument was given by name."""
     before = {child.pid for child in mp.active_children()}
@@ -1116,7 +1113,7 @@ def _submissions(pool):
     ]
 
 
-@_once
+@observed_once
 def _ended_pools(mp):
     """A pool that was closed, and one that was terminated: how the submission of tasks ends, and entering the pool."""
     facts = {}
@@ -1142,7 +1139,7 @@ def test_close_refuses_tasks_with_value_error(mp):
     assert {*facts["close"], *facts["terminate"]} == {"ValueError"}
 
 
-@_once
+@observed_once
 def _closed_pool(mp):
     """A pool that is closed and joined while its worker has a task, and another one waits."""
     with tempfile.TemporaryDirectory() as folder:
@@ -1194,7 +1191,7 @@ def _until_begun(mp, start):
     wait_until(start.exists, mp.timeout, "the task has begun")
 
 
-@_once
+@observed_once
 def _terminated_pool(mp):
     """A pool that is terminated in the middle of a task; another, too large for any buffer, waits for the worker."""
     before = threading.enumerate()
@@ -1286,7 +1283,7 @@ def test_join_waits_for_the_workers(mp):
     assert not facts["joined"]
 
 
-@_once
+@observed_once
 def _left_pool(mp):
     """A pool whose with block ends while its worker has a task."""
     pool, [worker] = _new_pool(mp)
@@ -1668,7 +1665,7 @@ def _tell_outcomes(mp, sender):
     threading.Event().wait()
 
 
-@_once
+@observed_once
 def _outcomes(mp):
     receiver, sender = mp.Pipe(duplex=False)
     process = mp.Process(target=_tell_outcomes, args=(mp, sender))
@@ -1703,7 +1700,7 @@ def test_task_that_exits(mp):
     assert _outcomes(mp)["exits"] == ["SystemExit", "KeyboardInterrupt", 0]
 
 
-@_once
+@observed_once
 def _robbed_pool(mp):
     """A pool whose only worker is killed in a task: what that task comes to, and the next one."""
     pool = mp.Pool(1)

@@ -12,7 +12,7 @@ import threading
 import time
 import types
 
-from mpspec.children import CallerThread, ask, outcome_of, raises, run, value_of
+from mpspec.children import CallerThread, ask, observed_once, outcome_of, raises, run, value_of
 from mpspec.marks import requirement
 from mpspec.programs import call
 
@@ -39,17 +39,6 @@ class _Waiting:
         self.process.join()
 
 
-def _facts(mp, observe):
-    """What was observed of some processes: once for each variant, as plain values that all its tests share."""
-    key = (repr(mp), observe)
-    if key not in _known_facts:
-        _known_facts[key] = observe(mp)
-    return _known_facts[key]
-
-
-_known_facts = {}
-
-
 def _nothing():
     """In a child: do nothing."""
 
@@ -68,6 +57,7 @@ def _state_of(process):
     }
 
 
+@observed_once
 def _life(mp):
     """The life of a process as its parent sees it: before the start, while it runs, ended, and closed."""
     waiting, tell = mp.Pipe()
@@ -182,6 +172,7 @@ def _its_main_thread(_):
     return [threading.current_thread() is main, main.native_id == threading.get_native_id()]
 
 
+@observed_once
 def _kin(mp):
     """What three children tell of themselves, beside what their parent sees.
 
@@ -213,12 +204,12 @@ def _kin(mp):
 
 def _told(mp, kind, what):
     """What one of three children has told; ChildError if it could not find it out."""
-    return value_of(_facts(mp, _kin)[kind]["told"][what])
+    return value_of(_kin(mp)[kind]["told"][what])
 
 
 def _seen(mp, kind, what):
     """What the parent of three children saw of one."""
-    return value_of(_facts(mp, _kin)[kind]["seen"][what])
+    return value_of(_kin(mp)[kind]["seen"][what])
 
 
 def _send(connection, *args, **kwargs):
@@ -246,13 +237,13 @@ def test_start_uses_another_process(mp):
 def test_a_child_has_its_own_memory(mp):
     """A list that a child changes stays as it was in the parent."""
     assert _told(mp, "plain", "items") == ["parent", "child"]
-    assert _facts(mp, _kin)["items"] == ["parent"]
+    assert _kin(mp)["items"] == ["parent"]
 
 
 @requirement("process.start.at-most-once")
 def test_start_twice(mp):
     """A second ``start()`` raises, while the process goes on and when it has ended."""
-    facts = _facts(mp, _life)
+    facts = _life(mp)
     refusals = {"AssertionError", "RuntimeError", "ValueError"}
     assert {facts["while running"]["start"][0], facts["start again"][0]} <= refusals
 
@@ -260,7 +251,7 @@ def test_start_twice(mp):
 @requirement("process.start.returns-none")
 def test_start_returns_none(mp):
     """``start()`` gives None."""
-    assert _facts(mp, _life)["start"] is None
+    assert _life(mp)["start"] is None
 
 
 def _start_foreign(mp, connection, process):
@@ -410,6 +401,7 @@ def _rebuilt(mp, name, state):
     return made
 
 
+@observed_once
 def _subclassed(mp):
     """What a process of a subclass sends."""
     receiver, sender = mp.Pipe(duplex=False)
@@ -424,13 +416,13 @@ def _subclassed(mp):
 @requirement("process.constructor.subclass")
 def test_subclass_with_a_constructor(mp):
     """Attributes that a subclass's constructor sets are there when run() runs in the child."""
-    assert _facts(mp, _subclassed)[0] == ["kept"]
+    assert _subclassed(mp)[0] == ["kept"]
 
 
 @requirement("process.run.overridden")
 def test_overridden_run(mp):
     """The child calls the subclass's ``run()``."""
-    _, thread, _ = _facts(mp, _subclassed)
+    _, thread, _ = _subclassed(mp)
     assert thread != threading.get_native_id()
 
 
@@ -468,7 +460,7 @@ def test_join_blocks(mp):
 @requirement("process.join.timeout-elapses")
 def test_join_with_a_timeout_that_elapses(mp):
     """``join(timeout)`` comes back though the process goes on."""
-    _, took, alive, exitcode = _facts(mp, _joined_in_time)[0.02]
+    _, took, alive, exitcode = _joined_in_time(mp)[0.02]
     # The clocks of a timeout and of this test may tick differently.
     assert 0.01 < took < mp.timeout
     assert alive is True
@@ -478,7 +470,7 @@ def test_join_with_a_timeout_that_elapses(mp):
 @requirement("process.join.timeout-zero")
 def test_join_with_zero(mp):
     """``join(0)`` of a living process comes back, and leaves it alive."""
-    returned, took, alive, _ = _facts(mp, _joined_in_time)[0]
+    returned, took, alive, _ = _joined_in_time(mp)[0]
     assert returned is None
     assert took < mp.timeout
     assert alive is True
@@ -487,7 +479,7 @@ def test_join_with_zero(mp):
 @requirement("process.join.timeout-negative")
 def test_join_with_a_negative_timeout(mp):
     """``join(-1)`` of a living process comes back, and leaves it alive."""
-    returned, took, alive, _ = _facts(mp, _joined_in_time)[-1]
+    returned, took, alive, _ = _joined_in_time(mp)[-1]
     assert returned is None
     assert took < mp.timeout
     assert alive is True
@@ -518,9 +510,9 @@ def test_join_with_none(mp):
 @requirement("process.join.returns-none")
 def test_join_returns_none(mp):
     """``join`` gives None when the timeout is over, when the process has ended, and later."""
-    facts = _facts(mp, _joined_in_time)
+    facts = _joined_in_time(mp)
     assert [facts[0][0], facts[0.02][0], facts["returned"]] == [None, None, None]
-    assert _facts(mp, _life)["join"] == [None] * 4
+    assert _life(mp)["join"] == [None] * 4
 
 
 def _exit_after_word(waiting, status):
@@ -528,6 +520,7 @@ def _exit_after_word(waiting, status):
     sys.exit(status)
 
 
+@observed_once
 def _joined_in_time(mp):
     """What join() with a timeout comes to, of a process that goes on and then exits with 3."""
     waiting, tell = mp.Pipe(duplex=False)
@@ -548,14 +541,14 @@ def _joined_in_time(mp):
 @requirement("process.join.exitcode-tells")
 def test_exitcode_after_join(mp):
     """``exitcode`` is None after a timeout, and the exit code after the end."""
-    facts = _facts(mp, _joined_in_time)
+    facts = _joined_in_time(mp)
     assert (facts[0.02][3], facts["exitcode"]) == (None, 3)
 
 
 @requirement("process.join.many-times")
 def test_join_again(mp):
     """``join()`` of a joined process returns, with any timeout."""
-    facts = _facts(mp, _life)
+    facts = _life(mp)
     assert facts["join"] == [None] * 4
     assert facts["ended"]["is_alive"] == ("returned", False)
 
@@ -628,7 +621,7 @@ def test_name_is_a_string(mp):
 @requirement("process.name.may-be-shared")
 def test_name_shared(mp):
     """Two living processes may have one name."""
-    facts = _facts(mp, _pair)
+    facts = _pair(mp)
     assert facts["names"] == ["shared", "shared"]
     assert facts["alive"] == [True, True]
 
@@ -636,7 +629,7 @@ def test_name_shared(mp):
 @requirement("process.name.no-semantics")
 def test_name_changed(mp):
     """A living process may be renamed, and goes on as before."""
-    facts = _facts(mp, _life)
+    facts = _life(mp)
     assert facts["while running"]["name"] == ("returned", None)
     assert facts["unharmed"]["name"] == facts["ended"]["name"] == ("returned", "renamed")
     assert facts["unharmed"]["is_alive"] == ("returned", True)
@@ -692,7 +685,7 @@ def test_default_names_of_grandchildren(mp):
 @requirement("process.name.counts-named")
 def test_default_names_beside_given_ones(mp):
     """A child with a name of its own has its number too, which the names of its children tell."""
-    prefix, _, number = _facts(mp, _kin)["last"].rpartition("-")
+    prefix, _, number = _kin(mp)["last"].rpartition("-")
     path, _, last = number.rpartition(":")
     # The named child is the second that was made after the one whose name was the last.
     identity = f"{path}:{int(last) + 2}" if path else f"{int(last) + 2}"
@@ -709,7 +702,7 @@ def test_not_alive_before_start(mp):
 @requirement("process.is-alive.from-start")
 def test_alive_after_start(mp):
     """``is_alive()`` is True while the child goes on."""
-    facts = _facts(mp, _life)
+    facts = _life(mp)
     assert facts["running"]["is_alive"] == facts["unharmed"]["is_alive"] == ("returned", True)
 
 
@@ -763,7 +756,7 @@ def test_daemon_set(mp):
 @requirement("process.daemon.not-after-start")
 def test_daemon_set_too_late(mp):
     """Setting the flag after ``start()``, to either value, raises and leaves the flag alone."""
-    facts = _facts(mp, _life)
+    facts = _life(mp)
     kinds = {kind for kind, _ in facts["while running"]["daemon"]}
     assert kinds <= {"AssertionError", "RuntimeError", "ValueError"}
     assert facts["unharmed"]["daemon"] == ("returned", False)
@@ -772,7 +765,7 @@ def test_daemon_set_too_late(mp):
 @requirement("process.daemon.ended-at-parent-exit")
 def test_daemon_ends_with_its_parent(mp):
     """A daemon that would wait for ever is gone when its parent has ended."""
-    words, exitcode = _facts(mp, _daemon_of_returning)
+    words, exitcode = _daemon_of_returning(mp)
     assert (words[-1], exitcode) == ("gone", 0)
 
 
@@ -828,6 +821,7 @@ def _end_parent_of_daemon(mp, parent, receiver, let_go):
     return [*words, "lives"], parent.exitcode
 
 
+@observed_once
 def _daemon_of_returning(mp):
     return _end_parent_of_daemon(mp, *_start_parent_of_daemon(mp, _nothing))
 
@@ -841,7 +835,7 @@ def _let_handlers_run():
 @requirement("process.daemon.sigterm-at-parent-exit")
 def test_daemon_is_ended_by_sigterm(mp):
     """The signal that a daemon gets at its parent's exit is SIGTERM."""
-    assert _facts(mp, _daemon_of_returning)[0][0] == signal.SIGTERM
+    assert _daemon_of_returning(mp)[0][0] == signal.SIGTERM
 
 
 @requirement("process.daemon.no-children")
@@ -891,7 +885,7 @@ def test_pid(mp):
 @requirement("process.pid.stays")
 def test_pid_after_the_end(mp):
     """``pid`` is the same after the end."""
-    facts = _facts(mp, _life)
+    facts = _life(mp)
     assert isinstance(facts["running"]["pid"][1], int)
     assert facts["running"]["pid"] == facts["ended"]["pid"] == facts["after signals"]["pid"]
 
@@ -899,7 +893,7 @@ def test_pid_after_the_end(mp):
 @requirement("process.ident.same-as-pid")
 def test_ident(mp):
     """``ident`` is ``pid``, before ``start()``, while the process runs, and when it has ended."""
-    facts = _facts(mp, _life)
+    facts = _life(mp)
     states = [facts[when] for when in ("before", "running", "ended")]
     assert [state["ident"] for state in states] == [state["pid"] for state in states]
 
@@ -913,7 +907,7 @@ def test_no_exitcode_before_start(mp):
 @requirement("process.exitcode.none-while-running")
 def test_no_exitcode_while_running(mp):
     """``exitcode`` is None while the child goes on."""
-    facts = _facts(mp, _life)
+    facts = _life(mp)
     assert facts["running"]["exitcode"] == facts["unharmed"]["exitcode"] == ("returned", None)
 
 
@@ -931,7 +925,7 @@ def test_exitcode_after_return(mp):
 def test_exitcode_after_sys_exit(mp):
     """``exitcode`` is the number that was given to ``sys.exit``, however large it may be."""
     assert run(mp, sys.exit, 255).exitcode == 255
-    assert _facts(mp, _joined_in_time)["exitcode"] == 3
+    assert _joined_in_time(mp)["exitcode"] == 3
 
 
 @requirement("process.exitcode.from-sys-exit-none")
@@ -966,6 +960,7 @@ def _raise():
     raise LookupError(message) from KeyError("the cause")
 
 
+@observed_once
 def _failed(mp):
     """The exit code and the error stream of a process that ended by an exception."""
     import tempfile
@@ -980,13 +975,13 @@ def _failed(mp):
 @requirement("process.exitcode.one-after-exception")
 def test_exitcode_after_an_exception(mp):
     """``exitcode`` is 1 after an uncaught exception."""
-    assert _facts(mp, _failed)[0] == 1
+    assert _failed(mp)[0] == 1
 
 
 @requirement("process.exitcode.traceback-on-stderr")
 def test_traceback_of_an_exception(mp):
     """The whole traceback of an uncaught exception, with its cause and the process's name, is on the error stream."""
-    _, text, name = _facts(mp, _failed)
+    _, text, name = _failed(mp)
     assert name in text
     assert "Traceback (most recent call last)" in text
     assert "in _raise" in text
@@ -1073,13 +1068,13 @@ def _end_by_signal(number):
 def test_exitcode_after_a_signal(mp):
     """``exitcode`` is -N after signal N, for any signal."""
     assert run(mp, _end_by_signal, signal.SIGUSR1).exitcode == -signal.SIGUSR1
-    assert _facts(mp, _terminated)[1] == -signal.SIGTERM
+    assert _terminated(mp)[1] == -signal.SIGTERM
 
 
 @requirement("process.sentinel.is-descriptor")
 def test_sentinel_is_a_descriptor(mp):
     """``sentinel`` is an open descriptor."""
-    facts = _facts(mp, _life)
+    facts = _life(mp)
     kind, sentinel = facts["running"]["sentinel"]
     assert kind == "returned"
     assert isinstance(sentinel, int)
@@ -1093,19 +1088,19 @@ def _is_ready(descriptor, timeout):
 @requirement("process.sentinel.not-ready-while-running")
 def test_sentinel_while_running(mp):
     """``select``, ``poll`` and ``epoll`` do not find the sentinel of a living process ready."""
-    assert _facts(mp, _life)["while running"]["ready"] == ("returned", [False] * 3)
+    assert _life(mp)["while running"]["ready"] == ("returned", [False] * 3)
 
 
 @requirement("process.sentinel.ready-at-end")
 def test_sentinel_at_the_end(mp):
     """``select``, ``poll`` and ``epoll`` find the sentinel ready when the process has ended."""
-    assert _facts(mp, _life)["ready at end"] == ("returned", [True] * 3)
+    assert _life(mp)["ready at end"] == ("returned", [True] * 3)
 
 
 @requirement("process.sentinel.with-connection-wait")
 def test_sentinel_with_wait(mp):
     """``connection.wait`` gives the sentinel of the one process that has ended."""
-    facts = _facts(mp, _pair)
+    facts = _pair(mp)
     assert facts["none ready"] == ("returned", [])
     assert facts["ready"] == ("returned", [1])
 
@@ -1113,7 +1108,7 @@ def test_sentinel_with_wait(mp):
 @requirement("process.sentinel.stays-ready")
 def test_sentinel_after_join(mp):
     """The sentinel of a joined process is still ready."""
-    assert _facts(mp, _life)["ready after join"] == [("returned", [True] * 3)] * 2
+    assert _life(mp)["ready after join"] == [("returned", [True] * 3)] * 2
 
 
 def _fork_and_die(sender):
@@ -1150,7 +1145,7 @@ def test_no_sentinel_before_start(mp):
 @requirement("process.terminate.sigterm")
 def test_terminate(mp):
     """``terminate()`` ends the process; the exit code is -SIGTERM."""
-    assert _facts(mp, _terminated)[:2] == (None, -signal.SIGTERM)
+    assert _terminated(mp)[:2] == (None, -signal.SIGTERM)
 
 
 def _exit_on(number, status, sender):
@@ -1174,7 +1169,7 @@ def test_terminate_with_a_handler(mp):
 @requirement("process.terminate.no-finally")
 def test_terminate_runs_no_clean_up(mp):
     """Neither a finally clause nor an exit handler runs after ``terminate()``."""
-    assert {"finally", "exit handler"}.isdisjoint(_facts(mp, _terminated)[2])
+    assert {"finally", "exit handler"}.isdisjoint(_terminated(mp)[2])
 
 
 def _echo(waiting, sender):
@@ -1214,10 +1209,12 @@ def _ended_by(mp, method):
     return returned, process.exitcode, words, repr(process)
 
 
+@observed_once
 def _terminated(mp):
     return _ended_by(mp, "terminate")
 
 
+@observed_once
 def _killed(mp):
     return _ended_by(mp, "kill")
 
@@ -1225,13 +1222,13 @@ def _killed(mp):
 @requirement("process.terminate.descendants-go-on")
 def test_terminate_leaves_descendants(mp):
     """A child of a terminated process lives, and answers."""
-    assert "still here" in _facts(mp, _terminated)[2]
+    assert "still here" in _terminated(mp)[2]
 
 
 @requirement("process.terminate.after-end")
 def test_terminate_too_late(mp):
     """``terminate()`` after the end changes nothing."""
-    facts = _facts(mp, _life)
+    facts = _life(mp)
     assert facts["signals"][0] == ("returned", None)
     assert facts["after signals"]["exitcode"] == ("returned", 0)
 
@@ -1239,7 +1236,7 @@ def test_terminate_too_late(mp):
 @requirement("process.kill.sigkill")
 def test_kill(mp):
     """``kill()`` ends the process; the exit code is -SIGKILL."""
-    assert _facts(mp, _killed)[:2] == (None, -signal.SIGKILL)
+    assert _killed(mp)[:2] == (None, -signal.SIGKILL)
 
 
 def _ignore_sigterm(sender):
@@ -1252,7 +1249,7 @@ def _ignore_sigterm(sender):
 @requirement("process.kill.after-end")
 def test_kill_too_late(mp):
     """``kill()`` after the end changes nothing."""
-    facts = _facts(mp, _life)
+    facts = _life(mp)
     assert facts["signals"][1] == ("returned", None)
     assert facts["after signals"]["exitcode"] == ("returned", 0)
 
@@ -1275,13 +1272,13 @@ def test_kill_when_sigterm_is_ignored(mp):
 @requirement("process.kill.no-finally")
 def test_kill_runs_no_clean_up(mp):
     """Neither a finally clause nor an exit handler runs after ``kill()``."""
-    assert {"finally", "exit handler"}.isdisjoint(_facts(mp, _killed)[2])
+    assert {"finally", "exit handler"}.isdisjoint(_killed(mp)[2])
 
 
 @requirement("process.kill.descendants-go-on")
 def test_kill_leaves_descendants(mp):
     """A child of a killed process lives, and answers."""
-    assert "still here" in _facts(mp, _killed)[2]
+    assert "still here" in _killed(mp)[2]
 
 
 def _wait_for_interrupt(sender, *, discard):
@@ -1321,6 +1318,7 @@ def _interrupts(mp):
     return [_interrupted(mp, discard=discard) for discard in (False, True)]
 
 
+@observed_once
 def _program_of_interrupts(mp):
     return call(_interrupts, mp, timeout=2 * mp.timeout)
 
@@ -1328,19 +1326,19 @@ def _program_of_interrupts(mp):
 @requirement("process.interrupt.keyboard-interrupt")
 def test_interrupt(mp):
     """``interrupt()`` raises KeyboardInterrupt in a child that has set no handler."""
-    assert _facts(mp, _program_of_interrupts)[0][0] == "KeyboardInterrupt"
+    assert _program_of_interrupts(mp)[0][0] == "KeyboardInterrupt"
 
 
 @requirement("process.interrupt.exitcode-one")
 def test_interrupt_exitcode(mp):
     """A child that does not catch the KeyboardInterrupt ends with 1."""
-    assert _facts(mp, _program_of_interrupts)[0][1] == 1
+    assert _program_of_interrupts(mp)[0][1] == 1
 
 
 @requirement("process.interrupt.can-be-discarded")
 def test_interrupt_discarded(mp):
     """A child that catches the KeyboardInterrupt ends as it likes."""
-    assert _facts(mp, _program_of_interrupts)[1] == ["KeyboardInterrupt", 21]
+    assert _program_of_interrupts(mp)[1] == ["KeyboardInterrupt", 21]
 
 
 @requirement("process.interrupt.handler")
@@ -1358,7 +1356,7 @@ def test_interrupt_with_a_handler(mp):
 @requirement("process.close.while-running")
 def test_close_while_running(mp):
     """``close()`` of a living process raises ValueError, and the process goes on to its end."""
-    facts = _facts(mp, _life)
+    facts = _life(mp)
     assert facts["while running"]["close"][0] == "ValueError"
     assert facts["unharmed"]["is_alive"] == ("returned", True)
     assert facts["ended"]["exitcode"] == ("returned", 0)
@@ -1367,7 +1365,7 @@ def test_close_while_running(mp):
 @requirement("process.close.methods-raise")
 def test_methods_after_close(mp):
     """Methods of a closed process raise ValueError."""
-    methods = _facts(mp, _life)["methods"]
+    methods = _life(mp)["methods"]
     for name in ("start", "join", "is_alive", "terminate", "kill"):
         assert methods[name] == "ValueError", name
 
@@ -1375,7 +1373,7 @@ def test_methods_after_close(mp):
 @requirement("process.close.attributes-raise")
 def test_attributes_after_close(mp):
     """Attributes of a closed process raise ValueError."""
-    closed = _facts(mp, _life)["closed"]
+    closed = _life(mp)["closed"]
     for name in ("pid", "ident", "exitcode", "sentinel"):
         assert closed[name][0] == "ValueError", name
 
@@ -1383,7 +1381,7 @@ def test_attributes_after_close(mp):
 @requirement("process.close.releases-resources")
 def test_close_releases_the_sentinel(mp):
     """``close()`` closes the sentinel's descriptor."""
-    facts = _facts(mp, _life)
+    facts = _life(mp)
     assert facts["close"][0] == ("returned", None)
     assert facts["sentinel"] == "OSError"
 
@@ -1400,7 +1398,7 @@ def test_close_before_start(mp):
 @requirement("process.close.twice")
 def test_close_twice(mp):
     """A second ``close()`` succeeds."""
-    assert _facts(mp, _life)["close"] == [("returned", None)] * 2
+    assert _life(mp)["close"] == [("returned", None)] * 2
 
 
 @requirement("process.close.ended-not-joined")
@@ -1421,20 +1419,20 @@ def test_close_without_join(mp):
 @requirement("process.close.interrupt-raises")
 def test_interrupt_after_close(mp):
     """``interrupt()`` of a closed process raises ValueError."""
-    assert _facts(mp, _life)["methods"]["interrupt"] == "ValueError"
+    assert _life(mp)["methods"]["interrupt"] == "ValueError"
 
 
 @requirement("process.state.in-repr")
 def test_repr_tells_the_state(mp):
     """The text of a process tells its name, pid, parent and state; a closed one has a text, too."""
-    facts = _facts(mp, _life)
+    facts = _life(mp)
     pid, parent = facts["running"]["pid"][1], f"parent={os.getpid()}"
     before, running, closed = (facts[when]["repr"][1] for when in ("before", "running", "closed"))
     name = re.escape(repr(facts["running"]["name"][1]))
     assert re.fullmatch(rf"<\w*Process name={name} {parent} initial>", before)
     assert re.fullmatch(rf"<\w*Process name={name} pid={pid} {parent} started>", running)
     assert re.fullmatch(r"<\w*Process name='renamed'.*>", closed)
-    stopped = _facts(mp, _terminated)[3]
+    stopped = _terminated(mp)[3]
     assert re.fullmatch(
         rf"<\w*Process name=.* pid=\d+ {parent} stopped exitcode=-SIGTERM>", stopped
     )
@@ -1486,7 +1484,7 @@ def test_current_process_has_its_pid(mp):
 @requirement("process.current.is-own-object")
 def test_current_process_is_the_object(mp):
     """In a child ``current_process()`` is the object whose run() is running, a subclass's too."""
-    assert _facts(mp, _subclassed)[2] is True
+    assert _subclassed(mp)[2] is True
 
 
 @requirement("process.current.in-child")
@@ -1557,6 +1555,7 @@ def _kill_watched(mp, process, connection, watcher):
     return [before, after]
 
 
+@observed_once
 def _watch(mp):
     """What a child's child finds its parent to be, and the parent's pid."""
     process, connection = _watched_parent(mp)
@@ -1564,6 +1563,7 @@ def _watch(mp):
     return process.pid, found, _kill_watched(mp, process, connection, watcher)
 
 
+@observed_once
 def _pair(mp):
     """What can be seen of two children that live side by side, of which one ends first."""
     before = mp.active_children()
@@ -1595,20 +1595,20 @@ def _ready_of(mp, processes, timeout):
 @requirement("process.parent.of-grandchild")
 def test_parent_of_a_grandchild(mp):
     """A child's child finds the child, by its pid and name."""
-    pid, found, _ = _facts(mp, _watch)
+    pid, found, _ = _watch(mp)
     assert found == [pid, "the parent"]
 
 
 @requirement("process.parent.end-is-seen")
 def test_end_of_the_parent(mp):
     """A child joins its parent: a short timeout passes, then the end comes, and it is not alive."""
-    assert _facts(mp, _watch)[2] == [True, False]
+    assert _watch(mp)[2] == [True, False]
 
 
 @requirement("process.active-children.lists-living")
 def test_active_children(mp):
     """``active_children()`` lists two living children, and a child does not find them among its own."""
-    facts = _facts(mp, _pair)
+    facts = _pair(mp)
     assert facts["listed"]
     assert facts["listed after a timeout"]
     assert facts["listed after the end"] == [True, False]
@@ -1837,6 +1837,7 @@ def _options_of_both(mp):
     return [_options_of_interpreter(), ask(mp, _options_of_interpreter)]
 
 
+@observed_once
 def _options(mp):
     """The options of a program's interpreter, and of its child's."""
     options = ("-B", "-b", "-q", "-s", "-X", "no_debug_ranges", "-X", "int_max_str_digits=5000")
@@ -1846,7 +1847,7 @@ def _options(mp):
 @requirement("process.start.interpreter-flags")
 def test_flags_of_a_childs_interpreter(mp):
     """``sys.flags`` and ``sys.warnoptions`` are in a child what they are in its parent."""
-    (flags, warnings, _), (childs_flags, childs_warnings, _) = _facts(mp, _options)
+    (flags, warnings, _), (childs_flags, childs_warnings, _) = _options(mp)
     # What -X int_max_str_digits has set is a flag as well, and belongs to the other test.
     digits = flags.index(5000)
     del flags[digits], childs_flags[digits]
@@ -1857,7 +1858,7 @@ def test_flags_of_a_childs_interpreter(mp):
 @requirement("process.start.x-options")
 def test_implementation_options_of_a_childs_interpreter(mp):
     """The options -X of a child's interpreter are those of its parent's."""
-    (*_, options), (*_, childs_options) = _facts(mp, _options)
+    (*_, options), (*_, childs_options) = _options(mp)
     assert options["no_debug_ranges"] is True
     assert childs_options == options
 

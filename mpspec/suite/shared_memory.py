@@ -7,7 +7,7 @@ import signal
 import struct
 import sys
 
-from mpspec.children import ask, equal, observed, outcome_of, raises, run
+from mpspec.children import ask, equal, observed_once, outcome_of, raises, run
 from mpspec.marks import requirement
 
 INT64_MAX = 2**63 - 1
@@ -290,6 +290,7 @@ def _visit(mp, name):
     return found
 
 
+@observed_once
 def _see_a_visit(mp):
     """A child reads, writes and closes a block that its parent has; the parent goes on."""
     block = _new(mp)
@@ -306,13 +307,13 @@ def _see_a_visit(mp):
 @requirement("shared-memory.attach.child-reads")
 def test_child_reads_what_its_parent_wrote(mp):
     """A child attaches a block by its name, and reads what its parent wrote."""
-    assert observed(mp, _see_a_visit)["child reads"] == b"howdy"
+    assert _see_a_visit(mp)["child reads"] == b"howdy"
 
 
 @requirement("shared-memory.attach.child-writes")
 def test_parent_reads_what_a_child_wrote(mp):
     """What a child writes to a block that it attached by its name, its parent reads."""
-    assert observed(mp, _see_a_visit)["child wrote"] == b"you"
+    assert _see_a_visit(mp)["child wrote"] == b"you"
 
 
 def _answer_in_memory(mp, name, connection):
@@ -455,7 +456,7 @@ def test_untracked_block_stays(mp):
 @requirement("shared-memory.track.child-leaves")
 def test_block_stays_when_a_child_that_attached_it_ends(mp):
     """A child that attached a block and ended has not taken it away."""
-    assert observed(mp, _see_a_visit)["attached again"] == b"Howdyyou"
+    assert _see_a_visit(mp)["attached again"] == b"Howdyyou"
 
 
 @requirement("shared-memory.track.other-program-destroys")
@@ -607,7 +608,7 @@ def test_close_speaks_for_one_instance(mp):
 @requirement("shared-memory.close.in-child")
 def test_close_in_a_child_leaves_the_parent_its_access(mp):
     """After a child closed the block its parent goes on to write and to read."""
-    assert observed(mp, _see_a_visit)["parent goes on"] == b"Howdyyou"
+    assert _see_a_visit(mp)["parent goes on"] == b"Howdyyou"
 
 
 @requirement("shared-memory.close.dropped-instance")
@@ -954,6 +955,7 @@ if __name__ == "__main__":
 """
 
 
+@observed_once
 def _see_a_life(mp):
     """A manager starts, makes a block and lists, and is shut down."""
     own = _new(mp, name=f"mpspec_{os.getpid()}_{os.urandom(4).hex()}")
@@ -980,28 +982,29 @@ def _see_a_life(mp):
 @requirement("shared-memory.manager.start-starts-a-process")
 def test_start_starts_a_process(mp):
     """``start()`` of a manager starts one process."""
-    assert len(observed(mp, _see_a_life)["started"]) == 1
+    assert len(_see_a_life(mp)["started"]) == 1
 
 
 @requirement("shared-memory.manager.shutdown-unlinks")
 def test_shutdown_unlinks_all_blocks(mp):
     """After ``shutdown()`` no block that the manager created is there."""
-    seen = observed(mp, _see_a_life)
+    seen = _see_a_life(mp)
     assert (seen["before"], seen["after"]) == ([True] * 3, [False] * 3)
 
 
 @requirement("shared-memory.manager.shutdown-stops-the-process")
 def test_shutdown_stops_the_process(mp):
     """After ``shutdown()`` the process that ``start()`` had started is gone."""
-    assert observed(mp, _see_a_life)["runs"] == []
+    assert _see_a_life(mp)["runs"] == []
 
 
 @requirement("shared-memory.manager.shutdown-leaves-other-blocks")
 def test_shutdown_leaves_blocks_of_others(mp):
     """A block that was not created through the manager is there after ``shutdown()``."""
-    assert observed(mp, _see_a_life)["other"] is True
+    assert _see_a_life(mp)["other"] is True
 
 
+@observed_once
 def _see_products(mp):
     """What a manager's methods give, and how the blocks are used."""
     kinds = (mp.shared_memory.SharedMemory, mp.shared_memory.ShareableList)
@@ -1038,7 +1041,7 @@ def _write_last(mp, block, size):
 @requirement("shared-memory.manager.shared-memory.block")
 def test_manager_creates_blocks(mp):
     """``SharedMemory(size)`` of a manager gives a new block, which others attach by its name."""
-    seen = observed(mp, _see_products)
+    seen = _see_products(mp)
     assert [(is_block, size >= 128) for is_block, size in seen["blocks"]] == [(True, True)] * 2
     assert seen["blocks"][1][1] >= 5000
     assert seen["written"] == [17, 17]
@@ -1048,13 +1051,13 @@ def test_manager_creates_blocks(mp):
 def test_manager_creates_lists(mp):
     """``ShareableList(sequence)`` of a manager gives a new list of the sequence's values."""
     expected = [[0, 1, 2, 3], [*"alpha"], [1.5, None]]
-    assert observed(mp, _see_products)["lists"] == [(True, items) for items in expected]
+    assert _see_products(mp)["lists"] == [(True, items) for items in expected]
 
 
 @requirement("shared-memory.manager.context-enter")
 def test_with_starts_the_manager(mp):
     """``with manager as name`` binds the manager itself, which has been started."""
-    assert observed(mp, _see_products)["target"] is True
+    assert _see_products(mp)["target"] is True
 
 
 @requirement("shared-memory.manager.context-exit-unlinks")

@@ -5,7 +5,7 @@ import gc
 import pickle
 import threading
 
-from mpspec.children import Caller, CallerThread, ask, observed, raises, run
+from mpspec.children import Caller, CallerThread, ask, observed_once, raises, run
 from mpspec.marks import requirement
 
 # The C types that the documentation of the array module names, and their ctypes equivalents.
@@ -111,6 +111,7 @@ def _change_and_tell(connection, value, array):
     _negate(array)
 
 
+@observed_once
 def _see_numbers(mp):
     """A child and its parent change a value and an array in turn."""
     value, array = mp.Value("d", 0.5), mp.Array("i", range(10))
@@ -129,27 +130,27 @@ def _see_numbers(mp):
 @requirement("sharedctypes.value.shared-with-child")
 def test_parent_reads_the_value_of_a_child(mp):
     """A child assigns a float, and the parent reads it."""
-    assert observed(mp, _see_numbers)["changed by the child"][0] == 3.1415927
+    assert _see_numbers(mp)["changed by the child"][0] == 3.1415927
 
 
 @requirement("sharedctypes.value.child-sees-parent")
 def test_child_reads_the_value_of_its_parent(mp):
     """A running child reads what its parent has assigned before and after the start."""
-    seen = observed(mp, _see_numbers)
+    seen = _see_numbers(mp)
     assert [seen["at first"][0], seen["changed by the parent"][0]] == [0.5, 0.25]
 
 
 @requirement("sharedctypes.array.shared-with-child")
 def test_parent_reads_the_items_of_a_child(mp):
     """A child negates the items of an array, and the parent reads them."""
-    items = observed(mp, _see_numbers)["changed by the child"][1]
+    items = _see_numbers(mp)["changed by the child"][1]
     assert items == [0, -1, -2, -3, -4, -5, -6, -7, -8, -90]
 
 
 @requirement("sharedctypes.array.child-sees-parent")
 def test_child_reads_the_items_of_its_parent(mp):
     """A running child reads what its parent has assigned before and after the start."""
-    seen = observed(mp, _see_numbers)
+    seen = _see_numbers(mp)
     assert seen["at first"][1] == [*range(10)]
     assert seen["changed by the parent"][1] == [*range(9), 90]
 
@@ -402,7 +403,7 @@ def test_array_of_no_items(mp):
 @requirement("sharedctypes.array.large")
 def test_array_of_several_mib(mp):
     """A child changes the first and the last item of an array of 5 MiB; the others stay zero."""
-    assert observed(mp, _see_raw_objects)["large"] == (7, 7, 0, 5 * 2**20)
+    assert _see_raw_objects(mp)["large"] == (7, 7, 0, 5 * 2**20)
 
 
 @requirement("sharedctypes.array.slices")
@@ -612,6 +613,7 @@ def _modify_raw(value, point, array, large, copy):
     copy.value = 8
 
 
+@observed_once
 def _see_raw_objects(mp):
     """A child changes objects without locks."""
     make = mp.sharedctypes
@@ -713,7 +715,7 @@ def test_raw_objects_of_the_package(mp):
 @requirement("sharedctypes.raw-value.shared-with-child")
 def test_raw_value_in_a_child(mp):
     """A child changes a number and a structure, and the parent reads them."""
-    assert observed(mp, _see_raw_objects)["value"] == (8, 4.0, 12.0)
+    assert _see_raw_objects(mp)["value"] == (8, 4.0, 12.0)
 
 
 @requirement("sharedctypes.raw-array.size")
@@ -761,7 +763,7 @@ def test_raw_array_of_characters(mp):
 @requirement("sharedctypes.raw-array.shared-with-child")
 def test_raw_array_in_a_child(mp):
     """A child negates the items, and the parent reads them."""
-    assert observed(mp, _see_raw_objects)["array"] == [-1, -2, -3]
+    assert _see_raw_objects(mp)["array"] == [-1, -2, -3]
 
 
 @requirement("sharedctypes.raw.refuse-pickling")
@@ -851,7 +853,7 @@ def test_copy_is_independent(mp):
 @requirement("sharedctypes.copy.is-shared")
 def test_copy_is_shared(mp):
     """A child changes the copy of an ordinary ctypes object, and the parent reads it."""
-    assert observed(mp, _see_raw_objects)["copy"] == (7, 8)
+    assert _see_raw_objects(mp)["copy"] == (7, 8)
 
 
 @requirement("sharedctypes.synchronized.get-obj")
