@@ -266,15 +266,18 @@ def test_dummy_queues(mp):
 
 @requirement("dummy.pipes")
 def test_dummy_pipes(mp):
-    """Connections carry objects both ways, one way without ``duplex``, and tell what is there."""
+    """Connections carry objects and bytes both ways, one way without ``duplex``, and tell what is there."""
     ours, theirs = mp.dummy.Pipe()
     ours.send([1])
     theirs.send((2,))
     assert [ours.poll(), theirs.poll(0)] == [True, True]
     assert [ours.recv(), theirs.recv()] == [(2,), [1]]
     assert [ours.poll(), theirs.poll(0.01)] == [False, False]
-    with ours as entered:
+    ours.send_bytes(b"bytes")
+    assert theirs.recv_bytes() == b"bytes"
+    with raises(KeyError), ours as entered:
         assert entered is ours
+        raise KeyError
     receiver, sender = mp.dummy.Pipe(duplex=False)
     sender.send("one way")
     assert receiver.recv() == "one way"
