@@ -5,7 +5,7 @@ import io
 import os
 import sys
 
-from mpspec.children import Gate, Unpicklable, ask, equal, raises
+from mpspec.children import Gate, Unpicklable, ask, equal, observed_once, raises
 from mpspec.marks import requirement
 from mpspec.programs import run_script
 
@@ -336,17 +336,11 @@ BY_NAME = ("-m", "package.program"), "package/program.py", "from . import __name
 BY_RELATIVE_PATH = ("program.py",), "program.py", ""
 
 
+@observed_once
 def _wander(mp, way):
-    """What the wandering program prints, run in one of these ways; the tests of a variant share it."""
-    key = (repr(mp), way)
-    if key not in _known_words:
-        arguments, name, before = way
-        done = run_script(mp, before + WANDERER, arguments=arguments, name=name)
-        _known_words[key] = done.stdout.split()
-    return _known_words[key]
-
-
-_known_words = {}
+    """What the wandering program prints, run in one of these ways."""
+    arguments, name, before = way
+    return run_script(mp, before + WANDERER, arguments=arguments, name=name).stdout.split()
 
 
 @requirement("guidelines.main-module.by-name")
