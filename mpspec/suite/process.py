@@ -876,10 +876,18 @@ def test_no_pid_before_start(mp):
     assert mp.Process(target=_nothing).pid is None
 
 
+def _send_pid(connection):
+    connection.send(os.getpid())
+
+
 @requirement("process.pid.of-child")
 def test_pid(mp):
     """``pid`` is the child's ``os.getpid()``."""
-    assert _seen(mp, "plain", "pid") == _told(mp, "plain", "itself")["ids"][1]
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_send_pid, args=(sender,))
+    process.start()
+    assert process.pid == receiver.recv()
+    process.join()
 
 
 @requirement("process.pid.stays")
