@@ -129,7 +129,11 @@ def _initialized_pool(mp):
 
     with tempfile.TemporaryDirectory() as folder:
         pool, workers = _new_pool(mp, 3, _note, (folder, "one", 2))
-        wait_until(lambda: len(os.listdir(folder)) == 3, mp.timeout, "three workers initialized")
+
+        def written():
+            return sum(note.stat().st_size > 0 for note in Path(folder).iterdir())
+
+        wait_until(lambda: written() == 3, mp.timeout, "three workers initialized")
         facts = {
             "workers": {worker.pid for worker in workers},
             "are processes": all(isinstance(worker, mp.Process) for worker in workers),
