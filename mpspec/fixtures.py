@@ -1,4 +1,7 @@
-"""The fixtures that the suite's tests take."""
+"""The fixtures that the suite's tests take.
+
+Processes that tests share live as long as a chapter's tests on one variant: each holds memory of its own.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ def mp(request: pytest.FixtureRequest) -> Api:
     return variant.backend.api(variant.start_method, WAIT_TIMEOUT * patience)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def manager(mp: Api) -> Iterator[Any]:
     """A manager that the tests of one variant share."""
     manager = mp.Manager()
@@ -35,7 +38,7 @@ def manager(mp: Api) -> Iterator[Any]:
     manager.shutdown()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def pool(mp: Api) -> Iterator[Any]:
     """A pool of two workers that the tests of one variant share; it must be idle after each."""
     pool = mp.Pool(2)
@@ -47,7 +50,7 @@ def pool(mp: Api) -> Iterator[Any]:
     pool.join()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def workshop(mp: Api) -> Iterator[Any]:
     """A manager of types that the chapter managers registers."""
     from mpspec.suite.managers import workshop_manager
@@ -59,7 +62,7 @@ def workshop(mp: Api) -> Iterator[Any]:
     manager.shutdown()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def queue_server(mp: Api) -> Iterator[Any]:
     """The address of a server of one queue, which runs in a child, for managers that connect."""
     from mpspec.suite.managers import serve_queue
@@ -72,7 +75,7 @@ def queue_server(mp: Api) -> Iterator[Any]:
     process.join()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared_companion(mp: Api) -> Iterator[Companion]:
     """The process that ``companion`` gives."""
     companion = Companion(mp)

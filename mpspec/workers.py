@@ -11,9 +11,10 @@ import contextlib
 import os
 import re
 import select
+import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
@@ -83,6 +84,11 @@ class Workers:
             self._pids[node.gateway.id] = note.pid
             _when_ended(note.pid, leaks.kill_group)
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_from_serializable(self, data: dict[str, object]) -> None:
+        """Let the reports share their words: pytest keeps thousands of them until the run is over."""
+        data.update(_shared(data))
+
     def pytest_handlecrashitem(
         self, crashitem: str, report: pytest.TestReport, sched: Scheduling
     ) -> None:
@@ -143,6 +149,17 @@ class Workers:
             leaks.kill_group(pid)
         # With a worker that did not end by itself went the tracker that would have cleaned up after it.
         leaks.unlink(journal.names(self._folder))
+
+
+def _shared(value: Any) -> Any:  # noqa: ANN401 - whatever a report is made of
+    """The same, each text that occurs in it being one object wherever it occurs."""
+    if isinstance(value, str):
+        return sys.intern(value)
+    if isinstance(value, dict):
+        return {_shared(key): _shared(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_shared(each) for each in value)
+    return value
 
 
 def _undisturbed(send: Callable[..., None]) -> Callable[..., None]:

@@ -2432,13 +2432,16 @@ def test_nested_proxies_of_a_manager_with_a_key(mp):
 
 
 @requirement("managers.proxy.pool-argument")
-def test_proxies_are_arguments_of_tasks(manager, pool):
+def test_proxies_are_arguments_of_tasks(mp, manager):
     """What the tasks of a pool put on a manager's queue that they were given comes out of it."""
     shared, seen = manager.Queue(), manager.dict()
+    pool = mp.Pool(1)
     pool.apply(_put_all, (shared, "one", "two"))
     assert [shared.get(), shared.get()] == ["one", "two"]
     assert pool.starmap(_set_item, [(seen, number, number**2) for number in range(3)]) == [None] * 3
     assert seen.copy() == {0: 0, 1: 1, 2: 4}
+    pool.terminate()
+    pool.join()
 
 
 @requirement("managers.lock.locked")

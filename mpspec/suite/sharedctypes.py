@@ -696,14 +696,11 @@ def _eager_collector():
         yield
         return
     thresholds = gc.get_threshold()
-    gc.collect()
-    gc.freeze()  # what is there already takes no part, so that the collector is quick
     gc.set_threshold(1, 1, 1)
     try:
         yield
     finally:
         gc.set_threshold(*thresholds)
-        gc.unfreeze()
 
 
 def _make_garbage(mp, made):
