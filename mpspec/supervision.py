@@ -315,12 +315,25 @@ class Deadline:
 
     @contextlib.contextmanager
     def phase(self) -> Generator[None, None, None]:
-        """While the test's own code runs, and Hang may be raised."""
+        """While the test's own code runs, and Hang may be raised.
+
+        It is raised again at the end, if it was not heard: in a finalizer, from which no exception gets out; in a
+        thread's or a backend's clause that takes whatever comes; in one that raises something else on its way out.
+        """
         outer, self._in_phase = self._in_phase, True
+        before = self.dump
         try:
             yield
+        except (Hang, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            if self.dump != before:
+                raise self._hang() from error
+            raise
         finally:
             self._in_phase = outer
+        if self.dump != before:
+            raise self._hang()
 
     def _expire(self, _signum: int, _frame: FrameType | None) -> None:
         if not self._in_phase:
@@ -328,8 +341,10 @@ class Deadline:
         if not self.dump:
             self.dump = _stacks()
         leaks.kill(set(leaks.descendants(os.getpid())) - self._spared)
-        message = f"did not end within {self._seconds:g} s"
-        raise Hang(message)
+        raise self._hang()
+
+    def _hang(self) -> Hang:
+        return Hang(f"did not end within {self._seconds:g} s")
 
 
 def warm_up(backend: Backend, method: str, deadline: Deadline) -> None:
