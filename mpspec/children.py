@@ -114,6 +114,7 @@ class Caller:
         self._receiver, sender = mp.Pipe(duplex=False)
         self.process = mp.Process(target=_call, args=(sender, subject, method, args, kwargs))
         self.process.start()
+        sender.close()
         self.pid, self._thread = self._receiver.recv()
 
     def until_blocked(self) -> None:

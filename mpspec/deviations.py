@@ -12,7 +12,8 @@ A file of them looks like this; fields marked with * may be left out::
     implementation = "cpython"  # * the implementation of Python that shows it
     intermittent = true  # * a race decides: EXPECTED, even when it passes
 
-An entry that is not intermittent is held to: when the requirement passes, the run fails.
+An entry that is not intermittent is held to: when the requirement passes, the run fails. A test that is listed as HANG
+is given a quarter of the time before it counts as hanging, so that what is known to hang costs little.
 """
 
 from __future__ import annotations

@@ -33,9 +33,11 @@ if TYPE_CHECKING:
 
     from mpspec.backends import Backend
     from mpspec.journal import Journal
-    from mpspec.settings import Settings
+    from mpspec.settings import Settings, Variant
 
 _SETTLE = 1.0
+# The part of a deadline that is given to a test which is listed to hang: it has hung through a whole one before.
+_LISTED = 0.25
 _STDERR = 2
 _HEAP = 1 << 16
 _RETIRED = 0
@@ -90,7 +92,7 @@ class Supervisor:
         self._journal.begin(item.nodeid, requirement.id, variant_of(item))
         self._prepare(variant_of(item).backend)
         self._keeper.begin()
-        self._deadline.start()
+        self._deadline.start(_LISTED if self._hangs(requirement.id, variant_of(item)) else 1)
         try:
             outcome = yield
         finally:
@@ -100,6 +102,10 @@ class Supervisor:
             leaks.kill(leaks.children(os.getpid()))
             os._exit(_RETIRED)
         return outcome
+
+    def _hangs(self, requirement: str, variant: Variant) -> bool:
+        entry = self._settings.deviation(requirement, variant.name)
+        return entry is not None and entry.verdict is Verdict.HANG
 
     def _prepare(self, backend: Backend) -> None:
         if backend in self._warm:
@@ -291,14 +297,15 @@ class Deadline:
     """
 
     def __init__(self, seconds: float, journal: Journal) -> None:
-        self._seconds = seconds
+        self._whole = self._seconds = seconds
         self._journal = journal
         self._in_phase = False
         self._spared: frozenset[int] = frozenset()
         self.dump = ""
 
-    def start(self) -> None:
-        """Begin to count."""
+    def start(self, part: float = 1) -> None:
+        """Begin to count; the test is given that part of the deadline."""
+        self._seconds = part * self._whole
         self.dump = ""
         self._spared = frozenset(leaks.descendants(os.getpid()))
         faulthandler.dump_traceback_later(
@@ -315,12 +322,25 @@ class Deadline:
 
     @contextlib.contextmanager
     def phase(self) -> Generator[None, None, None]:
-        """While the test's own code runs, and Hang may be raised."""
+        """While the test's own code runs, and Hang may be raised.
+
+        It is raised again at the end, if it was not heard: in a finalizer, from which no exception gets out; in a
+        thread's or a backend's clause that takes whatever comes; in one that raises something else on its way out.
+        """
         outer, self._in_phase = self._in_phase, True
+        before = self.dump
         try:
             yield
+        except (Hang, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            if self.dump != before:
+                raise self._hang() from error
+            raise
         finally:
             self._in_phase = outer
+        if self.dump != before:
+            raise self._hang()
 
     def _expire(self, _signum: int, _frame: FrameType | None) -> None:
         if not self._in_phase:
@@ -328,8 +348,10 @@ class Deadline:
         if not self.dump:
             self.dump = _stacks()
         leaks.kill(set(leaks.descendants(os.getpid())) - self._spared)
-        message = f"did not end within {self._seconds:g} s"
-        raise Hang(message)
+        raise self._hang()
+
+    def _hang(self) -> Hang:
+        return Hang(f"did not end within {self._seconds:g} s")
 
 
 def warm_up(backend: Backend, method: str, deadline: Deadline) -> None:

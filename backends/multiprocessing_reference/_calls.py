@@ -5,8 +5,6 @@ Documentation: multiprocessing.managers.BaseProxy._callmethod.
 
 # ruff: noqa: ANN401 - anything can be shared
 
-# ruff: noqa: BLE001 - whatever methods raise is the client's to know
-
 # ruff: noqa: PLR0911, PLR0913, PLR0917 - a call can go wrong in many places, each with its own reply
 
 from __future__ import annotations
@@ -48,7 +46,7 @@ def perform(
         return error_reply(server.wire, error)
     try:
         result = function(*args, **kwds)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - whatever methods raise is the client's to know
         # Without the frame of this function, which is none of the method's business.
         error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
         return error_reply(server.wire, error)
@@ -59,7 +57,7 @@ def perform(
         if served is None:
             return PROXY, server.share(typeid, result, None)
         return PROXY, server.describe(server.share(typeid, result, served.session))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - what the making of a proxy raises as well
         return remote_reply(error)
 
 
@@ -72,7 +70,7 @@ def _fallback(shared: Shared, method: str) -> Reply:
             return VALUE, repr(shared.obj)
         if method == "__str__":
             return VALUE, str(shared.obj)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - such as what the object's __repr__() raises
         return remote_reply(error)
     return REMOTE, (
         f"AttributeError: method {method!r} of {type(shared.obj)!r} object is not in "

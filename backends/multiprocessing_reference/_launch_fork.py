@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 def launch(process: BaseProcess) -> OwnChild:
     """Fork, run *process* in the child, and return the parent's view of it."""
+    if f"{__package__}._named_memory" in sys.modules:
+        # A tracker that the child started would end with the child, and unlink what it leaves to others.
+        from . import resource_tracker
+
+        resource_tracker.ensure_running()
     lifeline = None if have_pidfd() else Lifeline()
     parent = _process.ParentProcess(_process.current_process().name, os.getpid())
     pid = os.fork()

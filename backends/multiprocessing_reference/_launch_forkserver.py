@@ -26,59 +26,74 @@ from .spawn import preparation_data
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from .process import BaseProcess
 
 NUMBER = 8
 """The bytes of a number that the server sends: a pid (negative: an errno), or an exit code."""
+_ENDED = (
+    "the fork server ended before it forked the child: its stderr says why, "
+    "most likely the import of a module that was to be preloaded"
+)
 
 
 def launch(process: BaseProcess) -> ServedChild:
     """Have the server fork a child that runs *process*, and return the parent's view of it.
 
-    EOFError or ConnectionError: the server ended, say because a preloaded module failed.
+    EOFError: the server ended, say because a preloaded module failed.
     """
     data = preparation_data(process, "forkserver")
     data["tracker"] = None  # the server's children have it from the server
     data["forkserver"] = None  # and this one comes with the descriptors
     data["environ"] = dict(os.environ)
     forkserver.ensure_running()
-    ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET)
-    try:
-        with on_failure(ours.close):
-            with pack(process, for_start=True) as packed:
-                parcel = memory_file(marshalled(dumps(data)) + packed.data)
+    with pack(process, for_start=True) as packed:
+        parcel = memory_file(marshalled(dumps(data)) + packed.data)
+        try:
+            return _ask(parcel, packed.fds)
+        finally:
+            os.close(parcel)
+
+
+def _ask(parcel: int, fds: Sequence[int]) -> ServedChild:
+    """Ask the server for a child; a server that has died is replaced, once.
+
+    A reset connection tells that nobody has read the request, nor ever will: the child of a server
+    that reads it reads what lies in the socket, and after that the end of it is the end of a file.
+    """
+    for _ in range(2):
+        server = forkserver.ensure_running()
+        ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET)
+        try:
+            with on_failure(ours.close):
                 parent = os.pidfd_open(os.getpid())
                 try:
                     # The server must not hold its clients' end of its own socket: the child gets it so.
-                    send_fds(ours, (parcel, parent, _clients_end(), *packed.fds))
+                    send_fds(ours, (parcel, parent, server, *fds))
                 finally:
-                    os.close(parcel)
                     os.close(parent)
-            forkserver.send_request(theirs.fileno())
+                forkserver.send_request(server, theirs.fileno())
+                theirs.close()
+                return _await_child(ours)
+        except (BrokenPipeError, ConnectionResetError):
+            forkserver.bury(server)
+        finally:
             theirs.close()
-            return _await_child(ours)
-    finally:
-        theirs.close()
-
-
-def _clients_end() -> int:
-    fd = forkserver.getfd()
-    if fd is None:
-        message = "the fork server has just ended"
-        raise ConnectionResetError(message)
-    return fd
+    raise EOFError(_ENDED)
 
 
 def _await_child(reply: socket) -> ServedChild:
-    head, ancillary, _flags, _address = reply.recvmsg(NUMBER, CMSG_SPACE(4), MSG_CMSG_CLOEXEC)
+    try:
+        head, ancillary, *_ = reply.recvmsg(NUMBER, CMSG_SPACE(4), MSG_CMSG_CLOEXEC)
+    except ConnectionResetError:
+        # After the news that something was left unread comes what was sent before: the child was
+        # there, and was killed before it read what to run.
+        head, ancillary, *_ = reply.recvmsg(NUMBER, CMSG_SPACE(4), MSG_CMSG_CLOEXEC)
+        if not head:
+            raise
     if not head:
-        message = (
-            "the fork server ended before it forked the child: its stderr says why, "
-            "most likely the import of a module that was to be preloaded"
-        )
-        raise EOFError(message)
+        raise EOFError(_ENDED)
     number = int.from_bytes(head, "little", signed=True)
     if number < 0:
         raise OSError(-number, f"the fork server can't fork: {os.strerror(-number)}")
@@ -134,7 +149,7 @@ class ServedChild:
         try:
             head = self._reply.recv(NUMBER)
         except ConnectionResetError:
-            head = b""
+            head = self._reply.recv(NUMBER)  # see _await_child
         if head:
             return int.from_bytes(head, "little", signed=True)
         # The server was killed before its child ended.

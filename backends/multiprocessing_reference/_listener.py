@@ -23,6 +23,7 @@ from ._address import DEFAULT_FAMILY, address_family, check_family
 from ._auth import answer_challenge, check_authkey, deliver_challenge
 from ._rights import blocking
 from ._transport import StreamTransport
+from ._undo import on_failure
 from .connection import Connection
 from .util import Finalize, register_after_fork
 
@@ -67,16 +68,12 @@ class Listener:
             address = os.path.join(directory, "socket")  # noqa: PTH118 - a path for the kernel
         elif address is None:
             address = ("localhost", 0)
-        try:
+        with on_failure(_remove, None, directory):
             self._socket = _listen(family, address, backlog)
-        except BaseException:
-            if directory is not None:
-                os.rmdir(directory)  # noqa: PTH106
-            raise
         self._family = self._socket.family
         self._address: Any = self._socket.getsockname()
-        path = self._address if family == "AF_UNIX" and _has_file(self._address) else None
-        self._finalizer = Finalize(self, _clean, (self._socket, path, directory), exitpriority=0)
+        arguments = (self._socket, _file_of(self._socket), directory)
+        self._finalizer = Finalize(self, _clean, arguments, exitpriority=0)
         self._door = _Door(self._socket.fileno())
         register_after_fork(self, Listener._after_fork)
 
@@ -95,12 +92,9 @@ class Listener:
         connection = _connection(socket(self._family, SOCK_STREAM, 0, fd))
         self._last_accepted = address or None  # a client's Unix socket has no name
         if self._authkey is not None:
-            try:
+            with on_failure(connection.close):
                 deliver_challenge(connection, self._authkey)
                 answer_challenge(connection, self._authkey)
-            except BaseException:
-                connection.close()
-                raise
         return connection
 
     def _accept(self) -> tuple[int, Any]:
@@ -170,34 +164,26 @@ def Client(  # noqa: N802 - documented so
         family = address_family(address)
     check_family(family)
     sock = blocking(socket(getattr(_socket, family), SOCK_STREAM))
-    try:
+    with on_failure(sock.close):
         sock.connect(address)
-    except BaseException:
-        sock.close()
-        raise
     connection = _connection(sock)
     if authkey is not None:
-        try:
+        with on_failure(connection.close):
             answer_challenge(connection, authkey)
             deliver_challenge(connection, authkey)
-        except BaseException:
-            connection.close()
-            raise
     return connection
 
 
 def _listen(family: str, address: Any, backlog: int) -> socket:  # noqa: ANN401
     sock = socket(getattr(_socket, family), SOCK_STREAM)
-    try:
+    with on_failure(sock.close):
         if family != "AF_UNIX":
             # A server that starts again need not wait for the old connections to time out.
             sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
         sock.bind(address)
-        sock.listen(backlog)
-        sock.settimeout(0)
-    except BaseException:
-        sock.close()
-        raise
+        with on_failure(_remove, _file_of(sock), None):
+            sock.listen(backlog)
+            sock.settimeout(0)
     return sock
 
 
@@ -229,12 +215,19 @@ class _Door:
         _close(self._bell)
 
 
-def _has_file(address: str | bytes) -> bool:
-    return bool(address) and address[0] not in (0, "\0")  # abstract names have none
+def _file_of(sock: socket) -> str | bytes | None:
+    address: str | bytes = sock.getsockname()
+    if sock.family != AF_UNIX or not address or address[0] in (0, "\0"):
+        return None  # abstract names have none
+    return address
 
 
 def _clean(sock: socket, path: str | bytes | None, directory: str | None) -> None:
     sock.close()
+    _remove(path, directory)
+
+
+def _remove(path: str | bytes | None, directory: str | None) -> None:
     if path is not None:
         with suppress(FileNotFoundError):
             os.unlink(path)  # noqa: PTH108 - may be bytes

@@ -41,6 +41,7 @@ from ._manager_wire import (
     RemoteError,
     wire_named,
 )
+from ._undo import on_failure
 
 TYPE_CHECKING = False  # the module typing takes longer to import than all this
 if TYPE_CHECKING:
@@ -176,21 +177,16 @@ class Link:
             return self._connect_again(session, clone_of)
         ours, theirs = channel_pair()
         try:
-            self.control("attach", theirs, session, clone_of)
-        except BaseException:
-            ours.close()
-            raise
+            with on_failure(ours.close):
+                self.control("attach", theirs, session, clone_of)
         finally:
             theirs.close()
         return ours
 
     def _connect_again(self, session: str, clone_of: str) -> Channel:
         channel = _connect(self.address, self.authkey, self.wire)
-        try:
+        with on_failure(channel.close):
             self._same_server(_hello(channel, self.wire, session, clone_of))
-        except BaseException:
-            channel.close()
-            raise
         return channel
 
     def _same_server(self, name: str) -> None:

@@ -14,10 +14,7 @@ runs no code on receipt. Documentation: multiprocessing.managers.BaseManager, *s
 
 # ruff: noqa: ANN401 - anything can be shared
 
-
 # ruff: noqa: S301 - messages come from authenticated peers
-
-# ruff: noqa: BLE001 - pickling and unpickling run anything and so raise anything
 
 # ruff: noqa: N818 - RemoteTraceback is a cause that is shown, never raised
 
@@ -152,7 +149,7 @@ class PickleWire:
         data, text = packed
         try:
             error = pickle.loads(data)
-        except Exception as reason:
+        except Exception as reason:  # noqa: BLE001 - unpickling runs anything and so raises anything
             return RemoteError(f"{text}(The exception can't be rebuilt here: {reason!r})\n")
         if not isinstance(error, BaseException):
             return RemoteError(text)
@@ -236,7 +233,7 @@ def error_reply(wire: Wire, error: BaseException) -> Reply:
     text = _describe(error)
     try:
         return ERROR, wire.pack_error(error, text)
-    except Exception:
+    except Exception:  # noqa: BLE001 - pickling runs anything and so raises anything
         return REMOTE, f"Unserializable message: {text}"
 
 

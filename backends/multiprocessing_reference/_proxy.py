@@ -20,8 +20,6 @@ Documentation: multiprocessing.managers.BaseProxy.
 
 # ruff: noqa: FBT001, FBT002, PLR0913, PLR0917 - the signature that subclasses know
 
-# ruff: noqa: BLE001 - print() of a proxy shall work when its manager doesn't
-
 # ruff: noqa: SLF001 - a manager's registry and a local reference's server belong to this package
 
 from __future__ import annotations
@@ -237,7 +235,7 @@ class BaseProxy:
         """
         try:
             return str(self._callmethod("__repr__"))
-        except Exception:
+        except Exception:  # noqa: BLE001 - print() of a proxy works though its manager does not
             return f"{repr(self)[:-1]}; '__str__()' failed>"
 
 

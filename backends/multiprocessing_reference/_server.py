@@ -6,10 +6,7 @@ holds up nobody. Documentation: multiprocessing.managers.BaseManager.get_server.
 
 # ruff: noqa: ANN401 - anything can be shared
 
-
 # ruff: noqa: ARG002 - the server's own methods are all called alike
-
-# ruff: noqa: BLE001 - whatever objects and their pickling raise is the client's to know
 
 # ruff: noqa: SLF001 - a Listener has no public way to wake the thread that accepts
 
@@ -212,7 +209,7 @@ class Server:
                 ident, method, args, kwds = receive()
             except (EOFError, OSError):
                 return
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - what unpickling raises is the client's to know
                 reply = remote_reply(error)
             else:
                 if ident > 0:
@@ -238,7 +235,7 @@ class Server:
             channel.send(reply)
         except OSError:
             return False
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - what pickling raises is the client's to know
             text = remote_reply(error)[1]
             try:
                 channel.send((REMOTE, f"Unserializable message: {text}"))
@@ -258,7 +255,7 @@ class Server:
             return REMOTE, f"AttributeError: the manager's server has no method {method!r}\n"
         try:
             return VALUE, function(self, served, *args, **kwds)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the client's to know
             return remote_reply(error)
 
     def hello(self, served: Served, session: str, clone_of: str = "") -> str:

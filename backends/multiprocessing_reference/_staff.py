@@ -18,7 +18,7 @@ from ._failures import BrokenPoolError, PoolTerminatedError, WorkerLostError
 from ._helper import Helper
 from ._jobs import CLOSE, RUN, TERMINATE
 from ._seat import Seat, start_worker
-from .util import Finalize
+from .util import Finalize, sub_warning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -199,7 +199,8 @@ class Staff:
             try:
                 seat = start_worker(*self._new_worker)
                 self._add(seat)
-            except Exception as error:  # noqa: BLE001 - whatever the user's code raises
+            except Exception as error:  # noqa: BLE001 - this is nobody's call: it is told below
+                sub_warning("a worker of the pool could not be replaced: %r", error)
                 if not self.seats:
                     self._break("no worker of the pool is left, and none can be started", error)
                 return

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Literal
 
-__all__ = ["adopt", "ensure_running", "getfd", "send_request", "set_forkserver_preload"]
+__all__ = ["adopt", "bury", "ensure_running", "getfd", "send_request", "set_forkserver_preload"]
 
 _ON_ERROR = ("ignore", "warn", "fail")
 _SIGINT = 2
@@ -71,13 +71,14 @@ def set_forkserver_preload(
     _on_error = on_error
 
 
-def ensure_running() -> None:
-    """Start the server, unless the program has one already."""
+def ensure_running() -> int:
+    """Start the server, unless the program has one already; return the descriptor of its socket."""
     global _fd, _pid, _owner
     with _lock:
         if _fd is None:
             _fd, _pid = _start()
             _owner = os.getpid()
+        return _fd
 
 
 def getfd() -> int | None:
@@ -94,45 +95,29 @@ def adopt(fd: int | None) -> None:
         os.close(fd)
 
 
-def send_request(reply: int) -> None:
-    """Ask the server to fork a child that finds what it needs at the socket *reply*.
+def send_request(server: int, reply: int) -> None:
+    """Ask the server for a child that finds what it needs at the socket *reply*.
 
-    A server that has died is replaced, once.
+    BrokenPipeError or ConnectionResetError: it has died.
     """
-    for attempt in range(2):
-        ensure_running()
-        try:
-            _send(reply)
-        except (BrokenPipeError, ConnectionResetError):
-            if attempt:
-                raise
-            _bury()
-        else:
-            return
-
-
-def _send(reply: int) -> None:
     from _socket import SCM_RIGHTS, SOL_SOCKET
 
-    if _fd is None:
-        message = "the fork server has just ended"
-        raise BrokenPipeError(message)
-    requests = socket(fileno=os.dup(_fd))
+    requests = socket(fileno=os.dup(server))
     try:
         requests.sendmsg([b"!"], [(SOL_SOCKET, SCM_RIGHTS, reply.to_bytes(4, "little"))])
     finally:
         requests.close()
 
 
-def _bury() -> None:
-    """Forget the server that has died, and reap it if it was this process's child."""
+def bury(server: int) -> None:
+    """Forget the server that has died, unless somebody did; reap it if it was this process's child."""
     global _fd, _pid
-    sub_warning("the fork server died: starting another one")
     with _lock:
-        fd, _fd = _fd, None
-        pid, _pid = _pid, None
-    if fd is not None:
-        os.close(fd)
+        if server != _fd:
+            return
+        pid, _fd, _pid = _pid, None, None
+        os.close(server)
+    sub_warning("the fork server died: starting another one")
     if pid is not None and _owner == os.getpid():
         try:
             os.waitpid(pid, 0)

@@ -1675,6 +1675,7 @@ def test_child_asks_whether_a_simple_queue_is_empty(mp):
     reporter, report = mp.Pipe(duplex=False)
     process = mp.Process(target=_tell_whether_empty, args=(queue, told, report))
     process.start()
+    report.close()
     found = [reporter.recv()]
     queue.put("item")
     tell.send("there is an item")

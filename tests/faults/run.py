@@ -57,15 +57,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line names; 0 when every requirement has a killed fault."""
     options = _options(arguments)
     known = specification.load([specification.SPEC_DIR])
-    pattern = options.requirement
-    wanted = [each for each in known if fnmatch.fnmatchcase(each.id, pattern)]
-    if not wanted:
-        sys.stderr.write(f"--requirement={pattern}: no requirement has that id\n")
+    try:
+        ids = wanted(known, options.requirement or ["*"])
+    except LookupError as error:
+        sys.stderr.write(f"{error.args[0]}\n")
         return 2
     if options.sample:
         print(f"a sample of {options.sample}, drawn with --seed={options.seed}")
-        wanted = random.Random(options.seed).sample(wanted, min(options.sample, len(wanted)))
-    ids = {each.id for each in wanted}
+        size = min(options.sample, len(ids))
+        ids = set(random.Random(options.seed).sample(sorted(ids), size))
     faults = [fault for fault in catalogue.read() if fault.requirement in ids]
     ids -= _for_other_pythons(faults)
     faults = [fault for fault in faults if fault.runs_here and fault.requirement in ids]
@@ -79,13 +79,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _print_verdict(ids, verdicts, time.monotonic() - started)
 
 
+def wanted(known: specification.Specification, patterns: Sequence[str]) -> set[str]:
+    """The ids that match any of the patterns; LookupError when one of them matches none."""
+    ids: set[str] = set()
+    for pattern in patterns:
+        matching = fnmatch.filter([each.id for each in known], pattern)
+        if not matching:
+            message = f"--requirement={pattern}: no requirement has that id"
+            raise LookupError(message)
+        ids.update(matching)
+    return ids
+
+
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.faults.run",
         description="Prove that each requirement's test can fail.",
     )
     parser.add_argument(
-        "--requirement", default="*", metavar="ID", help="only those whose id matches this pattern"
+        "--requirement",
+        action="append",
+        metavar="ID",
+        help="only those whose id matches this pattern; may be repeated",
     )
     parser.add_argument(
         "--sample", type=int, default=0, metavar="N", help="only N requirements, drawn at random"

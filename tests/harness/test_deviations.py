@@ -58,6 +58,20 @@ def test_listed_crash_is_expected(conformance: Conformance) -> None:
     assert (status, found) == (0, "EXPECTED"), output
 
 
+def test_listed_hang_is_given_less_time(conformance: Conformance) -> None:
+    file = conformance.write("known.toml", entry(verdict="HANG"))
+    status, report, output = conformance.report(
+        "--backend=tests.misbehaving:hang",
+        f"--deviations={file}",
+        f"--requirement={MEETS}",
+        "--patience=0.2",
+        "-n0",
+    )
+    [record] = report["results"]
+    assert (status, record["verdict"]) == (0, "EXPECTED"), output
+    assert "did not end within 1 s" in record["message"]
+
+
 @pytest.mark.parametrize(
     "fields",
     [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mpspec import specification
-from tests.faults import catalogue
+from tests.faults import catalogue, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,3 +33,13 @@ def test_a_fault_that_does_not_apply_is_an_error(tmp_path: Path) -> None:
     for old in ("same", "other"):
         with pytest.raises(catalogue.FaultError, match="it must be there once"):
             catalogue.Fault("process.start", "module.py", old, "new").apply(tmp_path)
+
+
+def test_a_run_of_several_requirements_takes_them_all(capsys: pytest.CaptureFixture[str]) -> None:
+    known = specification.load([specification.SPEC_DIR])
+    patterns = ("process.start", "pipes.recv.*")
+    assert run.wanted(known, patterns) == {"process.start"} | {
+        each for each in IDS if each.startswith("pipes.recv.")
+    }
+    assert run.main([f"--requirement={patterns[0]}", "--requirement=no.such"]) == 2
+    assert "--requirement=no.such: no requirement has that id" in capsys.readouterr().err

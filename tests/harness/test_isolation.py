@@ -25,6 +25,8 @@ QUICKLY = "--patience=0.1"
 EXPECTED = {
     "hang": "HANG",
     "hang_uninterruptibly": "HANG",
+    "hang_in_finalizer": "HANG",
+    "hang_and_fail": "HANG",
     "exit": "CRASH",
     "exit_with_a_child": "CRASH",
     "die": "CRASH",
@@ -56,7 +58,16 @@ def test_misdeed_gets_its_verdict(conformance: Conformance, misdeed: str, worker
 
 
 @pytest.mark.parametrize(
-    "misdeed", ["hang", "fail", "leave_child", "leave_thread", "leave_descriptor", "leave_segment"]
+    "misdeed",
+    [
+        "hang",
+        "hang_in_finalizer",
+        "fail",
+        "leave_child",
+        "leave_thread",
+        "leave_descriptor",
+        "leave_segment",
+    ],
 )
 def test_in_one_process_too(conformance: Conformance, misdeed: str) -> None:
     _, report, output = conformance.report(

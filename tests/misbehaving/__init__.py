@@ -34,6 +34,21 @@ def _hang_uninterruptibly() -> None:
     threading.Event().wait()
 
 
+def _hang_in_finalizer() -> None:
+    class Waits:
+        def __del__(self) -> None:
+            threading.Event().wait()
+
+    Waits()
+
+
+def _hang_and_fail() -> None:
+    try:
+        threading.Event().wait()
+    finally:
+        _fail()
+
+
 def _exit() -> None:
     os._exit(0)
 
@@ -99,6 +114,8 @@ def _leave_semaphore() -> None:
 MISDEEDS: dict[str, Callable[[], None]] = {
     "hang": _hang,
     "hang_uninterruptibly": _hang_uninterruptibly,
+    "hang_in_finalizer": _hang_in_finalizer,
+    "hang_and_fail": _hang_and_fail,
     "exit": _exit,
     "exit_with_a_child": _exit_with_a_child,
     "die": _die,
