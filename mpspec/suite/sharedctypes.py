@@ -964,3 +964,26 @@ def test_lock_by_position(mp):
         mp.sharedctypes.Array("i", 3, False)
     with raises(TypeError):
         mp.sharedctypes.Value("i", 3, False)
+
+
+@requirement("sharedctypes.module.ctx-keyword-only")
+def test_context_by_position(mp):
+    """A third or fourth argument of Array raises TypeError; of Value they are arguments of the type."""
+    for arguments in ((mp.context,), (True, mp.context)):
+        with raises(TypeError):
+            mp.sharedctypes.Array("i", 3, *arguments)
+        with raises(TypeError):
+            mp.sharedctypes.Value("i", 3, *arguments)
+
+
+@requirement("sharedctypes.module.parameter-names")
+def test_names_of_parameters(mp):
+    """What is made with arguments given by name is what they say."""
+    module, lock = mp.sharedctypes, mp.Lock()
+    values = mp.Value(typecode_or_type="i"), module.RawValue(typecode_or_type="i")
+    assert [value.value for value in values] == [0, 0]
+    for make in (mp.Array, module.Array, module.RawArray):
+        assert make(typecode_or_type="i", size_or_initializer=[9, 2, 8])[:] == [9, 2, 8]
+    raw = module.copy(obj=ctypes.c_int(7))
+    wrapper = module.synchronized(obj=raw, lock=lock)
+    assert (wrapper.value, wrapper.get_obj(), wrapper.get_lock()) == (7, raw, lock)
