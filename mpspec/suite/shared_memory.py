@@ -1673,3 +1673,22 @@ def test_text_is_measured_by_its_bytes(mp):
             made[position] = "🎈" * 7
     assert list(made) == ["dry ice", 1, "neighbour"]
     _free_lists(made)
+
+
+_FAIL_TO_CREATE = """\
+from mpspec.children import outcome_of
+
+if __name__ == "__main__":
+    block = mp.shared_memory.SharedMemory(create=True, size=16)
+    kind, _ = outcome_of(mp.shared_memory.SharedMemory, create=True, size=2**50)
+    assert kind != "returned"
+    block.close()
+    block.unlink()
+    print("done")
+"""
+
+
+@requirement("shared-memory.create.failed-without-warning")
+def test_program_that_fails_to_create_is_not_warned(mp):
+    """A program that asks for more memory than there is, and uses another block, ends without a word."""
+    _assert_runs_without_a_word(mp, _FAIL_TO_CREATE)

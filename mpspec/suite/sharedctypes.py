@@ -311,8 +311,12 @@ def test_value_of_a_structure(mp):
 
 @requirement("sharedctypes.value.failed-access-frees-lock")
 def test_lock_is_free_after_a_failed_assignment(mp):
-    """When an assignment to a value or a field raises, others can take the lock."""
-    value, point = mp.Value("i", 7), mp.Value(_Point, 4, 6)
+    """When an assignment to a value or a field raises, or reading what is no character, others can take the lock."""
+    value, point, character = mp.Value("i", 7), mp.Value(_Point, 4, 6), mp.Value("u", "a")
+    ctypes.memset(ctypes.addressof(character.get_obj()), 255, ctypes.sizeof(ctypes.c_wchar))
+    with raises(ValueError):
+        repr(character.value)
+    assert _free_for_others(mp, character)
     with raises(TypeError):
         value.value = "text"
     with raises(TypeError):
