@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import gc
+import mmap
 import pickle
 import threading
 
@@ -33,6 +34,10 @@ class _Point(ctypes.Structure):
 
 class _Sample(ctypes.Structure):
     _fields_ = (("y", ctypes.c_int), ("value", ctypes.c_short))
+
+
+class _Size(int):
+    """An integer, as those of enumerations are."""
 
 
 def _other_point():
@@ -390,10 +395,10 @@ def test_items_of_an_array(mp):
 
 @requirement("sharedctypes.array.size")
 def test_array_of_a_size(mp):
-    """``Array(type, n)`` holds n zeros."""
-    array = mp.Array("i", 5)
-    assert len(array) == 5
-    assert list(array) == [0] * 5
+    """``Array(type, n)`` holds n zeros, also when n is of a class that derives from int."""
+    for size in (5, _Size(5)):
+        array = mp.Array("i", size)
+        assert (len(array), list(array)) == (5, [0] * 5)
     with raises(ValueError):
         mp.Array("i", -1)
 
@@ -991,3 +996,19 @@ def test_names_of_parameters(mp):
     raw = module.copy(obj=ctypes.c_int(7))
     wrapper = module.synchronized(obj=raw, lock=lock)
     assert (wrapper.value, wrapper.get_obj(), wrapper.get_lock()) == (7, raw, lock)
+
+
+def _mapped_after_an_array(mp, size):
+    """Bytes that are mapped in this process when an array was made and dropped."""
+    mp.sharedctypes.RawArray("b", size)
+    gc.collect()
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[0]) * mmap.PAGESIZE
+
+
+@requirement("sharedctypes.raw.given-back")
+def test_dropped_arrays_are_given_back(mp):
+    """After six arrays of 5 MiB as little is mapped as after the first."""
+    size = 5 * 2**20
+    first, *_, last = [_mapped_after_an_array(mp, size) for _ in range(6)]
+    assert last - first < 2 * size
