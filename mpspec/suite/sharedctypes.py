@@ -1012,3 +1012,28 @@ def test_dropped_arrays_are_given_back(mp):
     size = 5 * 2**20
     first, *_, last = [_mapped_after_an_array(mp, size) for _ in range(6)]
     assert last - first < 2 * size
+
+
+class _NamedPoint(_Point):
+    _fields_ = (("name", ctypes.c_char),)
+
+
+@requirement("sharedctypes.value.derived-structure")
+def test_value_of_a_derived_structure(mp):
+    """Inherited fields and the type's own are attributes of the wrapper."""
+    point = mp.Value(_NamedPoint, 4, 6, b"P")
+    point.x = 5
+    assert (point.x, point.y, point.name, point.get_obj().x) == (5.0, 6.0, b"P", 5.0)
+
+
+@requirement("sharedctypes.synchronized.classes")
+def test_classes_of_wrappers(mp):
+    """A number, an array and a text are wrapped by the classes, each with a recursive lock of its own."""
+    make = mp.sharedctypes
+    number = make.Synchronized(make.RawValue("i", 7))
+    array = make.SynchronizedArray(make.RawArray("i", [9, 2, 8]))
+    text = make.SynchronizedString(make.RawArray("c", b"ab"))
+    assert (number.value, array[:], text.value) == (7, [9, 2, 8], b"ab")
+    for wrapper in (number, array, text):
+        assert [wrapper.acquire(), wrapper.acquire(False)] == [True, True]
+        assert not _free_for_others(mp, wrapper)
