@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, Protocol
 
+    from .context import BaseContext
+
     class AnyLock(Protocol):
         """What a wrapper needs of its lock: a Lock, an RLock, or a manager's proxy of one."""
 
@@ -26,13 +28,28 @@ if TYPE_CHECKING:
         def __exit__(self, *exc_info: object) -> Any: ...
 
 
+def new_lock(ctx: BaseContext | None) -> AnyLock:
+    """Return a recursive lock, of a context or of none in particular."""
+    if ctx is None:
+        from ._semaphore import RLock
+
+        return RLock()
+    lock: AnyLock = ctx.RLock()
+    return lock
+
+
 class SynchronizedBase:
     """A ctypes object and its lock; ``with`` takes the lock, as ``acquire`` and ``release`` do.
 
+    Without ``lock`` a new RLock is made, of ``ctx`` if that is given.
     Documentation: multiprocessing.sharedctypes.synchronized.
     """
 
-    def __init__(self, obj: Any, lock: AnyLock) -> None:
+    def __init__(
+        self, obj: Any, lock: AnyLock | None = None, ctx: BaseContext | None = None
+    ) -> None:
+        if lock is None:
+            lock = new_lock(ctx)
         self._obj = obj
         self._lock = lock
         self.acquire = lock.acquire

@@ -17,6 +17,7 @@ from ._synchronized import (
     SynchronizedArray,
     SynchronizedBase,
     SynchronizedString,
+    new_lock,
     wrapper_class,
 )
 from .heap import Block, allocate
@@ -142,7 +143,7 @@ def synchronized(obj: Any, lock: AnyLock | None = None, ctx: BaseContext | None 
     if isinstance(obj, SynchronizedBase):
         msg = f"object already synchronized: {obj!r}; use it, or wrap what its get_obj() returns"
         raise AlreadySynchronizedError(msg)
-    return wrapper_class(type(obj))(obj, _new_lock(ctx) if lock is None else _checked(lock))
+    return wrapper_class(type(obj))(obj, new_lock(ctx) if lock is None else _checked(lock))
 
 
 class AlreadySynchronizedError(TypeError, AssertionError):
@@ -153,17 +154,8 @@ def _guard(obj: Any, lock: AnyLock | bool | None, ctx: BaseContext | None) -> An
     if lock is False:
         return obj
     if lock is True or lock is None:
-        lock = _new_lock(ctx)
+        lock = new_lock(ctx)
     return wrapper_class(type(obj))(obj, _checked(lock))
-
-
-def _new_lock(ctx: BaseContext | None) -> AnyLock:
-    if ctx is None:
-        from ._semaphore import RLock
-
-        return RLock()
-    lock: AnyLock = ctx.RLock()
-    return lock
 
 
 def _checked(lock: AnyLock | Literal[True]) -> AnyLock:

@@ -654,16 +654,28 @@ def test_options_of_a_childs_interpreter(mp):
     assert ["ignore::BytesWarning" in each["warnings"] for each in facts] == [True, True]
 
 
-def _use_objects(queues, lock, event, number, items):
+def _use_objects(queues, lock, event, state, shared):
     """In a child: use what the package made."""
     queue, joinable, simple = queues
+    number, items = state
     queue.put(simple.get())
     joinable.get()
     with lock:
         number.value += 1
         items[0] = 7
+    for one in shared:
+        with one.get_lock():
+            one.get_obj()
+    value, array, wrapper = shared
+    value.value, array[0], wrapper.value = 2, 7, 3
     joinable.task_done()
     event.wait()
+
+
+def _shared_ctypes(module):
+    """A value, an array and a wrapper made without a context, and with None."""
+    raw = module.RawValue("i", 1)
+    return module.Value("i", 1), module.Array("i", [0, 1], ctx=None), module.synchronized(raw)
 
 
 def _package_facts(mp):
@@ -674,7 +686,10 @@ def _package_facts(mp):
     queue, joinable, simple = queues
     number, items = package.Value("i", 1), package.Array("i", [0, 1])
     lock, event = package.RLock(), package.Event()
-    process = package.Process(target=_use_objects, args=(queues, lock, event, number, items))
+    shared = _shared_ctypes(mp.sharedctypes)
+    process = package.Process(
+        target=_use_objects, args=(queues, lock, event, (number, items), shared)
+    )
     process.start()
     simple.put("through two queues")
     joinable.put("a task")
@@ -688,6 +703,7 @@ def _package_facts(mp):
         worker = _origin(pool.apply(os.getpid))
     return {
         "objects": [text, number.value, items[:], process.exitcode],
+        "sharedctypes": [shared[0].value, shared[1][:], shared[2].value],
         "worker": {"child": worker, "main": os.getpid()},
     }
 
@@ -1038,3 +1054,47 @@ def test_default_without_a_temporary_directory(mp):
     """A program that ``tempfile.gettempdir()`` finds no folder for uses spawn."""
     found = _facts(mp, _default_without_temporary_directory)
     assert found == ["FileNotFoundError", "spawn"]
+
+
+@requirement("contexts.parameters")
+def test_parameters_of_start_method_functions(mp):
+    """method, force and allow_none by position and by name, and left out."""
+    unfixed, chosen = _facts(mp, _default_facts), _facts(mp, _set_facts)
+    other = "spawn" if mp.start_method == "fork" else "fork"
+    assert unfixed["unfixed"] == [None, None]
+    assert unfixed["default context"] == [unfixed["default"]] * 3
+    assert (chosen["after"], chosen["again"]) == (mp.start_method, ["RuntimeError"] * 3)
+    assert chosen["forced"] == [other, mp.start_method]
+
+
+def _after_objects(mp):
+    """In a new interpreter: the start method after each object of the package was made, none having been set."""
+    package = mp.package
+    found = {}
+    for name, arguments in {**dict.fromkeys(_OBJECTS, ()), **_OBJECTS_WITH_ARGUMENTS}.items():
+        package.set_start_method(None, force=True)
+        made = getattr(package, name)(*arguments)
+        found[name] = package.get_start_method(allow_none=True)
+        del made
+    return found
+
+
+_OBJECTS = (
+    *("Queue", "JoinableQueue", "SimpleQueue", "Lock", "RLock", "Semaphore", "BoundedSemaphore"),
+    *("Condition", "Event"),
+)
+_OBJECTS_WITH_ARGUMENTS = {"Barrier": (1,), "Value": ("i",), "Array": ("i", 1)}
+
+
+@requirement("contexts.global.set-by-objects")
+def test_objects_set_the_method(mp):
+    """After any queue, primitive, value or array was made the start method is the default."""
+    found = _facts(mp, _after_objects)
+    assert set(found.values()) == {_facts(mp, _default_facts)["default"]}
+    assert set(found) == {*_OBJECTS, *_OBJECTS_WITH_ARGUMENTS}
+
+
+@requirement("contexts.package.sharedctypes")
+def test_sharedctypes_of_the_package(mp):
+    """A child of the package locks and changes what was made without a context, and with None."""
+    assert _facts(mp, _package_facts)["sharedctypes"] == [2, [7, 1], 3]

@@ -324,3 +324,10 @@ def _outcome_of_preload(mp):
 def test_preload_takes_names_alone(mp):
     """TypeError for a list that has something other than text in it."""
     assert call(_outcome_of_preload, mp, timeout=mp.timeout) == "TypeError"
+
+
+@requirement("miscellaneous.no-analogues")
+def test_names_of_threading_that_have_no_analogues(mp):
+    """The package has none of six names of ``threading``."""
+    names = ("active_count", "enumerate", "settrace", "setprofile", "Timer", "local")
+    assert [name for name in names if hasattr(mp.package, name)] == []

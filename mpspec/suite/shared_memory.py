@@ -171,12 +171,15 @@ def test_block_needs_a_positive_size(mp):
 
 @requirement("shared-memory.constructor.positional-order")
 def test_arguments_by_position(mp):
-    """By position the arguments are name, create and size."""
+    """By position the arguments are name, create and size; by name they are the same."""
     name = _novel_name()
     block = mp.shared_memory.SharedMemory(name, True, 33)
     assert (block.name, block.size >= 33) == (name, True)
     other = mp.shared_memory.SharedMemory(name, False)
     _free(block, other)
+    block = mp.shared_memory.SharedMemory(name=name, create=True, size=33)
+    assert (block.name, block.size >= 33) == (name, True)
+    _free(block)
 
 
 @requirement("shared-memory.constructor.attaches-by-default")
@@ -1534,6 +1537,7 @@ def test_count(mp):
     made = _list(mp, [b"HoWdY", 7, "x", 7, 7.0, None])
     counts = [made.count(value) for value in (b"HoWdY", b"howdy", "HoWdY", 7, None, "x", 8)]
     assert counts == [1, 0, 0, 3, 1, 1, 0]
+    assert made.count(value=7) == 3
     _free_lists(made)
 
 
@@ -1542,6 +1546,7 @@ def test_index(mp):
     """``index()`` gives the first position of a value."""
     made = _list(mp, [5, "x", 42, "x", 42])
     assert [made.index(value) for value in (5, "x", 42)] == [0, 1, 2]
+    assert made.index(value=42) == 2
     _free_lists(made)
 
 
@@ -1668,3 +1673,22 @@ def test_text_is_measured_by_its_bytes(mp):
             made[position] = "🎈" * 7
     assert list(made) == ["dry ice", 1, "neighbour"]
     _free_lists(made)
+
+
+_FAIL_TO_CREATE = """\
+from mpspec.children import outcome_of
+
+if __name__ == "__main__":
+    block = mp.shared_memory.SharedMemory(create=True, size=16)
+    kind, _ = outcome_of(mp.shared_memory.SharedMemory, create=True, size=2**50)
+    assert kind != "returned"
+    block.close()
+    block.unlink()
+    print("done")
+"""
+
+
+@requirement("shared-memory.create.failed-without-warning")
+def test_program_that_fails_to_create_is_not_warned(mp):
+    """A program that asks for more memory than there is, and uses another block, ends without a word."""
+    _assert_runs_without_a_word(mp, _FAIL_TO_CREATE)

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import gc
+import mmap
 import pickle
 import threading
 
@@ -33,6 +34,10 @@ class _Point(ctypes.Structure):
 
 class _Sample(ctypes.Structure):
     _fields_ = (("y", ctypes.c_int), ("value", ctypes.c_short))
+
+
+class _Size(int):
+    """An integer, as those of enumerations are."""
 
 
 def _other_point():
@@ -311,8 +316,12 @@ def test_value_of_a_structure(mp):
 
 @requirement("sharedctypes.value.failed-access-frees-lock")
 def test_lock_is_free_after_a_failed_assignment(mp):
-    """When an assignment to a value or a field raises, others can take the lock."""
-    value, point = mp.Value("i", 7), mp.Value(_Point, 4, 6)
+    """When an assignment to a value or a field raises, or reading what is no character, others can take the lock."""
+    value, point, character = mp.Value("i", 7), mp.Value(_Point, 4, 6), mp.Value("u", "a")
+    ctypes.memset(ctypes.addressof(character.get_obj()), 255, ctypes.sizeof(ctypes.c_wchar))
+    with raises(ValueError):
+        repr(character.value)
+    assert _free_for_others(mp, character)
     with raises(TypeError):
         value.value = "text"
     with raises(TypeError):
@@ -386,10 +395,10 @@ def test_items_of_an_array(mp):
 
 @requirement("sharedctypes.array.size")
 def test_array_of_a_size(mp):
-    """``Array(type, n)`` holds n zeros."""
-    array = mp.Array("i", 5)
-    assert len(array) == 5
-    assert list(array) == [0] * 5
+    """``Array(type, n)`` holds n zeros, also when n is of a class that derives from int."""
+    for size in (5, _Size(5)):
+        array = mp.Array("i", size)
+        assert (len(array), list(array)) == (5, [0] * 5)
     with raises(ValueError):
         mp.Array("i", -1)
 
@@ -961,3 +970,67 @@ def test_lock_by_position(mp):
         mp.sharedctypes.Array("i", 3, False)
     with raises(TypeError):
         mp.sharedctypes.Value("i", 3, False)
+
+
+@requirement("sharedctypes.module.ctx-keyword-only")
+def test_context_by_position(mp):
+    """A third or fourth argument of Array raises TypeError; of Value they are arguments of the type."""
+    for arguments in ((mp.context,), (True, mp.context)):
+        with raises(TypeError):
+            mp.sharedctypes.Array("i", 3, *arguments)
+        with raises(TypeError):
+            mp.sharedctypes.Value("i", 3, *arguments)
+
+
+@requirement("sharedctypes.module.parameter-names")
+def test_names_of_parameters(mp):
+    """What is made with arguments given by name is what they say."""
+    module, lock = mp.sharedctypes, mp.Lock()
+    values = mp.Value(typecode_or_type="i"), module.RawValue(typecode_or_type="i")
+    assert [value.value for value in values] == [0, 0]
+    for make in (mp.Array, module.Array, module.RawArray):
+        assert make(typecode_or_type="i", size_or_initializer=[9, 2, 8])[:] == [9, 2, 8]
+    raw = module.copy(obj=ctypes.c_int(7))
+    wrapper = module.synchronized(obj=raw, lock=lock)
+    assert (wrapper.value, wrapper.get_obj(), wrapper.get_lock()) == (7, raw, lock)
+
+
+def _mapped_after_an_array(mp, size):
+    """Bytes that are mapped in this process when an array was made and dropped."""
+    mp.sharedctypes.RawArray("b", size)
+    gc.collect()
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[0]) * mmap.PAGESIZE
+
+
+@requirement("sharedctypes.raw.given-back")
+def test_dropped_arrays_are_given_back(mp):
+    """After six arrays of 5 MiB as little is mapped as after the first."""
+    size = 5 * 2**20
+    first, *_, last = [_mapped_after_an_array(mp, size) for _ in range(6)]
+    assert last - first < 2 * size
+
+
+class _NamedPoint(_Point):
+    _fields_ = (("name", ctypes.c_char),)
+
+
+@requirement("sharedctypes.value.derived-structure")
+def test_value_of_a_derived_structure(mp):
+    """Inherited fields and the type's own are attributes of the wrapper."""
+    point = mp.Value(_NamedPoint, 4, 6, b"P")
+    point.x = 5
+    assert (point.x, point.y, point.name, point.get_obj().x) == (5.0, 6.0, b"P", 5.0)
+
+
+@requirement("sharedctypes.synchronized.classes")
+def test_classes_of_wrappers(mp):
+    """A number, an array and a text are wrapped by the classes, each with a recursive lock of its own."""
+    make = mp.sharedctypes
+    number = make.Synchronized(make.RawValue("i", 7))
+    array = make.SynchronizedArray(make.RawArray("i", [9, 2, 8]))
+    text = make.SynchronizedString(make.RawArray("c", b"ab"))
+    assert (number.value, array[:], text.value) == (7, [9, 2, 8], b"ab")
+    for wrapper in (number, array, text):
+        assert [wrapper.acquire(), wrapper.acquire(False)] == [True, True]
+        assert not _free_for_others(mp, wrapper)

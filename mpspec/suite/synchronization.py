@@ -247,6 +247,40 @@ def test_huge_timeouts(mp):
     assert [caller.result() for caller in callers] == [True] * 4
 
 
+@requirement("synchronization.primitives.timeout-none")
+def test_waiting_without_a_limit(mp):
+    """wait() and wait_for() with None for the timeout sleep until they get what they wait for."""
+    condition, event, barrier, state = mp.Condition(), mp.Event(), mp.Barrier(2), []
+    callers = [
+        CallerThread(mp, _Holding(condition), "wait", None),
+        CallerThread(mp, _Holding(condition), "wait_for", lambda: state == ["word"], None),
+        CallerThread(mp, event, "wait", None),
+        CallerThread(mp, barrier, "wait", None),
+    ]
+    for caller in callers:
+        caller.until_blocked()
+    state.append("word")
+    with condition:
+        condition.notify_all()
+    event.set()
+    passed = {barrier.wait(None), callers.pop().result()}
+    assert (passed, [caller.result() for caller in callers]) == ({0, 1}, [True] * 3)
+
+
+@requirement("synchronization.primitives.parameter-names")
+def test_names_of_parameters(mp):
+    """The parameters of the primitives' constructors, of wait() and of wait_for() may be given by name."""
+    for semaphore in (mp.Semaphore(value=2), mp.BoundedSemaphore(value=2)):
+        assert _takes(semaphore, 3) == [True, True, False]
+    called, condition = [], mp.Condition(lock=mp.Lock())
+    barrier = mp.Barrier(parties=1, action=lambda: called.append("action"), timeout=None)
+    assert (barrier.wait(timeout=None), called) == (0, ["action"])
+    assert mp.Event().wait(timeout=0) is False
+    with condition:
+        assert condition.wait(timeout=0) is False
+        assert condition.wait_for(predicate=lambda: "word", timeout=None) == "word"
+
+
 @requirement("synchronization.primitives.return-nothing")
 def test_calls_that_return_nothing(mp):
     """What only changes a primitive's state returns None."""
@@ -926,11 +960,15 @@ def test_semaphore_timeout_expires(mp):
 
 @requirement("synchronization.semaphore.acquire.timeout-in-time")
 def test_semaphore_released_within_the_timeout(mp):
-    """acquire() with a timeout sleeps, and returns True after the release."""
-    semaphore = mp.Semaphore(2)
-    assert semaphore.acquire(True, mp.timeout) is True
+    """acquire() with a timeout takes one of two, and at zero sleeps, and returns True after the release."""
+    _take_within_the_timeout(mp, mp.Semaphore(2), mp.timeout)
+
+
+def _take_within_the_timeout(mp, semaphore, timeout):
+    """Take both of two with a timeout, and a third one as soon as it is given back."""
+    assert semaphore.acquire(True, timeout) is True
     assert _takes(semaphore, 2) == [True, False]
-    caller = CallerThread(mp, semaphore, "acquire", True, mp.timeout)
+    caller = CallerThread(mp, semaphore, "acquire", True, timeout)
     caller.until_blocked()
     semaphore.release()
     assert caller.result() is True
@@ -947,12 +985,8 @@ def test_semaphore_negative_timeout(mp):
 
 @requirement("synchronization.semaphore.acquire.timeout-none-waits-for-ever")
 def test_semaphore_timeout_none(mp):
-    """acquire(timeout=None) sleeps until the semaphore is released."""
-    semaphore = mp.Semaphore(0)
-    caller = CallerThread(mp, semaphore, "acquire", True, None)
-    caller.until_blocked()
-    semaphore.release()
-    assert caller.result() is True
+    """acquire(timeout=None) takes one of two, and at zero sleeps until the semaphore is released."""
+    _take_within_the_timeout(mp, mp.Semaphore(2), None)
 
 
 @requirement("synchronization.semaphore.acquire.timeout-ignored-without-block")
@@ -988,12 +1022,16 @@ def test_semaphore_release_wakes_one(mp):
 
 @requirement("synchronization.semaphore.release.many")
 def test_semaphore_release_many(mp):
-    """release(3) can be acquired three times."""
+    """release(3) can be acquired three times, release(n=2) by two that wait."""
     semaphore = mp.Semaphore(0)
     semaphore.release(3)
     assert _takes(semaphore, 4) == [True, True, True, False]
+    callers = [CallerThread(mp, semaphore, "acquire") for _ in range(2)]
+    for caller in callers:
+        caller.until_blocked()
     semaphore.release(n=2)
-    assert _takes(semaphore, 3) == [True, True, False]
+    assert [caller.result() for caller in callers] == [True, True]
+    assert _takes(semaphore, 1) == [False]
 
 
 @requirement("synchronization.semaphore.with.holds")
@@ -1088,13 +1126,13 @@ def test_bounded_semaphore_timeout_expires(mp):
 @requirement("synchronization.bounded-semaphore.acquire.timeout-in-time")
 def test_bounded_semaphore_released_within_the_timeout(mp):
     """acquire() with a timeout takes one of two, and at zero sleeps, and returns True after the release."""
-    semaphore = mp.BoundedSemaphore(2)
-    assert semaphore.acquire(True, mp.timeout) is True
-    assert _takes(semaphore, 2) == [True, False]
-    caller = CallerThread(mp, semaphore, "acquire", True, mp.timeout)
-    caller.until_blocked()
-    semaphore.release()
-    assert caller.result() is True
+    _take_within_the_timeout(mp, mp.BoundedSemaphore(2), mp.timeout)
+
+
+@requirement("synchronization.bounded-semaphore.acquire.timeout-none-waits-for-ever")
+def test_bounded_semaphore_timeout_none(mp):
+    """acquire(timeout=None) takes one of two, and at zero sleeps until the semaphore is released."""
+    _take_within_the_timeout(mp, mp.BoundedSemaphore(2), None)
 
 
 @requirement("synchronization.bounded-semaphore.acquire.timeout-negative")
@@ -1144,6 +1182,30 @@ def test_with_bounded_semaphore(mp):
     with semaphore:
         assert semaphore.acquire(False) is False
     assert _takes(semaphore, 2) == [True, False]
+
+
+@requirement("synchronization.bounded-semaphore.release.many")
+def test_bounded_semaphore_release_many(mp):
+    """release(2) gives back two; release(n=2) raises ValueError, and gives back none, when only one was taken."""
+    semaphore = mp.BoundedSemaphore(2)
+    assert _takes(semaphore, 2) == [True, True]
+    semaphore.release(2)
+    assert _takes(semaphore, 3) == [True, True, False]
+    semaphore.release()
+    with raises(ValueError):
+        semaphore.release(n=2)
+    assert _takes(semaphore, 2) == [True, False]
+
+
+@requirement("synchronization.bounded-semaphore.get-value")
+def test_bounded_semaphore_get_value(mp):
+    """get_value() follows acquire() and release()."""
+    semaphore = mp.BoundedSemaphore(2)
+    values = [semaphore.get_value()]
+    semaphore.acquire()
+    values.append(semaphore.get_value())
+    semaphore.release()
+    assert [*values, semaphore.get_value()] == [2, 1, 2]
 
 
 @requirement("synchronization.bounded-semaphore.locked")
@@ -1475,7 +1537,7 @@ def test_notify_wakes_several(mp):
     for waiter in waiters:
         waiter.until_blocked()
     with condition:
-        condition.notify(3)
+        condition.notify(n=3)
     _until_returned(mp, waiters, 3)
     with condition:
         condition.notify_all()
