@@ -1,6 +1,7 @@
 """Tests of the chapter managers."""
 
 import array
+import copy
 import functools
 import gc
 import operator
@@ -12,6 +13,7 @@ import threading
 import time
 
 from mpspec.children import (
+    Caller,
     CallerThread,
     ChildError,
     Unpicklable,
@@ -107,6 +109,11 @@ class _Machine:
 
     def names(self, /, **parts):
         return sorted(parts)
+
+
+class _Chain:
+    def follow(self):
+        return _Chain()
 
 
 class _Unloadable:
@@ -234,6 +241,8 @@ def workshop_manager(mp):
     Workshop.register("TrackedItem", create_method=False)
     Workshop.register("TrackedMaker", _TrackedMaker, method_to_typeid={"make": "TrackedItem"})
     Workshop.register("Census", _Census)
+    Workshop.register("Chain", _Chain, method_to_typeid={"follow": "Link"})
+    Workshop.register("Link", method_to_typeid={"follow": "Link"}, create_method=False)
     Workshop.register("get_pid", _Server)
     return Workshop
 
@@ -306,6 +315,13 @@ def _append_many_locked(shared, lock):
             shared.append(number)
 
 
+def _result_in_time(mp, caller):
+    from mpspec.observing import wait_until
+
+    wait_until(lambda: caller.has_returned, mp.timeout / 2, "the call is over")
+    return caller.result()
+
+
 @observed_once
 def _life_of_a_manager(mp):
     """What comes of a manager that ``Manager()`` gives, and of three threads that use its list."""
@@ -320,7 +336,13 @@ def _life_of_a_manager(mp):
     for thread in threads:
         thread.join()
     facts["appended"] = shared[:]
-    del shared, threads, thread
+    event = manager.Event()
+    event.is_set()
+    waiting = CallerThread(mp, pickle.loads(pickle.dumps(event)), "wait")
+    waiting.until_blocked()
+    setting = CallerThread(mp, event, "set")
+    facts["waited"] = _result_in_time(mp, setting), _result_in_time(mp, waiting)
+    del shared, threads, thread, event, waiting, setting
     manager.shutdown()
     return facts
 
@@ -466,9 +488,11 @@ def _life(mp):
     facts["children more"] = len(mp.active_children()) - count
     maths = manager.Maths()
     facts["sum"] = maths.add(4, 3)
-    del maths
-    manager.shutdown()
+    manager.shutdown()  # while a proxy is in use
     facts["alive"], facts["exitcode"] = process.is_alive(), process.exitcode
+    facts["used after shutdown"] = _error_of(functools.partial(maths.add, 4, 3))
+    facts["shown after shutdown"] = outcome_of(str, maths)
+    del maths
     facts["shut down again"] = _error_of(manager.shutdown)
     facts["started after shutdown"] = _error_of(manager.start)
     facts["entered after shutdown"] = _error_of(manager.__enter__)
@@ -583,18 +607,39 @@ def test_address_is_chosen(manager, workshop):
 
 
 @observed_once
+def _lives_at(mp, address):
+    """What comes of managers that listen at one address, one after the other."""
+    held = []
+    facts = {"first": outcome_of(_live_by_position, mp, address, held)}
+    # What is left of the first must not stand in the way of the others.
+    facts["others"] = outcome_of(_die_and_live_anew, mp, address)
+    held.clear()
+    gc.collect()
+    return facts
+
+
 def _life_at(mp, address):
-    """What comes of a manager that is given all its arguments by position."""
+    return value_of(_lives_at(mp, address)["first"])
+
+
+def _life_after_death(mp, address):
+    return value_of(_lives_at(mp, address)["others"])
+
+
+def _live_by_position(mp, address, held):
+    """A manager that is given all its arguments by position; a proxy is left of it."""
     manager = _bare_manager(mp)(address, KEY, "pickle", mp.context)
     _, process = _started_by(mp, manager.start)
     facts = {"address": manager.address, "of context": isinstance(process, mp.Process)}
     shared = manager.Queue()
     shared.put((1, 2))
     facts["item"] = shared.get()
+    facts["child"] = outcome_of(ask, mp, _put_all, shared, "from the child")
+    facts["of the child"] = outcome_of(shared.get_nowait)
     other = _bare_manager(mp)(address, KEY)
     other.connect()
     facts["sum"] = other.Maths().add(4, 3)
-    del shared
+    held.append(shared)
     manager.shutdown()
     return facts
 
@@ -651,9 +696,23 @@ def test_authkey_as_given(mp, queue_server):
 @requirement("managers.constructor.authkey-wrong")
 def test_wrong_authkey(mp, manager):
     """Who connects with another authkey is turned away with AuthenticationError."""
-    other = mp.managers.BaseManager(address=manager.address, authkey=b"wrong", ctx=mp.context)
-    with raises(mp.AuthenticationError):
-        other.connect()
+    for key in (b"wrong", b""):
+        other = mp.managers.BaseManager(address=manager.address, authkey=key, ctx=mp.context)
+        with raises(mp.AuthenticationError):
+            other.connect()
+    assert len(manager.list([1])) == 1
+
+
+@requirement("managers.constructor.authkey-checked")
+def test_client_without_the_authkey(mp, manager):
+    """A client that can't answer the server's challenge is turned away, though it says nothing against that."""
+    with mp.connection.Client(manager.address) as client:
+        assert client.poll(mp.timeout)
+        client.recv_bytes()
+        client.send_bytes(b"no answer to that challenge")
+        with raises(OSError, EOFError):
+            while client.poll(mp.timeout / 2):
+                client.recv_bytes()
     assert len(manager.list([1])) == 1
 
 
@@ -728,7 +787,7 @@ def test_shutdown_stops_the_server(mp):
     """``shutdown()`` stops the server's process."""
     facts = _life(mp)
     assert facts["alive"] is False
-    assert facts["exitcode"] is not None
+    assert facts["exitcode"] == 0
 
 
 @requirement("managers.shutdown.repeated")
@@ -818,18 +877,18 @@ def test_shutdown_timeout_is_keyword_only(mp):
         mp.managers.BaseManager(None, None, "pickle", mp.context, 1.0)
 
 
-@observed_once
-def _life_after_death(mp, address):
-    """What comes of a manager whose process is killed, and of one that is started at its address."""
+def _die_and_live_anew(mp, address):
+    """A manager whose process is killed, and one that is started at its address."""
     facts = {}
     manager, process = _started_by(mp, functools.partial(_started_manager, mp, address=address))
     manager.join(0.01)
     facts["alive"] = process.is_alive()
     shared = manager.Queue()
-    shared.put("of the first")
+    facts["put at a former address"] = outcome_of(shared.put, "of the first")
     os.kill(process.pid, signal.SIGKILL)
     manager.join()
     facts["alive after"] = process.is_alive()
+    facts["joined again"] = _error_of(manager.join)
     facts["put to a dead one"] = _error_of(functools.partial(shared.put, "of the first"))
     if os.path.exists(address):
         os.unlink(address)
@@ -855,12 +914,38 @@ def test_join_waits_for_the_server(mp, socket_path):
     facts = _life_after_death(mp, socket_path)
     assert facts["alive"] is True
     assert facts["alive after"] is False
+    assert facts["joined again"] is type(None)
+
+
+@requirement("managers.start.at-a-former-address")
+def test_start_at_a_former_address(mp, socket_path):
+    """A manager serves at the address of one that was shut down, though a proxy of that one is left."""
+    assert _life_after_death(mp, socket_path)["put at a former address"] == ("returned", None)
+
+
+@requirement("managers.proxy.authkey-for-children")
+def test_child_uses_a_proxy_of_a_manager_with_a_key(mp, socket_path):
+    """A child uses the proxy it was given though the manager has an authkey of its own."""
+    facts = _life_at(mp, socket_path)
+    assert (facts["child"], facts["of the child"]) == (
+        ("returned", None),
+        ("returned", "from the child"),
+    )
 
 
 @requirement("managers.proxy.server-gone")
 def test_proxy_of_a_server_that_is_gone(mp, socket_path):
-    """Using a proxy whose server has died raises an exception, and does not wait."""
+    """Using a proxy whose server has died, or was shut down, raises an exception, and does not wait."""
+    assert issubclass(_life(mp)["used after shutdown"], (OSError, EOFError))
     assert issubclass(_life_after_death(mp, socket_path)["put to a dead one"], (OSError, EOFError))
+
+
+@requirement("managers.proxy.str-server-gone")
+def test_str_of_a_proxy_of_a_server_that_is_gone(mp):
+    """``str`` of a proxy whose server is gone does not raise, and names the proxy."""
+    kind, text = _life(mp)["shown after shutdown"]
+    assert kind == "returned"
+    assert "'Maths'" in text
 
 
 @requirement("managers.connect.server-anew")
@@ -956,6 +1041,9 @@ def test_register_a_function(workshop):
     first, second = workshop.get_shared_part(), workshop.get_shared_part()
     before = first.turn()
     assert second.turn() == before + 1
+    del first
+    gc.collect()
+    assert second.turn() == before + 2
 
 
 @requirement("managers.register.arguments")
@@ -1112,6 +1200,8 @@ def test_method_to_typeid(mp, workshop):
     assert isinstance(part, mp.managers.BaseProxy)
     assert part.turn() == 1
     assert machine.turns() == 1
+    # A proxy that a method has returned does so as well.
+    assert isinstance(workshop.Chain().follow().follow(), mp.managers.BaseProxy)
 
 
 @requirement("managers.register.method-to-typeid-by-proxytype")
@@ -1417,6 +1507,15 @@ def test_value(manager, companion):
     assert shared.value == 8
     shared.value = "anything"
     assert companion.ask(getattr, shared, "value") == "anything"
+
+
+@requirement("managers.value.get-and-set")
+def test_value_get_and_set(manager):
+    """A Value is read by ``get`` and written by ``set`` as well."""
+    shared = manager.Value("i", 7)
+    assert shared.get() == 7
+    shared.set(8)
+    assert (shared.get(), shared.value) == (8, 8)
 
 
 def _set_item(shared, index, value):
@@ -1928,6 +2027,46 @@ def test_queue_join(manager, companion):
         shared.task_done()
 
 
+@requirement("managers.joinable-queue")
+def test_joinable_queue(mp, manager):
+    """A JoinableQueue is a queue as Queue() gives it: first in, first out, of a size, and joined when all is done."""
+    shared = manager.JoinableQueue(2)
+    shared.put(2)
+    shared.put(1)
+    with raises(mp.Full):
+        shared.put_nowait(3)
+    assert [shared.get(), shared.get()] == [2, 1]
+    shared.task_done()
+    shared.task_done()
+    assert shared.join() is None
+    with raises(ValueError):
+        shared.task_done()
+
+
+@requirement("managers.pool")
+def test_pool(manager):
+    """A Pool's proxy calls the methods of a pool in the server; what is to come is a proxy, too."""
+    with manager.Pool(1) as pool:
+        assert pool.apply(abs, (-3,)) == 3
+        assert pool.map(abs, [-1, 2]) == [1, 2]
+        assert pool.starmap(pow, [(2, 3)]) == [8]
+        assert list(pool.imap(abs, [-1, 2])) == [1, 2]
+        assert list(pool.imap_unordered(abs, [-1])) == [1]
+        result = pool.apply_async(abs, (-3,))
+        result.wait()
+        assert (result.ready(), result.successful(), result.get()) == (True, True, 3)
+        assert pool.map_async(abs, [-1]).get() == [1]
+        assert pool.starmap_async(pow, [(2, 3)]).get() == [8]
+    with raises(ValueError):
+        pool.apply(abs, (-3,))
+    pool = manager.Pool(1)
+    result = pool.apply_async(abs, (-3,))
+    pool.close()
+    pool.join()
+    assert result.get() == 3
+    pool.terminate()
+
+
 @requirement("managers.queue.putter-may-exit")
 def test_queue_does_not_hold_its_putters(mp, manager):
     """A process that has put many items can end before anybody gets them."""
@@ -2080,7 +2219,9 @@ def test_repr_of_a_proxy(manager):
 @requirement("managers.proxy.repr-form")
 def test_repr_names_type_and_typeid(manager):
     """``repr`` of a proxy names its class, the typeid and an address."""
-    shared = repr(manager.list())
+    first, second = manager.list(), manager.list()
+    assert repr(first) != repr(second)
+    shared = repr(first)
     assert shared.startswith("<ListProxy object, typeid 'list' at 0x")
     assert shared.endswith(">")
     int(shared.partition("at ")[2][:-1], 16)
@@ -2124,6 +2265,20 @@ def test_proxies_can_be_pickled(manager):
     copy = pickle.loads(pickle.dumps(shared))
     copy.append("hello")
     assert shared[:] == ["hello"]
+
+
+@requirement("managers.proxy.pickled-without-authkey")
+def test_pickled_proxies_tell_no_secret(mp, manager):
+    """A pickled proxy does not contain the authkey."""
+    assert bytes(mp.current_process().authkey) not in pickle.dumps(manager.list())
+
+
+@requirement("managers.proxy.deepcopy")
+def test_deep_copy_of_a_proxy(manager):
+    """A deep copy of a proxy is a copy of its referent."""
+    value = copy.deepcopy(manager.list([1, [2]]))
+    assert type(value) is list
+    assert value == [1, [2]]
 
 
 @requirement("managers.proxy.nested")
@@ -2214,6 +2369,23 @@ def test_processes_use_one_proxy(manager, companion):
     _append_many(shared, 50)
     companion.result()
     assert sorted(shared[:]) == sorted([*range(50)] * 2)
+
+
+@requirement("managers.proxy.processes-do-not-wait")
+def test_a_child_that_waits_holds_nobody_up(mp, manager):
+    """While a child waits in a call its parent, who has used that proxy before, uses it as well."""
+    event = manager.Event()
+    assert event.is_set() is False
+    caller = Caller(mp, event, "wait")
+    caller.until_blocked()
+    event.set()
+    assert caller.result() is True
+
+
+@requirement("managers.proxy.threads-do-not-wait")
+def test_a_thread_that_waits_holds_nobody_up(mp):
+    """While a thread waits in a call, another thread uses another proxy for the same object."""
+    assert _life_of_a_manager(mp)["waited"] == (None, True)
 
 
 @requirement("managers.proxy.threads")
@@ -2403,9 +2575,9 @@ def test_a_proxy_in_another_process_keeps_the_referent(mp, workshop):
 
 
 @requirement("managers.dict.iterated-in-child")
-def test_dict_is_iterated_over_in_a_child(mp, manager):
+def test_dict_is_iterated_over_in_a_child(manager, companion):
     """A child that was given a dict proxy iterates over it."""
-    assert ask(mp, sorted, manager.dict({"b": 1, "a": 2})) == ["a", "b"]
+    assert companion.ask(sorted, manager.dict({"b": 1, "a": 2})) == ["a", "b"]
 
 
 def _turn_part_of(machine):

@@ -7,7 +7,9 @@ Workers are dear. What needs a pool of its own, but can be seen beside other fac
 (``@observed_once``), of which several tests take their facts.
 """
 
+import contextlib
 import functools
+import gc
 import json
 import os
 import pickle
@@ -17,9 +19,19 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
+import weakref
 from pathlib import Path
 
-from mpspec.children import AT_ONCE, CallerThread, observed_once, outcome_of, raises, within
+from mpspec.children import (
+    AT_ONCE,
+    CallerThread,
+    Unpicklable,
+    observed_once,
+    outcome_of,
+    raises,
+    within,
+)
 from mpspec.marks import requirement
 
 
@@ -139,9 +151,41 @@ def _initialized_pool(mp):
             "are processes": all(isinstance(worker, mp.Process) for worker in workers),
             "busy": set(pool.map(_pid, range(6), 1)),
         }
-        _end(pool)
         facts["notes"] = {int(note.name): note.read_text() for note in Path(folder).iterdir()}
+        facts["robbed"] = outcome_of(_rob, mp, pool, facts["workers"])
+        facts["left"] = [worker.is_alive() for worker in workers]
     return facts
+
+
+def _rob(mp, pool, workers):
+    """Kill two of a pool's three busy workers, and terminate it when three are busy again; gives how many were."""
+    from mpspec.observing import wait_until
+
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            gate, started = _gate(Path(folder)), Path(folder, "started")
+            started.mkdir()
+
+            def begin(tasks):
+                """Submit tasks that begin, and do not end; gives who has begun."""
+                for _ in range(tasks):
+                    pool.apply_async(_begin, (started, gate))
+                count = tasks + len(begun)
+                wait_until(lambda: len(os.listdir(started)) == count, mp.timeout, "all begun")
+                return {int(name) for name in os.listdir(started)}
+
+            begun = set()
+            begun = begin(3)
+            for pid in sorted(begun)[:2]:
+                os.kill(pid, signal.SIGKILL)
+            return begun == workers, len(begin(2))
+    finally:
+        _end(pool)
+
+
+def _begin(started, gate):
+    _touch(Path(started, str(os.getpid())))
+    _pass_gate(gate)
 
 
 @requirement("pool.constructor.processes")
@@ -195,6 +239,18 @@ def test_pool_needs_a_worker(mp):
                 make(processes)
 
 
+@requirement("pool.workers.replaced-when-killed")
+def test_workers_killed_together_are_replaced(mp):
+    """Two workers that are killed while the third is busy are both replaced."""
+    assert _initialized_pool(mp)["robbed"] == ("returned", (True, 5))
+
+
+@requirement("pool.terminate.stops-at-once")
+def test_terminate_stops_all_workers(mp):
+    """``terminate`` stops every worker that is in the middle of a task."""
+    assert _initialized_pool(mp)["left"] == [False] * 3
+
+
 @requirement("pool.constructor.initializer")
 def test_each_worker_calls_the_initializer(mp):
     """Each worker calls ``initializer(*initargs)`` when it starts, and not again."""
@@ -216,15 +272,35 @@ def _read_mark():
     return marked
 
 
+class _Counted:
+    """What is known while it is alive, in the process where it was made or unpickled."""
+
+    alive = weakref.WeakSet()
+
+    def __init__(self):
+        self.alive.add(self)
+
+    def __reduce__(self):
+        return (_Counted, ())
+
+
+def _counted():
+    gc.collect()
+    return len(_Counted.alive)
+
+
 @observed_once
 def _single_pool(mp):
     """A pool of one worker, which is closed and joined in its with block when it is idle."""
     pool, [worker] = _new_pool(mp, initializer=_mark)
     with pool:
-        facts = {
-            "mark": pool.apply(_read_mark),
-            "unordered": list(pool.imap_unordered(_square, range(20))),
-        }
+        facts = {"mark": pool.apply(_read_mark)}
+        unordered = pool.imap_unordered(_square, range(20))
+        outcome_of(pool.apply, _give, (_Counted(),))  # when it is over all of them are there
+        facts["kept"] = outcome_of(pool.apply, _counted)
+        facts["unordered"] = list(unordered)
+        outcome_of(pool.apply, _refuse)
+        outcome_of(pool.map, _refuse, range(3), 1)
         for method in (pool.map_async, pool.starmap_async):
             method(_square, [])
         for method in (pool.imap, pool.imap_unordered):
@@ -273,16 +349,17 @@ def _short_lived_pool(mp):
     with raises(_Refusal) as raised:
         pool.apply(_refuse_with_pid)
     seen += [(raised.value.args[0], None), pool.apply(_pid_and_mark)]
+    daemons = [child.daemon for child in mp.active_children() if child.pid == seen[-1][0]]
     chunks = pool.map_async(_pid_and_mark, range(4), 2)
     pool.close()
     pool.join()
-    return seen, chunks.get(mp.timeout) if _has_come(mp, chunks) else []
+    return seen, chunks.get(mp.timeout) if _has_come(mp, chunks) else [], daemons
 
 
 @requirement("pool.constructor.maxtasksperchild")
 def test_maxtasksperchild(mp):
     """A worker that has completed ``maxtasksperchild`` tasks, one of which raised, is replaced by a new one."""
-    [(first, _), (second, _), (third, _)], _ = _short_lived_pool(mp)
+    [(first, _), (second, _), (third, _)], *_ = _short_lived_pool(mp)
     assert first == second != third
 
 
@@ -296,7 +373,7 @@ def test_workers_live_as_long_as_the_pool(pool):
 @requirement("pool.constructor.maxtasksperchild-initializer")
 def test_replacements_call_the_initializer(mp):
     """A worker that replaces another calls the initializer as well."""
-    [*_, (_, mark)], _ = _short_lived_pool(mp)
+    [*_, (_, mark)], *_ = _short_lived_pool(mp)
     assert mark == "by the initializer"
 
 
@@ -336,13 +413,13 @@ def test_context_starts_the_workers(mp):
 def test_arguments_by_position(mp):
     """By position they are processes, initializer, initargs, maxtasksperchild and context."""
     before = {child.pid for child in mp.active_children()}
-    pool = mp.pool.Pool(1, _mark_as, ("by position",), 2, mp.context)
+    pool = mp.pool.Pool(1, _mark_as, ("by position",), 1, mp.context)
     [worker] = [child for child in mp.active_children() if child.pid not in before]
     assert isinstance(worker, mp.Process)
-    pids = [pool.apply(_pid) for _ in range(3)]
-    assert pids[0] == pids[1] != pids[2]
-    assert pool.apply(_read_mark) == "by position"
+    seen = [pool.apply(_pid_and_mark) for _ in range(2)]
     _end(pool)
+    assert [mark for _, mark in seen] == ["by position"] * 2
+    assert seen[0][0] == worker.pid != seen[1][0]
 
 
 @requirement("pool.constructor.keywords")
@@ -397,6 +474,13 @@ def _is_daemon(mp):
 def test_workers_are_daemonic(mp, pool):
     """Workers are daemonic processes."""
     assert pool.apply(_is_daemon, (mp,)) is True
+
+
+@requirement("pool.workers.daemonic")
+def test_replacements_are_daemonic(mp):
+    """A worker that replaces another is daemonic as well."""
+    *_, daemons = _short_lived_pool(mp)
+    assert daemons == [True]
 
 
 @requirement("pool.workers.processes")
@@ -494,8 +578,9 @@ def test_apply_async_callback(mp, pool):
     results, errors, callbacks = _callbacks()
     pool.apply_async(_square, (3,), **callbacks).get()
     assert results.get(timeout=mp.timeout) == 9
-    pool.apply_async(int, **callbacks).get()
-    assert results.get(timeout=mp.timeout) == 0
+    for value in (0, None):
+        pool.apply_async(_give, (value,), **callbacks).get()
+        assert results.get(timeout=mp.timeout) == value
     assert results.empty()
     assert errors.empty()
 
@@ -519,6 +604,30 @@ def test_callbacks_run_in_the_creating_process(mp, pool):
     pool.apply_async(_pid, callback=lambda pid: pids.put((pid, os.getpid())))
     worker, caller = pids.get(timeout=mp.timeout)
     assert caller == os.getpid() != worker
+
+
+def _ready_in_callback(mp, submit, *args):
+    """Whether a result is ready while its callback runs."""
+    called, go_on = threading.Event(), threading.Event()
+
+    def callback(_):
+        called.set()
+        go_on.wait(mp.timeout)
+
+    result = submit(*args, callback=callback, error_callback=callback)
+    assert called.wait(mp.timeout)
+    ready = result.ready()
+    go_on.set()
+    result.wait()
+    return ready
+
+
+@requirement("pool.apply-async.callback-first")
+def test_callback_comes_first(mp, pool):
+    """A result is ready when its callback, or error callback, has returned, and not before."""
+    for function in (_square, _refuse):
+        assert _ready_in_callback(mp, pool.apply_async, function, (3,)) is False
+        assert _ready_in_callback(mp, pool.map_async, function, [3]) is False
 
 
 @requirement("pool.apply.keywords")
@@ -590,7 +699,7 @@ def test_map_with_chunks(pool):
 @requirement("pool.map.chunks-are-tasks")
 def test_map_chunks_are_tasks(mp):
     """A chunk of ``chunksize`` items is one task, of which one worker does all."""
-    [*_, (before, _)], chunks = _short_lived_pool(mp)
+    [*_, (before, _)], chunks, _ = _short_lived_pool(mp)
     first, second, third, fourth = (pid for pid, _ in chunks)
     assert before == first == second  # the second task of its worker
     assert first != third == fourth
@@ -639,16 +748,17 @@ def _pass_gate_or_touch_item(item):
 
 
 def _assert_chunk_is_one_task(mp, pool, tmp_path, submit):
-    """Two items in one chunk: the second waits for the first, though a worker is idle."""
-    begun, gate, path = tmp_path / "begun", _gate(tmp_path), tmp_path / "touched"
-    thread, results = _in_thread(submit, [("gate", begun, gate), ("touch", path)])
+    """Three items in one chunk: the others wait for the first, though a worker is idle."""
+    begun, gate, paths = tmp_path / "begun", _gate(tmp_path), [tmp_path / "one", tmp_path / "two"]
+    items = [("gate", begun, gate), *(("touch", path) for path in paths)]
+    thread, results = _in_thread(submit, items)
     _until_begun(mp, begun)
     assert pool.apply(_square, (3,)) == 9  # what was submitted before has begun, if it could
-    overtaken = path.exists()
+    overtaken = any(path.exists() for path in paths)
     gate.write_text("open")
     thread.join()
     assert not overtaken
-    assert results == [["gate", "touch"]]
+    assert results == [["gate", "touch", "touch"]]
 
 
 @requirement("pool.map-async.chunks-are-tasks")
@@ -656,7 +766,7 @@ def test_map_async_chunks_are_tasks(mp, pool, tmp_path):
     """A chunk of ``map_async`` is one task."""
 
     def submit(items):
-        return pool.map_async(_pass_gate_or_touch_item, items, 2).get()
+        return pool.map_async(_pass_gate_or_touch_item, items, 3).get()
 
     _assert_chunk_is_one_task(mp, pool, tmp_path, submit)
 
@@ -756,11 +866,16 @@ def test_imap_gives_an_iterator_in_order(pool):
 def test_imap_keeps_the_order(mp, pool, tmp_path):
     """``imap`` gives the results in order even when a later one is there first."""
     gate = _gate(tmp_path)
-    results = pool.imap(_pass_gate_if_first, [(0, gate), (1, gate)])
+    items = [(number, gate) for number in range(4)]
+    results = pool.imap(_pass_gate_if_first, items)
     with raises(mp.TimeoutError):
         results.next(0.02)
     gate.write_text("open")
-    assert list(results) == [0, 1]
+    assert list(results) == [0, 1, 2, 3]
+    results = pool.imap(_pass_gate_if_first, items, 2)
+    assert pool.apply(_square, (3,)) == 9  # the second chunk has been executed
+    gate.write_text("open")
+    assert list(results) == [0, 1, 2, 3]
 
 
 def _assert_lazy(mp, imap, chunksize):
@@ -856,7 +971,7 @@ def test_imap_chunks_are_tasks(mp, pool, tmp_path):
     """``imap`` and ``imap_unordered`` hand out one item a task by default, else ``chunksize`` items."""
 
     def submit(items):
-        return list(pool.imap(_pass_gate_or_touch_item, items, 2))
+        return list(pool.imap(_pass_gate_or_touch_item, items, 3))
 
     _assert_chunk_is_one_task(mp, pool, tmp_path, submit)
     gate = _gate(tmp_path, "both")
@@ -932,19 +1047,29 @@ def test_imap_unordered_chunks_are_tasks(mp, pool, tmp_path):
     """A chunk of ``imap_unordered`` is one task."""
 
     def submit(items):
-        return list(pool.imap_unordered(_pass_gate_or_touch_item, items, 2))
+        return list(pool.imap_unordered(_pass_gate_or_touch_item, items, 3))
 
     _assert_chunk_is_one_task(mp, pool, tmp_path, submit)
 
 
 @requirement("pool.imap-unordered.first-done-first")
-def test_imap_unordered_gives_what_is_done(pool, tmp_path):
+def test_imap_unordered_gives_what_is_done(mp, pool, tmp_path):
     """``imap_unordered`` gives a result as soon as it is there, though an earlier one is not."""
     gate = _gate(tmp_path)
     results = pool.imap_unordered(_pass_gate_if_first, [(0, gate), (1, gate)])
     assert next(results) == 1
     gate.write_text("open")
     assert next(results) == 0
+    results = pool.imap_unordered(
+        _pass_gate_if_first, [(number, gate) for number in range(4)], chunksize=2
+    )
+    thread, seen = _in_thread(next, results)
+    thread.join(mp.timeout / 2)
+    early = [*seen]
+    gate.write_text("open")
+    thread.join()
+    assert early == [2]
+    assert sorted(results) == [0, 1, 3]
 
 
 @requirement("pool.imap-unordered.one-worker-in-order")
@@ -1003,7 +1128,7 @@ def test_starmap_chunks_are_tasks(mp, pool, tmp_path):
     """A chunk of ``starmap`` is one task."""
 
     def submit(items):
-        return pool.starmap(_pass_gate_or_touch, items, 2)
+        return pool.starmap(_pass_gate_or_touch, items, 3)
 
     _assert_chunk_is_one_task(mp, pool, tmp_path, submit)
 
@@ -1013,7 +1138,7 @@ def test_starmap_async_chunks_are_tasks(mp, pool, tmp_path):
     """A chunk of ``starmap_async`` is one task."""
 
     def submit(items):
-        return pool.starmap_async(_pass_gate_or_touch, items, 2).get()
+        return pool.starmap_async(_pass_gate_or_touch, items, 3).get()
 
     _assert_chunk_is_one_task(mp, pool, tmp_path, submit)
 
@@ -1062,9 +1187,10 @@ def test_starmap_async_callbacks(mp, pool):
 @requirement("pool.errors.remote-traceback")
 def test_errors_tell_where_they_come_from(pool):
     """The cause of a reraised exception shows the traceback in the worker."""
-    with raises(_Refusal) as raised:
-        pool.apply(_refuse)
-    assert "in _refuse" in str(raised.value.__cause__)
+    for submit in (pool.apply, pool.map, pool.starmap):
+        with raises(_Refusal) as raised:
+            submit(_refuse, [(3,)])
+        assert "in _refuse" in str(raised.value.__cause__)
 
 
 def _give_generator():
@@ -1079,6 +1205,25 @@ def test_result_that_cannot_be_sent(pool):
     with raises(Exception):
         pool.starmap(_give_generator, [()])
     assert pool.apply(_square, (3,)) == 9
+
+
+@requirement("pool.errors.unpicklable-result-error")
+def test_error_of_a_result_that_cannot_be_sent(pool):
+    """The error tells what the result was, and why it can't be pickled."""
+    for submit, arguments in ((pool.apply, ()), (pool.starmap, [()])):
+        with raises(Exception, match="this can't be pickled") as raised:
+            submit(Unpicklable, arguments)
+        assert type(raised.value).__name__ == "MaybeEncodingError"
+        assert "Unpicklable object at" in str(raised.value)
+
+
+@requirement("pool.errors.unpicklable-task-error")
+def test_error_of_a_task_that_cannot_be_sent(pool):
+    """The error is the one that the pickling has raised."""
+    with raises(TypeError, match="this can't be pickled"):
+        pool.apply(len, (Unpicklable(),))
+    with raises(TypeError, match="this can't be pickled"):
+        pool.map(len, [Unpicklable()])
 
 
 @requirement("pool.errors.unpicklable-task")
@@ -1122,12 +1267,16 @@ def _submissions(pool):
 def _ended_pools(mp):
     """A pool that was closed, and one that was terminated: how the submission of tasks ends, and entering the pool."""
     facts = {}
-    for end in ("close", "terminate"):
-        pool = mp.Pool(1)
-        getattr(pool, end)()
-        facts[end] = [outcome_of(submit)[0] for submit in _submissions(pool)]
-        pool.join()
-        facts[f"enter after {end}"] = outcome_of(pool.__enter__)[0]
+    with _resource_warnings() as warned:
+        for end in ("close", "terminate"):
+            pool = mp.Pool(1)
+            getattr(pool, end)()
+            facts[end] = [outcome_of(submit)[0] for submit in _submissions(pool)]
+            pool.join()
+            facts[f"enter after {end}"] = outcome_of(pool.__enter__)[0]
+            del pool
+            gc.collect()
+        facts["warned"] = [text for text in warned if "pool" in text.lower()]
     return facts
 
 
@@ -1174,7 +1323,7 @@ def test_close_lets_tasks_complete(mp):
 @requirement("pool.close.completes-tasks")
 def test_close_lets_tasks_complete_though_workers_are_replaced(mp):
     """Tasks for which workers must be replaced are completed after ``close`` as well."""
-    _, chunks = _short_lived_pool(mp)
+    _, chunks, _ = _short_lived_pool(mp)
     assert [mark for _, mark in chunks] == ["by the initializer"] * 4
 
 
@@ -1232,8 +1381,6 @@ def test_terminate_drops_tasks(mp):
 
 
 def _collect_until_stopped(mp, worker):
-    import gc
-
     from mpspec.observing import wait_until
 
     def has_stopped():
@@ -1243,22 +1390,51 @@ def _collect_until_stopped(mp, worker):
     wait_until(has_stopped, mp.timeout, "the worker stopped")
 
 
+@contextlib.contextmanager
+def _resource_warnings():
+    """What ResourceWarnings say meanwhile; nothing keeps what they are about."""
+    seen = []
+
+    def show(message, category, *_, **__):
+        if issubclass(category, ResourceWarning):
+            seen.append(str(message))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", ResourceWarning)
+        warnings.showwarning = show
+        yield seen
+
+
+@observed_once
+def _abandoned_pool(mp):
+    """A pool that nobody refers to any more: what its worker comes to, and what is said of it."""
+    pool, [worker] = _new_pool(mp)
+    with _resource_warnings() as warned:
+        del pool
+        stopped = outcome_of(_collect_until_stopped, mp, worker)
+    return stopped, warned
+
+
 @requirement("pool.terminate.garbage-collected")
 def test_an_abandoned_pool_is_terminated(mp):
     """The workers of a pool that is garbage collected are stopped."""
-    import warnings
+    stopped, _ = _abandoned_pool(mp)
+    assert stopped == ("returned", None)
 
-    pool, [worker] = _new_pool(mp)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        del pool
-        _collect_until_stopped(mp, worker)
+
+@requirement("pool.terminate.garbage-collected-warning")
+def test_an_abandoned_pool_is_warned_of(mp):
+    """There is a ResourceWarning for a running pool that is garbage collected, and none for one that was ended."""
+    _, warned = _abandoned_pool(mp)
+    assert ["pool" in text.lower() for text in warned] == [True]
+    assert _ended_pools(mp)["warned"] == []
 
 
 @requirement("pool.terminate.repeated")
-def test_terminate_after_close(mp):
-    """``terminate`` may follow ``close``, and each of them and ``join`` may be repeated."""
+def test_terminate_after_close(mp, tmp_path):
+    """``terminate`` may follow ``close``, whatever runs yet, and each of them and ``join`` may be repeated."""
     pool, [worker] = _new_pool(mp)
+    pool.apply_async(_pass_gate, (_gate(tmp_path),))
     for end in (pool.close, pool.terminate, pool.join, pool.close):
         assert end() is None
         assert end() is None
@@ -1548,6 +1724,8 @@ def test_thread_pool_has_the_interface_of_a_pool(mp):
                 late(timeout=0.01)
         gate.set()
         assert (result.get(), next(items)) == (True, True)
+        with raises(NotImplementedError):
+            pickle.dumps(pool)
     pool.join()
     with raises(Exception):
         pool.apply(_square, (3,))
@@ -1734,17 +1912,16 @@ def test_task_of_a_killed_worker(mp):
 @requirement("pool.imap.keeps-pool")
 def test_results_keep_their_pool(mp):
     """Results come although nothing else refers to the pool; then its workers end, though the results are kept."""
-    import gc
-    import warnings
-
     pool, [worker] = _new_pool(mp)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         called, mapped = pool.apply_async(_square, (3,)), pool.map_async(_square, range(3))
+        failed = [pool.apply_async(_refuse), pool.map_async(_refuse, range(3))]
         results, unordered = pool.imap(_square, range(3)), pool.imap_unordered(_square, range(3))
         del pool
         gc.collect()
         assert (called.get(mp.timeout), mapped.get(mp.timeout)) == (9, [0, 1, 4])
+        assert [outcome_of(result.get, mp.timeout)[0] for result in failed] == ["_Refusal"] * 2
         for values in (results, unordered):
             assert [values.next(mp.timeout) for _ in range(3)] == [0, 1, 4]
         _collect_until_stopped(mp, worker)
@@ -1761,12 +1938,14 @@ def _give(load):
 @requirement("pool.async-result.lets-go")
 def test_pool_keeps_nothing(mp, pool):
     """When a call's result was taken, the pool refers neither to the arguments nor to the result."""
-    import gc
-    import weakref
-
     from mpspec.observing import wait_until
 
     alive = []
+
+    def is_gone():
+        gc.collect()
+        return not any(reference() for reference in alive)
+
     for method in (
         pool.apply_async,
         lambda function, args: pool.map_async(function, [*args]),
@@ -1777,12 +1956,14 @@ def test_pool_keeps_nothing(mp, pool):
         value = result.next() if hasattr(result, "next") else result.get()
         alive += [weakref.ref(load), *map(weakref.ref, value if type(value) is list else [value])]
         del load, value, result
+        # After each: what comes next may take the place of what is kept.
+        wait_until(is_gone, mp.timeout / 2, "arguments and results are gone")
 
-    def is_gone():
-        gc.collect()
-        return not any(reference() for reference in alive)
 
-    wait_until(is_gone, mp.timeout / 2, "arguments and results are gone")
+@requirement("pool.workers.lets-go")
+def test_workers_keep_nothing(mp):
+    """When a task is over its worker has let go of the arguments and of the result."""
+    assert _single_pool(mp)["kept"] == ("returned", 0)
 
 
 @requirement("pool.context-manager.only-running")
