@@ -116,6 +116,8 @@ class BaseProcess:
         finally:
             # When nothing runs, and the cause is mended, it may be tried again.
             self._claimed = self._launched is not None
+        # The child has them; kept here they would live as long as this object does.
+        self._target, self._args, self._kwargs = None, (), {}
         _family.children.add(self)
 
     def _launch(self) -> Launched:

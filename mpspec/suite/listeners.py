@@ -56,6 +56,15 @@ def test_client_and_accepted_connection_are_the_two_ends(mp):
         assert _talk(client, listener.accept()) == HEARD
 
 
+@requirement("listeners.accept.not-inheritable")
+def test_descriptors_are_not_inheritable(mp):
+    """Programs that this process starts do not inherit the two ends of a connection, on each family."""
+    for family in ("AF_INET", "AF_UNIX"):
+        with mp.connection.Listener(family=family) as listener:
+            ends = (mp.connection.Client(listener.address), listener.accept())
+        assert [os.get_inheritable(end.fileno()) for end in ends] == [False, False]
+
+
 @requirement("listeners.accept.bytes")
 def test_connections_carry_bytes(mp):
     """send_bytes() and recv_bytes() work between a client and its listener, on each family."""

@@ -536,6 +536,13 @@ def test_fileno_is_the_descriptor_of_the_connection(mp):
     assert select.select([receiver.fileno()], [], [], mp.timeout)[0] == [receiver.fileno()]
 
 
+@requirement("pipes.fileno.not-inheritable")
+def test_descriptor_is_not_inheritable(mp):
+    """Programs that this process starts do not inherit the descriptor of a connection."""
+    ends = [*mp.Pipe(), *mp.Pipe(duplex=False)]
+    assert [os.get_inheritable(end.fileno()) for end in ends] == [False] * 4
+
+
 # poll
 
 
@@ -956,6 +963,7 @@ def test_buffer_too_short_holds_the_message(mp):
         with raises(mp.BufferTooShort) as caught:
             receiver.recv_bytes_into(bytearray(5))
         assert caught.value.args[0] == message
+        assert isinstance(caught.value.args[0], bytes)
 
 
 @requirement("pipes.recv-bytes-into.readable-after-too-short")

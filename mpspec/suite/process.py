@@ -156,11 +156,20 @@ def _made(mp):
 
 
 def _its_authkey(mp):
-    """The key, and whether processes made before and after another was set have the key of the time."""
+    """The key, whether those made before and after another was set have that of the time, and how pickling fails."""
     current = mp.current_process()
     key, before = bytes(current.authkey), mp.Process()
+    pickled = [outcome_of(_pickle_key, current)[0]]
     current.authkey = b"set later"
-    return key, [before.authkey == key, mp.Process().authkey == b"set later"]
+    pickled.append(outcome_of(_pickle_key, current)[0])
+    return key, [before.authkey == key, mp.Process().authkey == b"set later"], pickled
+
+
+def _pickle_key(process):
+    """The length of the pickled key; the module is imported by who pickles alone."""
+    import pickle
+
+    return len(pickle.dumps(process.authkey))
 
 
 def _start_if_daemon(mp):
@@ -258,6 +267,36 @@ def _start_foreign(mp, connection, process):
     connection.send(outcome_of(process.start))
 
 
+class _Argument:
+    """Something that can be referred to weakly, and pickled."""
+
+
+@requirement("process.start.drops-arguments")
+def test_arguments_after_start(mp):
+    """What only a process was given, to call or to call with, is gone in the parent once it was started."""
+    import gc
+    import weakref
+
+    given = [_Argument() for _ in range(3)]
+    target = functools.partial(_take, given[0])
+    process = mp.Process(target=target, args=(given[1],), kwargs={"third": given[2]})
+    references = [weakref.ref(each) for each in given]
+    given.clear()
+    del target
+    gc.collect()
+    assert None not in [reference() for reference in references]
+    process.start()
+    gc.collect()
+    assert [reference() for reference in references] == [None] * 3
+    process.join()
+    assert process.exitcode == 0
+
+
+def _take(*given, **named):
+    """In a child: be called with all of them."""
+    assert len(given) + len(named) == 3
+
+
 @requirement("process.start.only-by-creator")
 def test_start_in_another_process(mp):
     """A child can't start a process object that its parent created."""
@@ -294,9 +333,10 @@ def test_constructor_order(mp):
 
 @requirement("process.constructor.group-none")
 def test_constructor_refuses_a_group(mp):
-    """A group other than None is refused."""
-    with raises(AssertionError, ValueError, TypeError):
-        mp.Process(group="a group")
+    """A group other than None is refused, one that is false as well."""
+    for group in ("a group", 0, ()):
+        with raises(AssertionError, ValueError, TypeError):
+            mp.Process(group=group)
 
 
 @requirement("process.constructor.target-none")
@@ -314,6 +354,18 @@ _calls = []
 
 def _record(*args, **kwargs):
     _calls.append((args, kwargs))
+
+
+class _Recording:
+    """Records as it is made, too."""
+
+    def __init__(self, *args, **kwargs):
+        _record(*args, **kwargs)
+
+    @classmethod
+    def record(cls, *args, **kwargs):
+        """Record what it is called with."""
+        _record(*args, **kwargs)
 
 
 def _recorded(process):
@@ -342,6 +394,16 @@ def test_constructor_with_keyword_arguments(mp):
     made = mp.Process(target=_record, kwargs={"a": 1, "b": [2]})
     assert _recorded(made) == [((), {"a": 1, "b": [2]})]
     assert _told(mp, "named", "items") is None
+
+
+@requirement("process.constructor.arguments-of-the-moment")
+def test_arguments_changed_after_the_constructor(mp):
+    """A list and a dictionary of arguments that are changed later are for the target what they were."""
+    args, kwargs = [1], {"two": 2}
+    process = mp.Process(target=_record, args=args, kwargs=kwargs)
+    args.append("later")
+    kwargs["later"] = True
+    assert _recorded(process) == [((1,), {"two": 2})]
 
 
 @requirement("process.constructor.daemon-keyword-only")
@@ -428,10 +490,10 @@ def test_overridden_run(mp):
 
 @requirement("process.run.calls-target")
 def test_run_called_directly(mp):
-    """``run()`` calls the target where it is called, with sequential and keyword arguments."""
-    assert _recorded(mp.Process(target=_record, args=(1, 2), kwargs={"three": 3})) == [
-        ((1, 2), {"three": 3})
-    ]
+    """``run()`` calls the target, whatever kind of callable, where it is called, with its arguments."""
+    for target in (_record, _Recording, _Recording.record, functools.partial(_record)):
+        made = mp.Process(target=target, args=(1, 2), kwargs={"three": 3})
+        assert _recorded(made) == [((1, 2), {"three": 3})]
     assert _recorded(mp.Process(target=_record, args=[1])) == _recorded(
         mp.Process(target=_record, args=(1,))
     )
@@ -659,6 +721,14 @@ def test_default_names(mp):
     assert int(found[1][1]) == int(found[0][1]) + 1
 
 
+@requirement("process.name.of-subclass")
+def test_default_name_of_a_subclass(mp):
+    """The default name of an object of a subclass begins with the name of its class."""
+    process = _subclass(mp, "Worker")(None, None)
+    assert re.fullmatch(r"Worker-(?:\d+:)*\d+", process.name)
+    assert repr(process).startswith("<Worker name='Worker-")
+
+
 def _not_importable():
     """In a child: never called."""
 
@@ -724,20 +794,32 @@ def test_is_alive_in_another_process(mp):
     assert _ask_about_foreign(mp, "is_alive") != "returned"
 
 
+@observed_once
+def _reaped(mp):
+    return ask(mp, _reap_elsewhere, mp)
+
+
 def _reap_elsewhere(mp):
     """What a process object tells of a child that ``os.waitpid`` has reaped."""
     process = mp.Process(target=_nothing)
     process.start()
     os.waitpid(process.pid, 0)
+    signalled = [outcome_of(process.terminate)]
     process.join()
-    signalled = outcome_of(process.terminate)
+    signalled.append(outcome_of(process.kill))
     return [process.is_alive(), process in mp.active_children(), signalled]
 
 
 @requirement("process.is-alive.reaped-elsewhere")
 def test_is_alive_though_others_reaped_it(mp):
     """``is_alive()`` is False of a child that ``os.waitpid`` has reaped, and ``terminate()`` does nothing."""
-    assert ask(mp, _reap_elsewhere, mp) == [False, False, ("returned", None)]
+    assert _reaped(mp) == [False, False, [("returned", None)] * 2]
+
+
+@requirement("process.terminate.reaped-elsewhere")
+def test_terminate_though_others_reaped_it(mp):
+    """``join()`` returns for a child that ``os.waitpid`` has reaped; ``terminate()`` and ``kill()`` do nothing."""
+    assert _reaped(mp)[2] == [("returned", None)] * 2
 
 
 @requirement("process.daemon.is-boolean")
@@ -968,6 +1050,11 @@ def _raise():
     raise LookupError(message) from KeyError("the cause")
 
 
+def _print_and_raise(path):
+    _print_unflushed(path)
+    _raise()
+
+
 @observed_once
 def _failed(mp):
     """The exit code and the error stream of a process that ended by an exception."""
@@ -975,9 +1062,9 @@ def _failed(mp):
     from pathlib import Path
 
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "stderr")
-        process = run(mp, _redirected, _raise, path)
-        return process.exitcode, path.read_text(), process.name
+        path, output = Path(folder, "stderr"), Path(folder, "stdout")
+        process = run(mp, _redirected, _print_and_raise, path, output)
+        return process.exitcode, path.read_text(), process.name, output.read_text()
 
 
 @requirement("process.exitcode.one-after-exception")
@@ -989,7 +1076,7 @@ def test_exitcode_after_an_exception(mp):
 @requirement("process.exitcode.traceback-on-stderr")
 def test_traceback_of_an_exception(mp):
     """The whole traceback of an uncaught exception, with its cause and the process's name, is on the error stream."""
-    _, text, name = _failed(mp)
+    _, text, name, _ = _failed(mp)
     assert name in text
     assert "Traceback (most recent call last)" in text
     assert "in _raise" in text
@@ -1162,6 +1249,17 @@ def _exit_on(number, status, sender):
     _let_handlers_run()
 
 
+@requirement("process.terminate.not-before-start")
+def test_terminate_before_start(mp):
+    """``terminate()`` and ``kill()`` of a process that was not started raise, and it can be started after."""
+    process = mp.Process()
+    for method in (process.terminate, process.kill):
+        with raises(Exception):
+            method()
+    assert process.exitcode is None
+    assert repr(process).endswith("initial>")
+
+
 @requirement("process.terminate.handler-can-catch")
 def test_terminate_with_a_handler(mp):
     """A handler of SIGTERM in the child is called."""
@@ -1264,9 +1362,9 @@ def test_kill_too_late(mp):
 
 @requirement("process.kill.cannot-be-ignored")
 def test_kill_when_sigterm_is_ignored(mp):
-    """A child that ``terminate()`` does not end is ended by ``kill()``."""
+    """A child that ``terminate()`` does not end is ended by ``kill()``, a daemon too."""
     receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_ignore_sigterm, args=(sender,))
+    process = mp.Process(target=_ignore_sigterm, args=(sender,), daemon=True)
     process.start()
     receiver.recv()
     process.terminate()
@@ -1440,10 +1538,21 @@ def test_repr_tells_the_state(mp):
     assert re.fullmatch(rf"<\w*Process name={name} {parent} initial>", before)
     assert re.fullmatch(rf"<\w*Process name={name} pid={pid} {parent} started>", running)
     assert re.fullmatch(r"<\w*Process name='renamed'.*>", closed)
+    ended = facts["ended"]["repr"][1]
+    assert re.fullmatch(
+        rf"<\w*Process name='renamed' pid={pid} {parent} stopped exitcode=0>", ended
+    )
     stopped = _terminated(mp)[3]
     assert re.fullmatch(
         rf"<\w*Process name=.* pid=\d+ {parent} stopped exitcode=-SIGTERM>", stopped
     )
+
+
+@requirement("process.state.daemon-in-repr")
+def test_repr_tells_a_daemon(mp):
+    """The text of a daemonic process ends with that word, another's does not."""
+    assert re.fullmatch(r"<\w*Process .*initial daemon>", repr(mp.Process(daemon=True)))
+    assert "daemon" not in repr(mp.Process(name="given"))
 
 
 @requirement("process.authkey.bytes")
@@ -1474,6 +1583,25 @@ def test_authkey_set(mp):
 def test_authkey_of_the_moment(mp):
     """A key that a process sets for itself is that of the objects that it makes after, not before."""
     assert _told(mp, "plain", "authkey")[1] == [True, True]
+
+
+@requirement("process.authkey.not-pickled")
+def test_authkey_cannot_be_pickled(mp):
+    """Pickling a key raises TypeError: in a parent, in a child, and of a key that was set."""
+    assert outcome_of(_pickle_key, mp.current_process())[0] == "TypeError"
+    assert _told(mp, "plain", "authkey")[2] == ["TypeError"] * 2
+    process = mp.Process()
+    process.authkey = b"another key"
+    assert outcome_of(_pickle_key, process)[0] == "TypeError"
+
+
+@requirement("process.authkey.text-refused")
+def test_authkey_set_to_a_text(mp):
+    """Setting the key to a text raises TypeError, and leaves it as it was."""
+    process = mp.Process()
+    with raises(TypeError):
+        process.authkey = "a text"
+    assert process.authkey == mp.current_process().authkey
 
 
 @requirement("process.current.in-main")
@@ -1580,6 +1708,8 @@ def _pair(mp):
     found = [process for process in mp.active_children() if process not in before]
     facts = {
         "listed": len(found) == 2 and set(found) == set(processes),
+        "emptied": _empty(mp.active_children()),
+        "listed after all": set(processes) <= set(mp.active_children()),
         "names": [process.name for process in processes],
         "alive": [process.is_alive() for process in processes],
         "none ready": outcome_of(_ready_of, mp, processes, 0),
@@ -1592,6 +1722,12 @@ def _pair(mp):
     facts["listed after the end"] = [process in mp.active_children() for process in processes]
     pair[0].end()
     return facts
+
+
+def _empty(listed):
+    """Take all from the list; whether it was one."""
+    listed.clear()
+    return isinstance(listed, list)
 
 
 def _ready_of(mp, processes, timeout):
@@ -1621,6 +1757,13 @@ def test_active_children(mp):
     assert facts["listed after a timeout"]
     assert facts["listed after the end"] == [True, False]
     assert _told(mp, "plain", "itself")["active"] == 0
+
+
+@requirement("process.active-children.is-a-list")
+def test_active_children_gives_a_list(mp):
+    """``active_children()`` gives a list, which may be emptied: the next has them all again."""
+    facts = _pair(mp)
+    assert (facts["emptied"], facts["listed after all"]) == (True, True)
 
 
 @requirement("process.active-children.excludes-ended")
@@ -1676,9 +1819,10 @@ def _print_unflushed(path):
 
 @requirement("process.output.flushed")
 def test_output_is_flushed(mp, tmp_path):
-    """What a child wrote to ``sys.stdout`` is in the file when it has ended."""
+    """What a child wrote to ``sys.stdout`` is in the file when it has ended, by an exception too."""
     run(mp, _print_unflushed, tmp_path / "stdout")
     assert (tmp_path / "stdout").read_text() == "printed"
+    assert _failed(mp)[3] == "printed"
 
 
 OUTPUT = """

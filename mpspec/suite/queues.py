@@ -859,8 +859,8 @@ def test_full_is_true_when_no_slot_is_free(mp):
 
 
 def _closed_queues(mp):
-    """Queues that were closed: one never used, one used up, one that still holds an item."""
-    unused, used, left = mp.Queue(), mp.Queue(), mp.Queue()
+    """Queues that were closed: one never used, one used up, one that still holds an item, and is full."""
+    unused, used, left = mp.Queue(), mp.Queue(), mp.Queue(1)
     used.put("item")
     assert used.get() == "item"
     left.put("item")
@@ -1651,14 +1651,18 @@ def test_task_done_raises_valueerror_when_called_too_often(mp):
 
 @requirement("queues.joinable.queue-methods")
 def test_joinable_queue_ends_as_a_queue_does(mp):
-    """A closed JoinableQueue raises ValueError in put() and get(), and its thread can be joined."""
-    queue = mp.JoinableQueue()
-    queue.close()
-    queue.join_thread()
-    with raises(ValueError):
-        queue.put("item")
-    with raises(ValueError):
-        queue.get()
+    """A closed JoinableQueue raises ValueError whoever puts or gets, and its thread can be joined."""
+    empty, full = mp.JoinableQueue(), mp.JoinableQueue(1)
+    full.put("item")
+    _soon(mp, lambda: not full.empty(), "an item in the queue")
+    for queue in (empty, full):
+        queue.close()
+        queue.join_thread()
+        for arguments in ((), (False,), (True, 0.01)):
+            _refuses(ValueError, queue.put, "item", *arguments)
+            _refuses(ValueError, queue.get, *arguments)
+        _refuses(ValueError, queue.put_nowait, "item")
+        _refuses(ValueError, queue.get_nowait)
 
 
 def _tell_whether_empty(queue, told, report):
