@@ -726,7 +726,6 @@ def test_default_name_of_a_subclass(mp):
     """The default name of an object of a subclass begins with the name of its class."""
     process = _subclass(mp, "Worker")(None, None)
     assert re.fullmatch(r"Worker-(?:\d+:)*\d+", process.name)
-    assert repr(process).startswith("<Worker name='Worker-")
 
 
 def _not_importable():
@@ -1549,10 +1548,12 @@ def test_repr_tells_the_state(mp):
 
 
 @requirement("process.state.daemon-in-repr")
-def test_repr_tells_a_daemon(mp):
-    """The text of a daemonic process ends with that word, another's does not."""
-    assert re.fullmatch(r"<\w*Process .*initial daemon>", repr(mp.Process(daemon=True)))
+def test_repr_tells_class_and_daemon(mp):
+    """The text of a process begins with its class, and ends with the word daemon if it is one."""
+    assert re.fullmatch(r"<\w*Process name=.* initial daemon>", repr(mp.Process(daemon=True)))
     assert "daemon" not in repr(mp.Process(name="given"))
+    process = _subclass(mp, "Worker")(None, None)
+    assert repr(process).startswith(f"<Worker name={process.name!r} ")
 
 
 @requirement("process.authkey.bytes")

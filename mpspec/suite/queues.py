@@ -17,6 +17,7 @@ from mpspec.children import (
     Unpicklable,
     ask,
     equal,
+    observed_once,
     outcome_of,
     raises,
     within,
@@ -1105,6 +1106,75 @@ def test_items_are_flushed_at_sys_exit(mp):
 def _put_much_and_leave(queue):
     _put_much(queue)
     sys.exit(3)
+
+
+class _Late:
+    """Can't be pickled, which is found out when somebody says so."""
+
+    def __init__(self, told, report):
+        self._told, self._report = told, report
+
+    def __reduce_ex__(self, protocol):
+        self._report.send("it is pickled")
+        self._told.recv()
+        message = "this can't be pickled"
+        raise TypeError(message)
+
+
+def _put_late_and_end(queue, told, report, path):
+    """In a child: put what can't be pickled and what can, and come to the end."""
+    sys.stderr = open(path, "w", encoding="utf-8")  # noqa: SIM115 - left for the child's end to flush
+    try:
+        queue.put(_Late(told, report))
+    except TypeError as error:  # refusing it at once is as good as a traceback later
+        sys.stderr.write(f"TypeError: {error}\n")
+    queue.put("next")
+
+
+@observed_once
+def _ended_with_unpicklable(mp):
+    """What comes of a child that ends while an object that it has put turns out to be unpicklable."""
+    import pathlib
+    import tempfile
+
+    from mpspec.observing import wait_until_asleep
+
+    queue = mp.Queue(2)
+    told, tell = mp.Pipe(duplex=False)
+    reporter, report = mp.Pipe(duplex=False)
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "stderr")
+        process = mp.Process(target=_put_late_and_end, args=(queue, told, report, str(path)))
+        process.start()
+        reporter.recv()
+        wait_until_asleep(
+            process.pid, process.pid, mp.timeout
+        )  # it has put all, or waits to be told
+        tell.send("now")
+        process.join()
+        # All that was flushed is there when the child has ended.
+        facts = {"next": outcome_of(queue.get, True, 0.2), "stderr": path.read_text("utf-8")}
+    facts["slots"] = [outcome_of(queue.put_nowait, "item")[0] for _ in range(2)]
+    queue.cancel_join_thread()
+    return facts
+
+
+@requirement("queues.exit.flushes-after-unpicklable")
+def test_items_after_an_unpicklable_object_are_flushed_at_exit(mp):
+    """What a child has put after an unpicklable object arrives, though it ends meanwhile."""
+    assert _ended_with_unpicklable(mp)["next"] == ("returned", "next")
+
+
+@requirement("queues.exit.unpicklable-takes-no-slot")
+def test_unpicklable_object_of_an_ended_child_keeps_no_slot(mp):
+    """The slot of an unpicklable object that a child has put before its end is free."""
+    assert _ended_with_unpicklable(mp)["slots"] == ["returned", "returned"]
+
+
+@requirement("queues.exit.unpicklable-is-reported")
+def test_unpicklable_object_of_an_ending_child_is_reported(mp):
+    """An unpicklable object raises at once, or its traceback is written, though the child ends."""
+    assert "TypeError: this can't be pickled" in _ended_with_unpicklable(mp)["stderr"]
 
 
 def _put_and_cancel(queue):
