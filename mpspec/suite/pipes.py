@@ -2,6 +2,7 @@
 
 import array
 import contextlib
+import copyreg
 import functools
 import gc
 import os
@@ -136,9 +137,23 @@ def test_messages_are_pickles(mp):
     assert first.recv() == [1, "two", None]
 
 
+class _Registered:
+    """Is pickled by a function that copyreg knows, and in no other way."""
+
+    def __reduce_ex__(self, protocol):
+        raise TypeError
+
+
+def _make_registered(*_):
+    return _Registered()
+
+
+copyreg.pickle(_Registered, lambda _: (_make_registered, ()))
+
+
 @requirement("pipes.send.any-picklable-object")
 def test_any_picklable_object_can_be_sent(mp):
-    """None, numbers, text, bytes, containers, classes, functions and exceptions arrive."""
+    """None, numbers, text, bytes, containers, classes, functions, exceptions, and what copyreg knows arrive."""
     objects = [
         None,
         False,
@@ -167,6 +182,8 @@ def test_any_picklable_object_can_be_sent(mp):
         assert receiver.recv()() == call()
     sender.send(KeyError("missing"))
     assert repr(receiver.recv()) == "KeyError('missing')"
+    sender.send(_Registered())
+    assert type(receiver.recv()) is _Registered
 
 
 def _send_hello_and_close(connection):
@@ -1283,13 +1300,15 @@ def test_child_keeps_a_connection_that_its_parent_dropped(mp):
 
 @requirement("pipes.argument.nested")
 def test_connection_may_be_part_of_an_argument(mp):
-    """A connection reaches the child inside another object, such as a dictionary of lists."""
+    """Connections reach the child inside another object, such as a dictionary of lists: a dozen and more."""
     receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_send_through, kwargs={"options": {"connections": [sender]}})
+    others = [end for _ in range(7) for end in mp.Pipe(duplex=False)]
+    options = {"connections": [*others, sender]}
+    process = mp.Process(target=_send_through, kwargs={"options": options})
     process.start()
     assert receiver.recv() == "nested"
     process.join()
 
 
 def _send_through(options):
-    options["connections"][0].send("nested")
+    options["connections"][-1].send("nested")

@@ -174,6 +174,40 @@ def test_any_picklable_object_can_be_put(mp):
     assert _get_many(queue, len(objects)) == objects
 
 
+def _put_ends(mp, queues):
+    """In a child: put an end of a pipe on each queue, and answer what comes to the other."""
+    ends = []
+    for queue in queues:
+        mine, yours = mp.Pipe()
+        queue.put(yours)
+        ends.append(mine)
+    for mine in ends:
+        mine.send(mine.recv() * 2)
+        mine.recv()
+
+
+@observed_once
+def _connections_got(mp):
+    """What is answered through the connections that a child has put on a Queue and on a SimpleQueue."""
+    queues = [mp.Queue(), mp.SimpleQueue()]
+    process = mp.Process(target=_put_ends, args=(mp, queues))
+    process.start()
+    answers = []
+    for queue in queues:
+        connection = queue.get()
+        connection.send(21)
+        answers.append(connection.recv())
+        connection.send("end")
+    process.join()
+    return answers
+
+
+@requirement("queues.put.connection")
+def test_connection_can_be_put(mp):
+    """A connection that a child has put on a Queue connects the two."""
+    assert _connections_got(mp)[0] == 42
+
+
 @requirement("queues.put.unpicklable-leaves-queue-usable")
 def test_unpicklable_object_leaves_the_queue_usable(mp):
     """An object that can't be pickled takes no slot, and what is put after it arrives."""
@@ -1386,6 +1420,12 @@ def test_simple_queue_recreates_the_object(mp):
     assert got == put
     assert got is not put
     assert got[0] is not put[0]
+
+
+@requirement("queues.simple.connection")
+def test_connection_can_be_put_on_a_simple_queue(mp):
+    """A connection that a child has put on a SimpleQueue connects the two."""
+    assert _connections_got(mp)[1] == 42
 
 
 @requirement("queues.simple.empty")
