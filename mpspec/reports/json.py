@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import os
 import platform
 import shlex
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import mpspec
+from mpspec import files
 from mpspec.collection import requirement_of, settings_key, variant_of
+from mpspec.hookspecs import hookimpl
+from mpspec.reports.saved import SCHEMA_VERSION
 from mpspec.results import Report, Result, finish
 from mpspec.verdicts import Verdict
 
@@ -25,14 +28,18 @@ if TYPE_CHECKING:
     from mpspec.backends import Backend
     from mpspec.settings import Settings
 
-SCHEMA_VERSION = 1
 SCHEMA = Path(__file__).with_name("report.schema.json")
 
 
+@hookimpl(trylast=True)
 def mpspec_report(report: Report, settings: Settings) -> None:
-    """Write the file, whole or not at all."""
+    """Write the file, whole or not at all: last, so that the other reports come even if it can't be written."""
     if settings.report is not None:
-        replace(settings.report, to_data(report, settings))
+        files.replace(settings.report, _text(to_data(report, settings)))
+
+
+def _text(data: dict[str, Any]) -> str:
+    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
 
 
 def to_data(report: Report, settings: Settings) -> dict[str, Any]:
@@ -94,17 +101,6 @@ def _record(result: Result, settings: Settings) -> dict[str, Any]:
     }
 
 
-def replace(path: Path, data: dict[str, Any]) -> None:
-    """Put the data into the file, in one step for whoever reads it meanwhile."""
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8"
-    ) as file:
-        json.dump(data, file, indent=1, ensure_ascii=False)
-        file.write("\n")
-    Path(file.name).chmod(0o644)
-    Path(file.name).replace(path)
-
-
 class Running:
     """Keeps the file complete at every moment of a run in one process (``-n 0``), which a test may end.
 
@@ -117,10 +113,8 @@ class Running:
         if self._settings.report is None:
             message = "there is no file to keep"
             raise ValueError(message)
-        replace(
-            self._settings.report,
-            to_data(Report((), interrupted="the run came to a sudden end"), self._settings),
-        )
+        nothing_yet = Report((), interrupted="the run came to a sudden end")
+        files.replace(self._settings.report, _text(to_data(nothing_yet, self._settings)))
         self._file = self._settings.report.open("r+b", buffering=0)
         config.add_cleanup(self._file.close)
         text = self._settings.report.read_bytes()
@@ -155,6 +149,8 @@ class Running:
     def _put(self, result: Result) -> int:
         record = json.dumps(_record(result, self._settings), ensure_ascii=False).encode()
         entry = (b"\n " if self._first else b",\n ") + record
-        os.pwrite(self._file.fileno(), entry + b"\n]\n}\n", self._end)
-        os.ftruncate(self._file.fileno(), self._end + len(entry) + 5)
+        # What does not fit (a full disk) is told at the end of the run, when the whole report does not fit either.
+        with contextlib.suppress(OSError):
+            os.pwrite(self._file.fileno(), entry + b"\n]\n}\n", self._end)
+            os.ftruncate(self._file.fileno(), self._end + len(entry) + 5)
         return len(entry)

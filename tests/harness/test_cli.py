@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Told = Callable[..., tuple[int, str, str]]
 
 KNOWN = specification.load([specification.SPEC_DIR])
-COMMANDS = ["run", "list", "explain"]
+COMMANDS = ["run", "list", "explain", "coverage", "report", "diff", "deviations", "new"]
 
 
 @pytest.fixture
@@ -86,13 +86,23 @@ def test_list_selects(
 
 
 def test_list_of_nothing(told: Told) -> None:
-    assert told("list", "nothing.*")[0] == 1
+    status, output, error = told("list", "nothing.*")
+    assert (status, output) == (1, "")
+    assert error == "mpspec: no requirement is like that; all of them: mpspec list\n"
 
 
-def test_unknown_chapter(told: Told) -> None:
-    status, _, error = told("list", "--chapter=proces")
+@pytest.mark.parametrize("chapter", ["proces", ""])
+def test_unknown_chapter(told: Told, chapter: str) -> None:
+    status, _, error = told("list", f"--chapter={chapter}")
     assert status == 2
-    assert error.startswith("mpspec: --chapter=proces: the chapters are process, ")
+    assert error.startswith(f"mpspec: --chapter={chapter}: the chapters are process, ")
+
+
+def test_terminal_that_can_not_show_a_character(conformance: Conformance) -> None:
+    conformance.environment["PYTHONIOENCODING"] = "ascii"
+    done = conformance.command("mpspec", "explain", "process.p\xefd")
+    assert done.returncode == 2
+    assert r"no requirement has the id 'process.p\xefd'" in done.stderr
 
 
 def test_explain(told: Told) -> None:
@@ -159,6 +169,40 @@ def test_run_is_pytest(conformance: Conformance, words: list[str], status: int) 
         "mpspec", "run", *words, "--requirement=process.is-alive.before-start", "-n0", "-q"
     )
     assert done.returncode == status, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "told"),
+    [
+        (["--backend=wrapped", "-n0"], 0, "'pytest', '--backend=wrapped', '-n0']"),
+        (["-n0", "--backend", "wrapped"], 0, "'pytest', '-n0', '--backend', 'wrapped']"),
+        (["--backend=lost"], 2, "launch prefix 'no-such-launcher -n 2' can't be started: No such"),
+        (["--backend=lost", "--backend=wrapped"], 2, "are launched in different ways"),
+    ],
+    ids=["joined", "apart", "absent", "several"],
+)
+def test_launch_prefix(conformance: Conformance, words: list[str], status: int, told: str) -> None:
+    conformance.write(
+        "launched/__init__.py",
+        """
+        import sys
+        from mpspec.backends import Backend
+
+        def mpspec_backends():
+            return [
+                Backend(name=name, module="multiprocessing", launch_prefix=prefix)
+                for name, prefix in {
+                    "wrapped": (sys.executable, "-c", "import sys; print(sys.argv[2:])"),
+                    "lost": ("no-such-launcher", "-n", "2"),
+                }.items()
+            ]
+        """,
+    )
+    conformance.write("launched-1.dist-info/METADATA", "Name: launched\nVersion: 1\n")
+    conformance.write("launched-1.dist-info/entry_points.txt", "[mpspec]\nlaunched = launched\n")
+    done = conformance.command("mpspec", "run", *words)
+    assert done.returncode == status, done.stderr
+    assert told in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("words", [["list"], ["list", "--json"]], ids=" ".join)
