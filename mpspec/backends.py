@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
+_ADAPTER = "describe it by a Backend object (mpspec new NAME starts one)"
+
+
 class Backing(enum.Enum):
     """What carries an activity: it decides what a test may do to one."""
 
@@ -172,10 +175,16 @@ def from_module(name: str) -> Backend:
     if not hasattr(module, "Process"):
         message = (
             f"the module {name} offers no Process, so it does not stand for multiprocessing: "
-            f"name the right module, or a Backend object as module:attribute"
+            f"name the right module, or {_ADAPTER}"
         )
         raise UsageError(message)
-    methods = _start_methods(module)
+    try:
+        methods = _start_methods(module)
+    except Exception as error:
+        message = (
+            f"{name}.get_all_start_methods() fails: {type(error).__name__}: {error}; {_ADAPTER}"
+        )
+        raise UsageError(message) from error
     return Backend(
         name=name,
         module=name,
@@ -199,9 +208,12 @@ def imported(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         message = f"there is no module {error.name}"
         raise UsageError(message) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
-        message = f"the module {name} can't be imported: {type(error).__name__}: {error} ({frame.filename}:{frame.lineno})"
+        place = f"{frame.filename}:{frame.lineno}"
+        if isinstance(error, SyntaxError):  # which is where it could not be compiled
+            place = f"{error.filename}:{error.lineno}"
+        message = f"the module {name} can't be imported: {type(error).__name__}: {error} ({place})"
         raise UsageError(message) from error
 
 

@@ -85,7 +85,8 @@ def read(file: Path) -> list[Deviation]:
     try:
         data = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        message = f"deviations file {file}: {error}"
+        what = error.strerror if isinstance(error, OSError) else error
+        message = f"deviations file {file}: {what}; give a TOML file, such as mpspec deviations write makes"
         raise UsageError(message) from error
     if extra := sorted(data.keys() - {"deviation"}):
         message = f"deviations file {file}: holds [[deviation]] tables only, found {extra}"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mpspec import journal
 from mpspec.collection import settings_key
+from mpspec.errors import MpspecError
 from mpspec.results import RESULT_ATTRIBUTE, Report, Result, finish
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ class Recorder:
         if session.shouldfail:
             self._interrupted, self._by_rule = str(session.shouldfail), True
         report = self._finished()
-        self._registry.hook.mpspec_report(report=report, settings=self._settings)
+        told = self._tell(report)
         if exitstatus == pytest.ExitCode.INTERRUPTED and self._by_rule:
             exitstatus = pytest.ExitCode.TESTS_FAILED  # as without workers
         if exitstatus in {
@@ -71,7 +73,16 @@ class Recorder:
             pytest.ExitCode.TESTS_FAILED,
             pytest.ExitCode.NO_TESTS_COLLECTED,
         }:
-            session.exitstatus = _status(report, exitstatus)
+            session.exitstatus = _status(report, exitstatus) if told else UNUSABLE
+
+    def _tell(self, report: Report) -> bool:
+        """Give the report to all who want it; False if one of them can't do its part, such as write a file."""
+        try:
+            self._registry.hook.mpspec_report(report=report, settings=self._settings)
+        except MpspecError as error:
+            sys.stderr.write(f"\nERROR: {error}\n")
+            return False
+        return True
 
     def _finished(self) -> Report:
         unclaimed = {

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pluggy
 
 from mpspec import hookspecs, specification
 from mpspec.backends import Backend, from_module, imported
 from mpspec.errors import UsageError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class Registry(pluggy.PluginManager):
@@ -72,6 +70,9 @@ class Registry(pluggy.PluginManager):
         found: dict[str, Backend] = {}
         for offered in self.hook.mpspec_backends():
             for backend in offered:
+                if not isinstance(backend, Backend):
+                    message = f"mpspec_backends gave {backend!r}: it gives a list of mpspec.backends.Backend objects"
+                    raise UsageError(message)
                 # The plugin registered last is asked first: a conftest.py may replace a backend of ours.
                 found.setdefault(backend.name, backend)
         return dict(sorted(found.items()))
@@ -99,12 +100,26 @@ class Registry(pluggy.PluginManager):
         try:
             return from_module(name)
         except UsageError as error:
-            nearest = difflib.get_close_matches(name, known, n=1)
-            hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+            nearest = difflib.get_close_matches(name.lower(), known, n=1)
+            hint = f" Did you mean {nearest[0]!r}?" if nearest else _where_it_is(name, error)
             message = (
                 f"--backend={name}: {error}. The registered backends are {', '.join(known)}.{hint}"
             )
             raise UsageError(message) from error
+
+
+def _where_it_is(name: str, error: UsageError) -> str:
+    """What to do about a module that stands in the current folder, where pytest does not look."""
+    top = name.partition(".")[0]
+    cause = error.__cause__
+    if not isinstance(cause, ModuleNotFoundError) or cause.name != top:
+        return ""
+    found = next((file for file in (f"{top}.py", top) if Path(file).exists()), None)
+    if found is None:
+        return ""
+    return (
+        f" This folder has {found}: install it, or run python -m pytest, which imports from here."
+    )
 
 
 def _refused(error: pluggy.PluginValidationError) -> UsageError:

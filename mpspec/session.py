@@ -7,17 +7,21 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from mpspec import settings
 from mpspec.collection import SUITE_DIR, Collection, settings_key
-from mpspec.errors import MpspecError
+from mpspec.errors import MpspecError, UsageError
 from mpspec.journal import WORKER_INPUT, Journal
 from mpspec.recorder import Recorder
 from mpspec.registry import Registry
 from mpspec.reports import json as json_report
 from mpspec.reports import progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
 
 USAGE_ERROR = 2
 # Workers are replaced as often as it takes: each replacement is a verdict, never a reason to stop.
@@ -48,8 +52,8 @@ class _Session:
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> int | None:
         """Check the options before anything runs; bad input becomes a message and exit status 2."""
-        _distribute(config)
         try:
+            _distribute(config)
             if self._error is not None:
                 raise self._error
             found = settings.from_options(config, self._registry)
@@ -61,6 +65,16 @@ class _Session:
         _target(config, suites)
         config.pluginmanager.register(Collection(suites), "mpspec-collection")
         return None
+
+    @pytest.hookimpl(wrapper=True, specname="pytest_cmdline_main")
+    def pytest_cmdline_main_status(self) -> Generator[None, int | None, int | None]:
+        """What pytest and its plugins can't use becomes a message and exit status 2 as well, theirs being 4."""
+        try:
+            status = yield
+        except (pytest.UsageError, MpspecError) as error:
+            sys.stderr.write(f"ERROR: {error}\n")
+            return USAGE_ERROR
+        return USAGE_ERROR if status == pytest.ExitCode.USAGE_ERROR else status
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Supervise the tests here, or the workers that run them."""
@@ -80,7 +94,7 @@ class _Session:
         manager.register(Recorder(config, self._registry, folder), "mpspec-recorder")
         if config.option.collectonly:
             return
-        if getattr(config.option, "dist", "no") != "no":
+        if _is_distributed(config):
             from mpspec.workers import Workers  # which needs psutil; a collection does not
 
             manager.register(Workers(config, folder), "mpspec-workers")
@@ -91,14 +105,36 @@ class _Session:
 
 
 def _distribute(config: pytest.Config) -> None:
-    """Make supervised workers the default, before pytest-xdist reads its options."""
+    """Make supervised workers the default, before pytest-xdist reads its options.
+
+    Raises:
+        UsageError: the number of workers is none.
+    """
     option = config.option
     if not hasattr(option, "numprocesses") or hasattr(config, "workerinput"):
         return
+    if isinstance(option.numprocesses, int) and option.numprocesses < 0:
+        message = (
+            f"-n {option.numprocesses}: give the number of workers, or 0 to run in this process"
+        )
+        raise UsageError(message)
     alone = option.usepdb or option.collectonly or option.tx
-    if option.numprocesses is None and not alone and option.dist == "no":
-        option.numprocesses = len(os.sched_getaffinity(0))
+    if option.numprocesses is None and not alone:
+        option.numprocesses = _cores()
+    if option.dist != "no":
+        # The others hang when a worker is replaced, or make an order that no test here needs.
+        option.dist = "load"
     option.maxworkerrestart = _UNLIMITED_RESTARTS
+
+
+def _cores() -> int:
+    affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
+def _is_distributed(config: pytest.Config) -> bool:
+    option = config.option
+    return getattr(option, "dist", "no") != "no" and bool(option.tx)
 
 
 def _target(config: pytest.Config, suites: list[Path]) -> None:

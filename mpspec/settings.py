@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import math
-import os
 import platform
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -137,7 +137,7 @@ def from_options(options: pytest.Config, registry: Registry) -> Settings:
         patience=_patience(option("--patience")),
         patterns=patterns,
         spellings={backend.name: name for name, backend in backends.items()},
-        report=_writable(Path(report).absolute()) if report else None,
+        report=None if report is None else _writable(report),
     )
 
 
@@ -208,10 +208,19 @@ def _deviations(
     return [entry for entry in found if entry.applies_here]
 
 
-def _writable(path: Path) -> Path:
+def _writable(name: str) -> Path:
     # Found out before the run, not after it, when what it learned would be lost.
-    # Written beside its place and put into it, so that it is the folder which must be writable.
-    if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
-        message = f"--conformance-report={path}: give a file in a folder that exists and that you may write to"
+    path = Path(name).resolve()
+    what = ""
+    if not name or (path.exists() and not path.is_file()):
+        what = "that is no place for a file"  # a folder, a device
+    try:
+        # Written beside its place and put into it, so that it is the folder which must be writable.
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        what = what or f"{path.parent}: {error.strerror}"
+    if what:
+        message = f"--conformance-report={name}: {what}; give a file in a folder that exists and that you may write to"
         raise UsageError(message)
     return path

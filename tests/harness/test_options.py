@@ -25,6 +25,9 @@ ONE = "--requirement=process.pid.none-before-start"
 MODULES = {
     "empty": "",
     "broken": "raise RuntimeError('out of order')",
+    "ended": "raise SystemExit(3)",
+    "garbled": "def nothing():\n(",
+    "puzzling": "Process = int\ndef get_all_start_methods(): raise OSError('no idea')",
     "typo": "import missing_dependency",
 }
 
@@ -77,6 +80,9 @@ def test_backend_that_is_not_installed_says_what_to_install(
         ("nowhere:thing", "there is no module nowhere; name a Backend object as module:attribute"),
         ("os:sep", "that is a str, not a mpspec.backends.Backend"),
         (":", "names no module"),
+        ("ended", "the module ended can't be imported: SystemExit: 3"),
+        ("garbled", "garbled.py:2). The registered backends"),
+        ("puzzling", "puzzling.get_all_start_methods() fails: OSError: no idea; describe it by a"),
     ],
 )
 def test_backend_that_is_none(
@@ -87,6 +93,68 @@ def test_backend_that_is_none(
     output = refused(f"--backend={name}")
     assert f"--backend={name}: " in output
     assert told in output
+
+
+def test_module_in_the_current_folder(conformance: Conformance) -> None:
+    conformance.write("here/__init__.py", "from multiprocessing import *\n")
+    conformance.environment["PYTHONPATH"] = ""
+    program = "import sys; sys.path.remove(''); import pytest; sys.exit(pytest.main())"
+    done = conformance.command(sys.executable, "-c", program, "--backend=here")
+    output = done.stdout + done.stderr
+    assert done.returncode == 2, output
+    assert "This folder has here: install it, or run python -m pytest, which imports" in output
+
+
+def test_hook_that_gives_no_backends(conformance: Conformance, refused: Refused) -> None:
+    conformance.write("conftest.py", "def mpspec_backends(): return ['yours']")
+    output = refused("--backend=yours")
+    assert "mpspec_backends gave 'yours': it gives a list of mpspec.backends.Backend" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["-n-1"], "-n -1: give the number of workers, or 0 to run in this process"),
+        (["-n2", "--pdb"], "--pdb is incompatible with distributing tests"),
+        (["-n0", "no/such/path"], "file or directory not found: no/such/path"),
+    ],
+    ids=" ".join,
+)
+def test_what_pytest_can_not_use(conformance: Conformance, arguments: list[str], told: str) -> None:
+    status, output = conformance.run(BEHAVES, *arguments)
+    assert status == 2, output
+    assert told in output
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--dist=loadscope"], ["--dist=loadgroup", "-n1"]], ids=" ".join
+)
+def test_workers_get_their_tests_one_by_one(conformance: Conformance, arguments: list[str]) -> None:
+    status, output = conformance.run(BEHAVES, ONE, *arguments, "-v")
+    assert status == 0, output
+    assert "LoadScheduling" in output
+
+
+def test_report_that_can_not_be_written_in_the_end(conformance: Conformance) -> None:
+    conformance.write(
+        "conftest.py",
+        """
+        import shutil
+
+        def mpspec_outcome(result):
+            shutil.rmtree("reports")
+        """,
+    )
+    conformance.write("reports/old.json", "{}")
+    for workers in (0, 1):
+        status, output = conformance.run(
+            BEHAVES, ONE, f"-n{workers}", "--conformance-report=reports/new.json"
+        )
+        assert status == 2, output
+        assert "reports/new.json can't be written: No such file or directory" in output
+        assert "INTERNALERROR" not in output
+        assert "behave conforms" in output
+        conformance.write("reports/old.json", "{}")
 
 
 @pytest.mark.parametrize(
@@ -108,6 +176,9 @@ def test_backend_that_is_none(
         ),
         ("--conformance-report=missing/report.json", "give a file in a folder that exists"),
         ("--conformance-report=.", "give a file in a folder that exists"),
+        ("--conformance-report=", "that is no place for a file; give a file in a folder"),
+        ("--conformance-report=/dev/null", "that is no place for a file; give a file in a folder"),
+        ("--conformance-report=/proc/report.json", "give a file in a folder that exists"),
         ("--deviations=missing.toml", "No such file or directory"),
     ],
 )
