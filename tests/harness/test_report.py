@@ -113,8 +113,18 @@ def test_stopped_at_the_first_failure(conformance: Conformance, workers: int) ->
     assert report["run"]["conforms"] is False
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_interrupted(conformance: Conformance, workers: int) -> None:
+@pytest.mark.parametrize(
+    ("workers", "number", "why"),
+    [
+        (0, signal.SIGINT, "KeyboardInterrupt"),
+        (2, signal.SIGINT, "KeyboardInterrupt"),
+        (2, signal.SIGTERM, "ended by SIGTERM"),
+        (2, signal.SIGHUP, "ended by SIGHUP"),
+    ],
+)
+def test_interrupted(
+    conformance: Conformance, workers: int, number: signal.Signals, why: str
+) -> None:
     file = conformance.folder / "report.json"
     process = conformance.start(
         "--backend=tests.misbehaving:hang",
@@ -123,11 +133,12 @@ def test_interrupted(conformance: Conformance, workers: int) -> None:
         f"--conformance-report={file}",
     )
     conformance.wait_for("hanging")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 2, output
+    assert conformance.survivors() == []
     report = valid(json.loads(file.read_text(encoding="utf-8")))
-    assert report["run"]["interrupted"] == "KeyboardInterrupt"
+    assert report["run"]["interrupted"] == why
     assert set(verdicts(report)) < set(IDS)
     assert set(verdicts(report).values()) <= {"PASS"}
     assert [path.name for path in conformance.folder.glob(".report*")] == []
