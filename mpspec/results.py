@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from mpspec.deviations import Deviation
     from mpspec.settings import Settings
-    from mpspec.specification import Requirement
 
 # Where a report of pytest's carries the result, on its way from a worker.
 RESULT_ATTRIBUTE = "mpspec_result"
@@ -153,8 +152,3 @@ def _against_prerequisites(
 def blocks(result: Result, settings: Settings) -> bool:
     """Whether tests that rest on this result's requirement need not run any more."""
     return result.verdict in _BLOCKING and settings.deviation(result.id, result.variant) is None
-
-
-def requirement_of(result: Result, settings: Settings) -> Requirement:
-    """The requirement that a result is about."""
-    return settings.specification[result.id]

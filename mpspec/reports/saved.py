@@ -68,6 +68,10 @@ def read(file: Path) -> Saved:
             f"give a file that {_SOURCE} has written"
         )
         raise UsageError(message)
+    return _saved(file, data)
+
+
+def _saved(file: Path, data: dict[str, Any]) -> Saved:
     try:
         results = tuple(
             Result(
