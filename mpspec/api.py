@@ -78,6 +78,7 @@ BORROWED = {
     "Full": "queue:Full",
     "BrokenBarrierError": "threading:BrokenBarrierError",
 }
+DOCUMENTED_NAMES = frozenset({*CONTEXT_NAMES, *PACKAGE_NAMES, *BORROWED})
 
 
 class Binding:

@@ -9,16 +9,17 @@ import importlib
 import importlib.metadata
 import importlib.util
 import platform
+import re
 import traceback
 from typing import TYPE_CHECKING
 
-from mpspec.api import Api, Binding
+from mpspec.api import DOCUMENTED_NAMES, SUBMODULES, Api, Binding
 from mpspec.capabilities import CAPABILITIES, NEEDS_PROCESSES
 from mpspec.errors import UsageError
-from mpspec.specification import START_METHODS
+from mpspec.specification import EDITIONS, START_METHODS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
     from types import ModuleType
 
@@ -68,7 +69,8 @@ class Backend:
         distribution: what to install to have it.
         extra: how to install it, where that is not the distribution's name.
         environment: variables that it needs, set before it is imported.
-        launch_prefix: words that go before the command that runs the tests (``mpspec run`` puts them there).
+        launch_prefix: words that go before the command that runs the tests (``mpspec run`` puts them there, for
+            backends that an entry point registers: it can't know what a conftest.py says).
         session: makes a context manager around the run of each worker: servers to set up and tear down.
         deviations: a file of its listed deviations.
     """
@@ -91,16 +93,30 @@ class Backend:
     deviations: Path | None = None
 
     def __post_init__(self) -> None:
+        for complaint in self._complaints():
+            message = f"backend {self.name!r} {complaint}"
+            raise UsageError(message)
+
+    def _complaints(self) -> Iterator[str]:
         claimed = self.capabilities or frozenset()
         if unknown := sorted(claimed - CAPABILITIES.keys()):
-            message = f"backend {self.name!r} claims unknown capabilities {unknown}; known are {sorted(CAPABILITIES)}"
-            raise UsageError(message)
+            yield f"claims unknown capabilities {unknown}; known are {sorted(CAPABILITIES)}"
         if self.backing is Backing.THREAD and (wrong := sorted(claimed & NEEDS_PROCESSES)):
-            message = f"backend {self.name!r} runs on threads and can't claim {wrong}: leave them out of its capabilities"
-            raise UsageError(message)
+            yield f"runs on threads and can't claim {wrong}: leave them out of its capabilities"
         if not self.start_methods:
-            message = f"backend {self.name!r} names no start method: give at least one word, such as 'default'"
-            raise UsageError(message)
+            yield "names no start method: give at least one word, such as 'default'"
+        for word in (self.name, *self.start_methods):
+            # They are parts of the variants' names, which stand in node ids, patterns and names of files.
+            if not re.fullmatch(r"\w[\w.-]*", word):
+                yield f"can't be called {word!r}: in its name and its start methods use letters, digits, and _ . - between them"
+        if self.edition not in {None, *EDITIONS}:
+            yield f"follows edition {self.edition!r}; the editions are {', '.join(EDITIONS)}"
+        if unknown := sorted(self.submodules.keys() - SUBMODULES):
+            yield f"says where submodules {unknown} stand; documented are {sorted(SUBMODULES)}"
+        if unknown := sorted(self.names.keys() - DOCUMENTED_NAMES):
+            yield f"says where names {unknown} stand; documented are {sorted(DOCUMENTED_NAMES)}"
+        if wrong := sorted(place for place in self.names.values() if ":" not in place):
+            yield f"keeps names in {wrong}: write each place as module:attribute"
 
     @property
     def binding(self) -> Binding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -119,6 +119,26 @@ def test_threads_can_not_claim_what_needs_processes() -> None:
             backing=Backing.THREAD,
             capabilities=frozenset({"process.signals"}),
         )
+
+
+@pytest.mark.parametrize(
+    ("claim", "complaint"),
+    [
+        ({"name": "mine/own"}, "'mine/own' can't be called 'mine/own': in its name and"),
+        ({"start_methods": ("fork", "")}, "'mine' can't be called '': in its name and"),
+        ({"edition": "3.9"}, "'mine' follows edition '3.9'; the editions are 3.11, "),
+        ({"submodules": {"pol": "mine.pool"}}, r"submodules \['pol'\] stand; documented are"),
+        ({"names": {"Timeout": "mine:Timeout"}}, r"names \['Timeout'\] stand; documented are"),
+        (
+            {"names": {"TimeoutError": "mine.Late"}},
+            r"names in \['mine.Late'\]: write each .* as module:",
+        ),
+    ],
+    ids=["name", "start method", "edition", "submodule", "name of the API", "place"],
+)
+def test_claim_that_makes_no_sense(claim: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(UsageError, match=complaint):
+        Backend(**{"name": "mine", "module": "mine", **claim})
 
 
 def test_backend_without_a_start_method() -> None:
