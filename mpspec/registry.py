@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pluggy
 
 from mpspec import hookspecs, specification
 from mpspec.backends import Backend, from_module, imported
-from mpspec.errors import UsageError
+from mpspec.errors import MpspecError, UsageError
 
 
 class Registry(pluggy.PluginManager):
@@ -32,9 +33,23 @@ class Registry(pluggy.PluginManager):
 
     @classmethod
     def with_entry_points(cls) -> Registry:
-        """A registry with everything that is installed."""
+        """A registry with everything that is installed.
+
+        Raises:
+            UsageError: a plugin that is installed can't be loaded.
+        """
         registry = cls()
-        registry.load_setuptools_entrypoints(hookspecs.PROJECT)
+        try:
+            registry.load_setuptools_entrypoints(hookspecs.PROJECT)
+        except MpspecError:
+            raise
+        except Exception as error:
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            message = (
+                f"an installed plugin (entry point group {hookspecs.PROJECT!r}) can't be loaded: "
+                f"{type(error).__name__}: {error} ({frame.filename}:{frame.lineno}); mend it, or uninstall it"
+            )
+            raise UsageError(message) from error
         return registry
 
     def add(self, plugin: object) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,15 +33,19 @@ pytest.register_assert_rewrite("mpspec.suite", "mpspec.children")
 
 def begin(config: pytest.Config) -> None:
     """Take part in a run, from before its ``conftest.py`` files are loaded."""
-    config.pluginmanager.register(_Session(Registry.with_entry_points()), "mpspec-session")
+    try:
+        session = _Session(Registry.with_entry_points())
+    except MpspecError as error:
+        session = _Session(Registry(), error)
+    config.pluginmanager.register(session, "mpspec-session")
 
 
 class _Session:
     """The hooks of the run as a whole."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, error: MpspecError | None = None) -> None:
         self._registry = registry
-        self._error: MpspecError | None = None
+        self._error = error
 
     def pytest_plugin_registered(self, plugin: object) -> None:
         """Hand every plugin of pytest's, conftest.py files among them, to mpspec's registry."""
@@ -54,17 +59,23 @@ class _Session:
         """Check the options before anything runs; bad input becomes a message and exit status 2."""
         try:
             _distribute(config)
-            if self._error is not None:
-                raise self._error
-            found = settings.from_options(config, self._registry)
-            suites = self._registry.suites()
+            found, suites = self._checked(config)
         except MpspecError as error:
             sys.stderr.write(f"ERROR: {error}\n")
+            return USAGE_ERROR
+        except Exception:  # noqa: BLE001 - a plugin's hook may fail in any way, which says nothing of a backend
+            traceback.print_exc()
+            sys.stderr.write("ERROR: a hook of mpspec's has failed, as told above; mend it\n")
             return USAGE_ERROR
         config.stash[settings_key] = found
         _target(config, suites)
         config.pluginmanager.register(Collection(suites), "mpspec-collection")
         return None
+
+    def _checked(self, config: pytest.Config) -> tuple[settings.Settings, list[Path]]:
+        if self._error is not None:
+            raise self._error
+        return settings.from_options(config, self._registry), self._registry.suites()
 
     @pytest.hookimpl(wrapper=True, specname="pytest_cmdline_main")
     def pytest_cmdline_main_status(self) -> Generator[None, int | None, int | None]:

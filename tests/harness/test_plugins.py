@@ -207,6 +207,27 @@ def test_unknown_hook_in_a_project_that_does_not_use_mpspec(conformance: Conform
     assert status == 0, output
 
 
+def test_hook_that_fails(conformance: Conformance) -> None:
+    conformance.write("conftest.py", "def mpspec_backends(): return 1 / 0")
+    status, output = conformance.run("--backend=stdlib", "-n0")
+    assert status == 2, output
+    assert 'conftest.py", line 1, in mpspec_backends' in output
+    assert "ERROR: a hook of mpspec's has failed, as told above; mend it" in output
+
+
+def test_installed_plugin_that_can_not_be_loaded(conformance: Conformance) -> None:
+    conformance.write("theirs.py", "raise RuntimeError('out of order')")
+    conformance.write("theirs-1.dist-info/METADATA", "Name: theirs\nVersion: 1\n")
+    conformance.write("theirs-1.dist-info/entry_points.txt", "[mpspec]\ntheirs = theirs\n")
+    status, output = conformance.run("--backend=stdlib", "-n0")
+    done = conformance.command("mpspec", "list")
+    assert (status, done.returncode) == (2, 2), output
+    for text in (output, done.stderr):
+        assert "an installed plugin (entry point group 'mpspec') can't be loaded: " in text
+        assert "RuntimeError: out of order" in text
+        assert "theirs.py:1); mend it, or uninstall it" in text
+
+
 def test_two_conftest_files(conformance: Conformance) -> None:
     for folder in (".", "inner"):
         conformance.write(
