@@ -38,11 +38,8 @@ def list_requirements(options: argparse.Namespace) -> int:
         and requirement.level <= level
     ]
     if options.json:
-        print(
-            json.dumps(
-                [_data(requirement) for requirement in selected], indent=1, ensure_ascii=False
-            )
-        )
+        # In ASCII, so that it is JSON whatever the terminal or the pipe can carry.
+        print(json.dumps([_data(requirement) for requirement in selected], indent=1))
         return 0
     for requirement in selected:
         print(f"{requirement.id}  {requirement.text}")

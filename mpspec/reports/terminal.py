@@ -230,8 +230,10 @@ def _print_sentence(console: Console, report: Report, settings: Settings) -> Non
     elif report.uncollected:
         console.print(f"[{_FAILURE_STYLE}]not all of the suite could be collected:[/] {told}")
     elif not report.ran:
+        but = f" ({told})" if report.results else ""
         console.print(
-            f"[{_FAILURE_STYLE}]nothing ran[/]: no requirement was selected that {escape(names)} offers ({told})"
+            f"[{_FAILURE_STYLE}]nothing ran[/]: no requirement was selected that {escape(names)} offers{but}; "
+            "look at --requirement, --level, --edition, -k and -m"
         )
     else:
         several = len(settings.backends) > 1
