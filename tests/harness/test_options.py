@@ -10,7 +10,7 @@ import pytest
 
 from mpspec.registry import Registry
 from mpspec.settings import current_edition
-from tests.conftest import verdicts
+from tests.conftest import ROOT, verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,7 +97,7 @@ def test_backend_that_is_none(
 
 def test_module_in_the_current_folder(conformance: Conformance) -> None:
     conformance.write("here/__init__.py", "from multiprocessing import *\n")
-    conformance.environment["PYTHONPATH"] = ""
+    conformance.environment["PYTHONPATH"] = str(ROOT)
     program = "import sys; sys.path.remove(''); import pytest; sys.exit(pytest.main())"
     done = conformance.command(sys.executable, "-c", program, "--backend=here")
     output = done.stdout + done.stderr

@@ -170,7 +170,7 @@ def test_diff_of_what_can_not_be_compared(told: Told, write: Write) -> None:
     ("text", "what"),
     [
         (None, "No such file or directory"),
-        ("{", "it is no JSON (Expecting property name"),
+        ("{", "it is no JSON ("),
         ("[]", "this is no report of mpspec with schema 1; give a file that pytest --back"),
         ('{"schema": 2}', "this is no report of mpspec with schema 1"),
         ('{"schema": 1}', "it breaks the format (KeyError: 'results'); write it anew"),
