@@ -27,7 +27,6 @@ class Recorder:
 
     def __init__(self, config: pytest.Config, registry: Registry, folder: Path) -> None:
         self._folder = folder
-        self._config = config
         self._settings: Settings = config.stash[settings_key]
         self._registry = registry
         self._results: list[Result] = []
@@ -60,8 +59,6 @@ class Recorder:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Settle the results, give them to the reports, and set the exit status."""
-        if self._config.option.collectonly:
-            return
         if session.shouldfail:
             self._interrupted, self._by_rule = str(session.shouldfail), True
         report = self._finished()

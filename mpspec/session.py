@@ -97,14 +97,14 @@ class _Session:
                 config, Path(worker_input[WORKER_INPUT]), worker_input["workerid"], replaceable=True
             )
             return
-        folder = Path(tempfile.mkdtemp(prefix="mpspec-"))
-        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
         if _has_terminal(config):
             manager.register(progress.Progress(config), "mpspec-progress")
+        if _only_shows(config):
+            return
+        folder = Path(tempfile.mkdtemp(prefix="mpspec-"))
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
         manager.register(json_report, "mpspec-json")
         manager.register(Recorder(config, self._registry, folder), "mpspec-recorder")
-        if config.option.collectonly:
-            return
         if _is_distributed(config):
             from mpspec.workers import Workers  # which needs psutil; a collection does not
 
@@ -129,13 +129,21 @@ def _distribute(config: pytest.Config) -> None:
             f"-n {option.numprocesses}: give the number of workers, or 0 to run in this process"
         )
         raise UsageError(message)
-    alone = option.usepdb or option.collectonly or option.tx
+    if _only_shows(config):
+        option.numprocesses = 0
+    alone = option.usepdb or option.tx
     if option.numprocesses is None and not alone:
         option.numprocesses = _cores()
     if option.dist != "no":
         # The others hang when a worker is replaced, or make an order that no test here needs.
         option.dist = "load"
     option.maxworkerrestart = _UNLIMITED_RESTARTS
+
+
+def _only_shows(config: pytest.Config) -> bool:
+    """Whether no test is to run: what there is (``--collect-only``, ``--fixtures``) is shown instead."""
+    option = config.option
+    return bool(option.collectonly or option.showfixtures or option.show_fixtures_per_test)
 
 
 def _cores() -> int:

@@ -64,6 +64,15 @@ def test_junitxml(conformance: Conformance, workers: int) -> None:
     assert len(suite) == 3
 
 
+@pytest.mark.parametrize("workers", [[], ["-n1"]], ids=["default", "-n1"])
+@pytest.mark.parametrize("option", ["--fixtures", "--fixtures-per-test", "--collect-only"])
+def test_only_shown(conformance: Conformance, option: str, workers: list[str]) -> None:
+    status, output = conformance.run(BEHAVES, *THREE, option, *workers)
+    assert status == 0, output
+    assert "created: " not in output
+    assert "conformance ==" not in output
+
+
 def test_collect_only(conformance: Conformance) -> None:
     status, output = conformance.run(BEHAVES, *THREE, "--collect-only")
     assert status == 0, output
