@@ -3,7 +3,7 @@
 import os
 import sys
 
-from mpspec.children import ask, outcome_of, raises, run
+from mpspec.children import ask, observed_once, outcome_of, raises, run
 from mpspec.marks import requirement
 from mpspec.programs import call
 
@@ -30,9 +30,9 @@ def _command_line():
 
 
 @requirement("contexts.spawn.interpreter-is-started")
-def test_command_line_of_a_spawned_child(mp):
+def test_command_line_of_a_spawned_child(companion):
     """A spawned child has a command line of its own, with the interpreter first."""
-    command = ask(mp, _command_line)
+    command = companion.ask(_command_line)
     assert command != _command_line()
     assert command.split(b"\0")[0].decode() == sys.executable
 
@@ -61,6 +61,7 @@ def test_descriptors_in_a_fresh_child(mp):
     os.close(reader)
     os.close(writer)
     assert mine not in names
+    assert _facts(mp, _set_facts)["inherits"] is False  # nor is it in the first child of a program
 
 
 def _send(connection):
@@ -126,18 +127,48 @@ def test_no_child_after_a_failed_start(mp):
     assert set(mp.active_children()) <= before
 
 
+class _SenderFromAnotherThread:
+    """Sends a queue by another thread while it is pickled itself, which it refuses to be."""
+
+    def __init__(self, mp):
+        self._connection, self._other = mp.Pipe()
+        self._queue = mp.Queue()
+        self.outcome = None
+
+    def __reduce__(self):
+        import threading
+
+        thread = threading.Thread(target=self._send)
+        thread.start()
+        thread.join()
+        raise TypeError
+
+    def _send(self):
+        self.outcome, _ = outcome_of(self._connection.send, self._queue)
+
+
+@requirement("contexts.spawn.start-is-of-one-thread")
+def test_other_threads_while_one_starts_a_process(mp):
+    """A queue is refused by the connection through which another thread sends it while ``start()`` pickles."""
+    argument = _SenderFromAnotherThread(mp)
+    with raises(TypeError):
+        mp.Process(target=_nothing, args=(argument,)).start()
+    assert argument.outcome == "RuntimeError"
+
+
 def _path():
     return sys.path
 
 
 @requirement("contexts.spawn.module-path")
 def test_module_path_of_a_fresh_child(mp):
-    """A folder that the parent added to ``sys.path`` is on the child's."""
+    """A folder that the parent put first on ``sys.path`` comes first on the child's, the others in their order."""
     added = "/a folder that is nowhere else"
-    sys.path.append(added)
+    sys.path.insert(0, added)
     path = ask(mp, _path)
+    mine = [folder for folder in sys.path if folder]
     sys.path.remove(added)
-    assert added in path
+    assert [folder for folder in path if folder in mine] == mine
 
 
 @requirement("contexts.fork.identical-to-parent")
@@ -195,9 +226,9 @@ def test_later_changes_do_not_show_in_a_forked_child(mp):
 
 
 @requirement("contexts.forkserver.server-is-parent")
-def test_parent_of_forkserver_children(mp):
+def test_parent_of_forkserver_children(mp, companion):
     """Two children have one parent, which is not the process that started them."""
-    first, second = ask(mp, os.getppid), ask(mp, os.getppid)
+    first, second = companion.ask(os.getppid), ask(mp, os.getppid)
     assert first == second
     assert first != os.getpid()
 
@@ -207,9 +238,9 @@ def _threads_of_parent():
 
 
 @requirement("contexts.forkserver.single-threaded")
-def test_threads_of_the_fork_server(mp):
+def test_threads_of_the_fork_server(companion):
     """The parent of a forkserver child has one thread."""
-    assert ask(mp, _threads_of_parent) == 1
+    assert companion.ask(_threads_of_parent) == 1
 
 
 def _change_state():
@@ -318,6 +349,8 @@ def test_get_start_method_fixes_the_default(mp):
 
 def _set_facts(mp):
     """In a new interpreter: what comes of choosing the variant's method."""
+    reader, _writer = os.pipe()
+    os.set_inheritable(reader, True)
     method = mp.start_method
     other = "spawn" if method == "fork" else "fork"
     returned = mp.set_start_method(method=method)
@@ -332,6 +365,8 @@ def _set_facts(mp):
     context = [mp.get_context(other).get_start_method(), mp.get_context().get_start_method()]
     outcome_of(mp.set_start_method, method=other, force=True)
     forced = [mp.get_start_method()]
+    # The method of the child is the context's, not that of the program.
+    method_of_another = ask(mp, _method, mp)
     outcome_of(mp.set_start_method, method, True)
     forced.append(mp.get_start_method())
     return {
@@ -341,6 +376,8 @@ def _set_facts(mp):
         "child": child,
         "contexts": context,
         "forced": forced,
+        "method of another": method_of_another,
+        "inherits": _pipe_name(reader) in child["descriptors"],
         "main": os.getpid(),
     }
 
@@ -352,6 +389,7 @@ def _send_facts(mp, connection):
             "parent": os.getppid(),
             "command": _command_line() == _command_line_of(os.getppid()),
             "method": mp.get_start_method(),
+            "descriptors": _names_of_descriptors(),
         }
     )
 
@@ -595,9 +633,9 @@ def _try_lock(lock, sender):
 
 @requirement("contexts.child.same-method")
 def test_start_method_in_a_child(mp):
-    """``get_start_method()`` in a child gives the method that it was started by."""
-    assert ask(mp, _method, mp) == mp.start_method
-    assert _facts(mp, _set_facts)["child"]["method"] == mp.start_method
+    """``get_start_method()`` in a child gives the method that it was started by, whatever its parent's is."""
+    facts = _facts(mp, _set_facts)
+    assert facts["child"]["method"] == facts["method of another"] == mp.start_method
 
 
 def _method(mp):
@@ -690,12 +728,14 @@ def _package_facts(mp):
     process = package.Process(
         target=_use_objects, args=(queues, lock, event, (number, items), shared)
     )
+    queue.put("by the parent")  # what it has started for that is not the child's
+    process = package.Process(target=_use_objects, args=(queues, lock, event, number, items))
     process.start()
     simple.put("through two queues")
     joinable.put("a task")
     joinable.join()
     event.set()
-    text = queue.get()
+    texts = [queue.get(timeout=mp.timeout) for _ in range(2)]
     process.join()
     queue.close()
     joinable.close()
@@ -704,6 +744,7 @@ def _package_facts(mp):
     return {
         "objects": [text, number.value, items[:], process.exitcode],
         "sharedctypes": [shared[0].value, shared[1][:], shared[2].value],
+        "objects": [sorted(texts), number.value, items[:], process.exitcode],
         "worker": {"child": worker, "main": os.getpid()},
     }
 
@@ -719,7 +760,8 @@ def _origin(pid):
 @requirement("contexts.package.objects")
 def test_objects_of_the_package(mp):
     """Queues, a lock, an event and shared values of the package do their work in a child."""
-    assert _facts(mp, _package_facts)["objects"] == ["through two queues", 2, [7, 1], 0]
+    texts = ["by the parent", "through two queues"]
+    assert _facts(mp, _package_facts)["objects"] == [texts, 2, [7, 1], 0]
 
 
 @requirement("contexts.package.pool")
@@ -772,7 +814,7 @@ def test_set_start_method_of_a_context(mp):
 
 
 def _server_facts(mp):
-    """In a new interpreter: who forks children when the fork server is interrupted, then killed."""
+    """In a new interpreter: who serves it when its fork server and resource tracker are interrupted, then killed."""
     import signal
 
     from mpspec.observing import has_ended, wait_until
@@ -780,22 +822,70 @@ def _server_facts(mp):
     # A shell starts what runs in the background with SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     server = ask(mp, os.getppid)
-    os.kill(server, signal.SIGINT)
+    trackers = _helpers() - {server}
+    _kill(trackers, signal.SIGTERM)
+    _kill({server, *trackers}, signal.SIGINT)
     handled = ask(mp, _interrupt_handler)
     after_interrupt = ask(mp, os.getppid)
-    os.kill(server, signal.SIGKILL)
-    wait_until(lambda: has_ended(server), mp.timeout, "the fork server gone")
+    outlive = not any(has_ended(each) for each in trackers)
+    _kill({server, *trackers}, signal.SIGKILL)
+    for each in {server, *trackers}:
+        wait_until(lambda each=each: has_ended(each), mp.timeout, f"{each} gone")
+    made, _ = outcome_of(_make_and_destroy, mp)
     return {
         "outlives": after_interrupt == server,
+        "trackers": [len(trackers), outlive],
         "handled": handled,
+        "made": made,
         "another": ask(mp, os.getppid) not in {server, os.getpid()},
     }
+
+
+def _helpers():
+    """The children of this program that no Process object stands for."""
+    import psutil
+
+    return {child.pid for child in psutil.Process().children()}
+
+
+def _kill(pids, signum):
+    for pid in pids:
+        os.kill(pid, signum)
+
+
+def _make_and_destroy(mp):
+    """Make a segment, which somebody has to keep track of, and destroy it."""
+    segment = mp.shared_memory.SharedMemory(create=True, size=1)
+    segment.close()
+    segment.unlink()
+    return os.getpid()
 
 
 @requirement("contexts.forkserver.started-anew")
 def test_fork_server_is_started_anew(mp):
     """After the fork server was killed children are forked by another one."""
     assert _facts(mp, _server_facts)["another"] is True
+
+
+@requirement("contexts.tracker.ignores-signals")
+def test_tracker_outlives_signals(mp):
+    """The resource tracker is there after SIGINT and SIGTERM."""
+    assert _facts(mp, _server_facts)["trackers"] == [1, True]
+
+
+@requirement("contexts.tracker.started-anew")
+def test_tracker_is_started_anew(mp):
+    """After the resource tracker was killed a segment can be made and destroyed."""
+    assert _facts(mp, _server_facts)["made"] == "returned"
+
+
+@requirement("contexts.tracker.one-for-all")
+def test_children_use_the_tracker_of_their_program(mp, companion):
+    """A child that makes a segment starts no process for that."""
+    import psutil
+
+    pid = companion.ask(_make_and_destroy, mp)
+    assert psutil.Process(pid).children() == []
 
 
 def _interrupt_handler():
@@ -817,19 +907,56 @@ def _fork_with_a_thread(mp):
 
     release = threading.Event()
     thread = threading.Thread(target=release.wait)
-    thread.start()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         run(mp, _nothing)
+        before = len(caught)
+        thread.start()
+        run(mp, _nothing)
     release.set()
     thread.join()
-    return [warning.category.__name__ for warning in caught]
+    return [before, [warning.category.__name__ for warning in caught]]
 
 
 @requirement("contexts.fork.warns-with-threads")
 def test_fork_with_threads_warns(mp):
-    """``start()`` warns of the threads that the child will not have."""
-    assert "DeprecationWarning" in call(_fork_with_a_thread, mp, timeout=mp.timeout)
+    """``start()`` warns of the threads that the child will not have, and of nothing when there are none."""
+    before, kinds = call(_fork_with_a_thread, mp, timeout=mp.timeout)
+    assert (before, "DeprecationWarning" in kinds) == (0, True)
+
+
+def _note_of_hook(mp):
+    """Under fork: whether a hook of ``os.register_at_fork`` was called in a child."""
+    called = []
+    os.register_at_fork(after_in_child=lambda: called.append("in the child"))
+    return ask(mp, lambda: called)
+
+
+@requirement("contexts.fork.hooks")
+def test_hooks_of_a_fork(mp):
+    """What ``os.register_at_fork`` has registered is called in a forked child, once."""
+    assert ask(mp, _note_of_hook, mp) == ["in the child"]
+
+
+# What is made by the start method of the program.
+SETTING = ["Lock", "Condition", "Event", "Queue", "SimpleQueue", "JoinableQueue"]
+
+
+def _method_set_by(mp, name):
+    """The start method of the program once it has made such an object; it is unset before and after."""
+    made = getattr(mp.package, name)()
+    method = mp.get_start_method(allow_none=True)
+    if hasattr(made, "close"):
+        made.close()
+    mp.set_start_method(None, force=True)
+    return method
+
+
+@requirement("contexts.global.set-by-objects")
+def test_objects_set_the_method(mp):
+    """After a lock, a condition, an event or a queue was made the start method is the default."""
+    facts = _facts(mp, _none_facts)
+    assert facts["set by"] == dict.fromkeys(SETTING, facts["default"])
 
 
 def _none_facts(mp):
@@ -839,6 +966,7 @@ def _none_facts(mp):
     mp.set_start_method(None, force=True)
     return {
         "default": default,
+        "set by": {name: _method_set_by(mp, name) for name in SETTING},
         "unset": mp.get_start_method(allow_none=True),
         "again": mp.get_start_method(),
         "set": [
@@ -952,6 +1080,10 @@ def test_semaphores_of_a_killed_program_are_unlinked(mp):
 
 
 TIDY = """
+import os
+
+reader, writer = os.pipe()
+
 def take(lock):
     lock.acquire()
 
@@ -963,16 +1095,34 @@ if __name__ == "__main__":
     process.join()
     segment.close()
     segment.unlink()
+    if os.fork() == 0:
+        os.close(writer)
+        os.read(reader, 1)  # until its parent has ended
+    elif os.fork() > 0:
+        os.wait()
 """
+
+
+@observed_once
+def _end_of_tidy_program(mp):
+    """How a program ends that unlinks its segment, uses a lock, and forks children by itself."""
+    from mpspec.programs import run_script
+
+    done = run_script(mp, TIDY)
+    return done.returncode, done.stderr
 
 
 @requirement("contexts.tracker.nothing-left")
 def test_tidy_program_leaves_nothing(mp):
-    """A program that unlinks its segment, and has used a lock, ends without a word on its error stream."""
-    from mpspec.programs import run_script
+    """A program that unlinks its segment, and has used a lock, ends with no word of leaks on its error stream."""
+    status, text = _end_of_tidy_program(mp)
+    assert (status, "leak" in text) == (0, False)
 
-    done = run_script(mp, TIDY)
-    assert (done.returncode, done.stderr) == (0, "")
+
+@requirement("contexts.tracker.children-of-os-fork")
+def test_tracker_and_children_of_os_fork(mp):
+    """A program ends without a word though one child that it forked lives on, and another has ended before."""
+    assert _end_of_tidy_program(mp) == (0, "")
 
 
 def _method_after_start(mp):
@@ -1027,12 +1177,12 @@ def start():
 
 @requirement("contexts.spawn.module-path-of-command")
 def test_module_path_of_a_command(mp):
-    """A child of ``python -c`` finds a module of the folder that the command began in, and has left."""
+    """A child of ``python -c`` finds a module of the folder that the command began in, and has left; its path stays."""
     from mpspec.programs import run_script
 
-    command = "import os, program; os.chdir('/'); program.start()"
+    command = "import os, program, sys; os.chdir('/'); program.start(); print('' in sys.path)"
     done = run_script(mp, FROM_ITS_FOLDER, arguments=("-c", command))
-    assert (done.stdout, done.stderr) == ("hello\n", "")
+    assert (done.stdout, done.stderr) == ("hello\nTrue\n", "")
 
 
 def _default_without_temporary_directory(mp):

@@ -302,6 +302,7 @@ if __name__ == "__main__":
     print(*manager.squares())
     module = manager.operator()
     print(module.add(23, 45), module.pow(2, 94))
+    print(sorted(public._exposed_), sorted(chosen._exposed_), {"add", "pow"} <= set(module._exposed_))
     manager.shutdown()
 """
 
@@ -314,6 +315,7 @@ def test_customized_managers(mp):
         "g was called, _h was called, False",
         "0 1 4 9 16 25 36 49 64 81",
         f"68 {2**94}",
+        "['f', 'g'] ['_h', 'g'] True",
     ]
 
 

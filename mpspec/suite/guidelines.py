@@ -2,7 +2,6 @@
 
 import gc
 import io
-import os
 import sys
 
 from mpspec.children import Gate, Unpicklable, ask, equal, observed_once, raises
@@ -29,55 +28,59 @@ def test_arguments_of_proxies_are_pickled(mp, manager):
 # Zombies
 
 
-def _ended_zombie(mp):
-    """A process that has ended, and was not joined."""
-    process = mp.Process(target=int)
-    process.start()
-    mp.connection.wait([process.sentinel])
-    return process
-
-
-def _wait_for_zombie(mp, pid):
-    """Wait until the child has ended; it is left to be reaped."""
+@observed_once
+def _zombies(mp):
+    """Which of four ended children are zombies: at first, after a ``join()``, an ``is_alive()``, a ``start()``."""
     from mpspec.observing import is_zombie, wait_until
 
-    wait_until(lambda: is_zombie(pid), mp.timeout, "the child a zombie")
+    # They end when all of them have started: each start joins those that have ended.
+    receiver, sender = mp.Pipe(duplex=False)
+    children = [mp.Process(target=_wait_for_end, args=(receiver, sender)) for _ in range(4)]
+    for child in children:
+        child.start()
+    receiver.close()
+    sender.close()
+
+    def zombies():
+        return [is_zombie(child.pid) for child in children]
+
+    wait_until(lambda: all(zombies()), mp.timeout, "four zombies")
+    seen = [zombies()]
+    children[0].join()
+    seen.append(zombies())
+    alive = children[1].is_alive()
+    seen.append(zombies())
+    another = mp.Process(target=int)
+    another.start()
+    seen.append(zombies())
+    another.join()
+    return seen, alive
 
 
-def _assert_reaped(pid):
-    from mpspec.observing import is_zombie
-
-    assert not is_zombie(pid)
+def _wait_for_end(receiver, sender):
+    """In a child: wait until the parent has closed the pipe."""
+    sender.close()
+    receiver.poll(None)
 
 
 @requirement("guidelines.zombies.until-joined")
 def test_ended_process_is_a_zombie_until_joined(mp):
-    """The system knows a child that has ended until ``join()``, and not after it."""
-    process = _ended_zombie(mp)
-    _wait_for_zombie(mp, process.pid)
-    os.kill(process.pid, 0)
-    process.join()
-    _assert_reaped(process.pid)
-
-
-@requirement("guidelines.zombies.joined-by-next-start")
-def test_start_joins_those_that_have_ended(mp):
-    """Starting another process joins a child that has ended."""
-    process = _ended_zombie(mp)
-    _wait_for_zombie(mp, process.pid)
-    another = mp.Process(target=int)
-    another.start()
-    _assert_reaped(process.pid)
-    another.join()
+    """The system knows children that have ended until they are joined, and not after it."""
+    first, after_join, *_ = _zombies(mp)[0]
+    assert (first, after_join) == ([True] * 4, [False, True, True, True])
 
 
 @requirement("guidelines.zombies.joined-by-is-alive")
 def test_is_alive_joins(mp):
-    """``is_alive()`` of a child that has ended joins it."""
-    process = _ended_zombie(mp)
-    _wait_for_zombie(mp, process.pid)
-    assert process.is_alive() is False
-    _assert_reaped(process.pid)
+    """``is_alive()`` of a child that has ended joins it, and no other."""
+    (_, _, after_is_alive, _), alive = _zombies(mp)
+    assert (alive, after_is_alive) == (False, [False, False, True, True])
+
+
+@requirement("guidelines.zombies.joined-by-next-start")
+def test_start_joins_those_that_have_ended(mp):
+    """Starting another process joins all children that have ended."""
+    assert _zombies(mp)[0][-1] == [False] * 4
 
 
 # Resources
@@ -231,6 +234,7 @@ def test_instance_of_a_subclass_must_be_picklable(mp):
 GLOBALS = """
 CONSTANT = [1, 2]
 variable = "imported"
+lock = mp.Lock()
 
 def tell():
     print(variable, CONSTANT)
@@ -243,18 +247,31 @@ if __name__ == "__main__":
 """
 
 
+@observed_once
+def _globals(mp):
+    """What a child finds in the main module, and what comes to the error stream."""
+    done = run_script(mp, GLOBALS)
+    return done.stdout, done.stderr
+
+
 @requirement("guidelines.spawn.global-variables")
 def test_changed_global_variables_are_not_seen(mp):
     """A child has the value of the import, not the one that the program gave later."""
-    (line,) = _output(mp, GLOBALS)
+    line, _ = _globals(mp)
     assert line.split()[0] == "imported"
 
 
 @requirement("guidelines.module-constants")
 def test_constants_of_a_module_are_seen(mp):
     """A child has the constant that the main module defines."""
-    (line,) = _output(mp, GLOBALS)
-    assert line.split(maxsplit=1)[1] == "[1, 2]"
+    line, _ = _globals(mp)
+    assert line.split(maxsplit=1)[1] == "[1, 2]\n"
+
+
+@requirement("guidelines.main-module.lock")
+def test_lock_of_the_main_module(mp):
+    """Nothing is written of a lock that the main module makes for itself each time it is imported."""
+    assert _globals(mp)[1] == ""
 
 
 UNGUARDED = """
@@ -310,10 +327,21 @@ def test_guarded_main_module_runs(mp):
 
 
 WANDERER = """
-import os
+import os, sys
+
+arguments = sys.argv[1:]
+own_name = __name__
+known = vars(sys.modules[__name__]) is globals()  # as dataclasses, among others, rely on
 
 class Greeting:
     text = "hello"
+
+    def __init__(self):
+        self.known = known
+        self.arguments = arguments
+        self.names = [own_name, *(name for name in NAMES if vars(sys.modules[name]).get("Greeting") is Greeting)]
+
+NAMES = ["__main__", "__mp_main__"]
 
 def greet(sender):
     sender.send(Greeting())
@@ -326,14 +354,14 @@ if __name__ == "__main__":
     sender.close()
     try:
         greeting = receiver.recv()
-        print(greeting.text, isinstance(greeting, Greeting))
+        print(greeting.text, isinstance(greeting, Greeting), greeting.known, *greeting.arguments, *greeting.names)
     except EOFError:
         print("silence")
     process.join()
 """
 # Ways to run it: the arguments, the place of its file, and what stands before its text.
-BY_NAME = ("-m", "package.program"), "package/program.py", "from . import __name__ as above\n"
-BY_RELATIVE_PATH = ("program.py",), "program.py", ""
+BY_NAME = ("-m", "package.program", "x"), "package/program.py", "from . import __name__ as above\n"
+BY_RELATIVE_PATH = ("program.py", "x"), "program.py", ""
 
 
 @observed_once
@@ -358,7 +386,26 @@ def test_main_module_given_by_a_relative_path(mp):
 @requirement("guidelines.main-module.instances")
 def test_instances_of_the_main_modules_classes(mp):
     """What a child makes of a class of the main module is in its parent an instance of that class."""
-    assert [_wander(mp, each) for each in (BY_NAME, BY_RELATIVE_PATH)] == [["hello", "True"]] * 2
+    assert [_wander(mp, each)[1:2] for each in (BY_NAME, BY_RELATIVE_PATH)] == [["True"]] * 2
+
+
+@requirement("guidelines.main-module.is-known-by-its-name")
+def test_main_module_while_a_child_imports_it(mp):
+    """``sys.modules[__name__]`` is the main module while it is imported."""
+    assert [_wander(mp, each)[2:3] for each in (BY_NAME, BY_RELATIVE_PATH)] == [["True"]] * 2
+
+
+@requirement("guidelines.main-module.arguments-at-import")
+def test_arguments_while_a_child_imports_the_main_module(mp):
+    """``sys.argv`` has the program's argument while a child imports the main module."""
+    assert [_wander(mp, each)[3:4] for each in (BY_NAME, BY_RELATIVE_PATH)] == [["x"]] * 2
+
+
+@requirement("guidelines.main-module.name-in-children")
+def test_name_of_the_main_module_in_a_child(mp):
+    """The main module is imported as ``__mp_main__``, and a child finds it by that and by ``__main__``."""
+    names = ["__mp_main__", "__main__", "__mp_main__"]
+    assert [_wander(mp, each)[4:] for each in (BY_NAME, BY_RELATIVE_PATH)] == [names] * 2
 
 
 UNGUARDED_PACKAGE = """

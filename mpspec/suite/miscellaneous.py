@@ -82,10 +82,10 @@ def test_freeze_support(mp):
     assert receiver.recv() is None
 
 
-def _mark_of(mp, interpreter):
+def _mark_of(mp, interpreter, executable):
     """What set_executable gives, what a child says then, and whether that interpreter was started for it."""
     # It leaves a mark beside itself each time it is started.
-    interpreter.write_text(f'#!/bin/sh\ntouch "$0.started"\nexec "{sys.executable}" "$@"\n')
+    interpreter.write_text(f'#!/bin/sh\ntouch "$0.started"\nexec "{executable}" "$@"\n')
     interpreter.chmod(0o755)
     text = str(interpreter)
     given = mp.set_executable(text if interpreter.name == "text" else interpreter)
@@ -98,12 +98,22 @@ def _mark_of(mp, interpreter):
 
 
 def _marks(mp):
-    """In a new interpreter: what comes of two executables, one given as text, one as a path."""
+    """In a new interpreter: what comes of two executables, one given as text, one as a path.
+
+    It does not know its own, as one that is embedded in another program; it does if that is too much to ask.
+    """
     import pathlib
     import tempfile
 
-    with tempfile.TemporaryDirectory() as folder:
-        return {name: _mark_of(mp, pathlib.Path(folder, name)) for name in ("text", "path")}
+    executable, sys.executable = sys.executable, None
+    embedded, _ = outcome_of(mp.set_executable, executable)
+    if embedded != "returned":
+        sys.executable = executable
+    with tempfile.TemporaryDirectory(prefix="an interpreter ") as folder:
+        marks = {
+            name: _mark_of(mp, pathlib.Path(folder, name), executable) for name in ("text", "path")
+        }
+    return {"embedded": embedded, **marks}
 
 
 def _known_marks(mp):
@@ -128,6 +138,24 @@ def test_set_executable_to_a_path(mp):
     assert _known_marks(mp)["path"] == [None, "from the child", True]
 
 
+@requirement("miscellaneous.set-executable.embedded")
+def test_set_executable_in_an_embedded_interpreter(mp):
+    """A child starts in a program whose ``sys.executable`` is None, with the executable that was set."""
+    marks = _known_marks(mp)
+    assert (marks["embedded"], marks["text"][1:]) == ("returned", ["from the child", True])
+
+
+def _own_executable():
+    with open("/proc/self/cmdline", "rb") as file:
+        return os.fsdecode(file.read().split(b"\0")[0])
+
+
+@requirement("miscellaneous.set-executable.default")
+def test_default_executable(companion):
+    """A spawned child's command line begins with this process's ``sys.executable``."""
+    assert companion.ask(_own_executable) == sys.executable
+
+
 # A module of the standard library that nothing here needs.
 _UNLIKELY = "sndhdr_unlikely"
 
@@ -146,7 +174,7 @@ def _send_loaded(connection):
 
 
 def _loaded_in_children(mp, folder, names, options):
-    """Whether children find the module loaded, after preloading."""
+    """Whether children find the module loaded, after preloading; the second call comes when the server runs."""
     sys.path.insert(0, folder)
     mp.context.set_forkserver_preload(names, **options)
     found = []
@@ -156,6 +184,7 @@ def _loaded_in_children(mp, folder, names, options):
         process.start()
         found.append(receiver.recv())
         process.join()
+        mp.context.set_forkserver_preload([] if names else [_UNLIKELY])
     return found
 
 
@@ -166,7 +195,7 @@ def _preload(mp, folder, names, **options):
 
 @requirement("miscellaneous.forkserver-preload.is-inherited")
 def test_preloaded_module(mp, tmp_path, monkeypatch):
-    """A preloaded module is loaded when a child begins; one that is not preloaded is not."""
+    """A preloaded module is loaded when a child begins; one that is not preloaded, or named too late, is not."""
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     assert _preload(mp, tmp_path, [_UNLIKELY]) == [True, True]
     assert _preload(mp, tmp_path, []) == [False, False]
@@ -180,10 +209,23 @@ def test_preloaded_module_is_imported_once(mp, tmp_path, monkeypatch):
     assert (tmp_path / "imports").read_text() == "imported "
 
 
+def _redirected(mp, folder, path, names, **options):
+    """As ``_loaded_in_children``, with the error stream in a file."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
+    os.dup2(descriptor, 2)
+    return outcome_of(_loaded_in_children, mp, folder, names, options)
+
+
 @requirement("miscellaneous.forkserver-preload.missing-is-ignored")
 def test_preload_of_a_missing_module(mp, tmp_path):
-    """A name that no module has does no harm."""
-    assert _preload(mp, tmp_path, ["no_such_module_anywhere"]) == [False, False]
+    """A name that no module has does no harm, nor a module that raises ImportError; what follows is preloaded."""
+    _make_module(tmp_path)
+    (tmp_path / "fails_to_import.py").write_text("raise ImportError('not today')\n")
+    stderr = tmp_path / "stderr"
+    names = ["no_such_module_anywhere", "fails_to_import", _UNLIKELY]
+    arguments = (mp, str(tmp_path), str(stderr), names)
+    assert call(_redirected, *arguments, timeout=mp.timeout) == ["returned", [True, True]]
+    assert stderr.read_text() == ""
 
 
 @requirement("miscellaneous.forkserver-preload.other-methods")
@@ -195,14 +237,9 @@ def test_preload_under_another_method(mp, tmp_path, monkeypatch):
 
 def _redirected_preload(mp, folder, path, on_error):
     """What starting children comes to, with the error stream in a file."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
-    os.dup2(descriptor, 2)
     names = ["no_such_module_anywhere"]
     by_position = outcome_of(mp.context.set_forkserver_preload, names, on_error)[0]
-    return [
-        by_position,
-        outcome_of(_loaded_in_children, mp, folder, names, {"on_error": on_error})[0],
-    ]
+    return [by_position, _redirected(mp, folder, path, names, on_error=on_error)[0]]
 
 
 @requirement("miscellaneous.forkserver-preload.on-error-fail")
