@@ -312,7 +312,7 @@ def test_dummy_manager(mp):
     manager = mp.dummy.Manager()
     assert (manager.list([1, 2]), manager.dict({"a": 1})) == ([1, 2], {"a": 1})
     namespace = manager.Namespace()
-    namespace.x, namespace.y = 10, "hello"
+    namespace.y, namespace.x, namespace._z = "hello", 10, 12.3
     assert repr(namespace) == "Namespace(x=10, y='hello')"
     queue = manager.Queue()
     queue.put("item")
