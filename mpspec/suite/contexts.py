@@ -1126,14 +1126,27 @@ def test_tracker_and_children_of_os_fork(mp):
 
 
 def _method_after_start(mp):
-    run(mp, _nothing)
-    return mp.get_start_method(allow_none=True)
+    """In a new interpreter: how its first child starts while ``sys.stderr`` has no descriptor, and the method then."""
+    import io
+
+    stderr, sys.stderr = sys.stderr, io.StringIO()
+    kind, _ = outcome_of(run, mp, _nothing)
+    sys.stderr = stderr
+    if kind != "returned":
+        run(mp, _nothing)
+    return [kind, mp.get_start_method(allow_none=True)]
+
+
+@requirement("contexts.spawn.stderr-replaced")
+def test_first_child_while_stderr_is_replaced(mp):
+    """The first child of a program starts while ``sys.stderr`` is a ``StringIO``."""
+    assert _facts(mp, _method_after_start)[0] == "returned"
 
 
 @requirement("contexts.get-context.start-does-not-set")
 def test_process_of_a_context_does_not_set_the_method(mp):
     """After a process of a context was started, the program's start method is still open."""
-    assert _facts(mp, _method_after_start) is None
+    assert _facts(mp, _method_after_start)[1] is None
 
 
 def _start_child_and_manager(mp):

@@ -1,7 +1,9 @@
 """Tests of the chapter examples: whole programs, each in an interpreter of its own."""
 
 import ast
+import os
 
+from mpspec.children import observed_once
 from mpspec.marks import requirement
 from mpspec.programs import run_script
 
@@ -180,10 +182,28 @@ if __name__ == "__main__":
 """
 
 
+@observed_once
+def _server_program(mp):
+    """What the program prints, and what it leaves in a temporary directory of its own."""
+    import tempfile
+
+    import pytest
+
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        patch.setenv("TMPDIR", folder)
+        return _output(mp, SERVER), os.listdir(folder)
+
+
+@requirement("examples.state.server-process-tidies-up")
+def test_temporary_files_of_a_program_with_a_manager(mp):
+    """There is nothing in the temporary directory when the program has ended."""
+    assert _server_program(mp)[1] == []
+
+
 @requirement("examples.state.server-process")
 def test_dict_and_list_of_a_manager(mp):
     """The program prints the dict and the list that the child left."""
-    mapping, items = _output(mp, SERVER)
+    mapping, items = _server_program(mp)[0]
     assert ast.literal_eval(mapping) == {0.25: None, 1: "1", "2": 2}
     assert items == "[9, 8, 7, 6, 5, 4, 3, 2, 1, 0]"
 

@@ -32,6 +32,7 @@ def _new_logger(mp):
     logger = mp.get_logger()
     facts = {
         "is a logger": isinstance(logger, logging.Logger),
+        "by name": logging.getLogger(mp.package.__name__) is logger,
         "level": logger.level,
         "handlers": len(logger.handlers),
     }
@@ -50,6 +51,12 @@ def _new_logger(mp):
 def test_get_logger(mp):
     """get_logger() returns a Logger."""
     assert _facts(mp, _new_logger)["is a logger"] is True
+
+
+@requirement("logging.get-logger.name")
+def test_name_of_the_logger(mp):
+    """The logger that logging knows by the name of the package is this one."""
+    assert _facts(mp, _new_logger)["by name"] is True
 
 
 @requirement("logging.get-logger.same-again")
