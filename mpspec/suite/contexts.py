@@ -729,7 +729,6 @@ def _package_facts(mp):
         target=_use_objects, args=(queues, lock, event, (number, items), shared)
     )
     queue.put("by the parent")  # what it has started for that is not the child's
-    process = package.Process(target=_use_objects, args=(queues, lock, event, number, items))
     process.start()
     simple.put("through two queues")
     joinable.put("a task")
@@ -742,7 +741,6 @@ def _package_facts(mp):
     with package.Pool(1) as pool:
         worker = _origin(pool.apply(os.getpid))
     return {
-        "objects": [text, number.value, items[:], process.exitcode],
         "sharedctypes": [shared[0].value, shared[1][:], shared[2].value],
         "objects": [sorted(texts), number.value, items[:], process.exitcode],
         "worker": {"child": worker, "main": os.getpid()},
@@ -938,27 +936,6 @@ def test_hooks_of_a_fork(mp):
     assert ask(mp, _note_of_hook, mp) == ["in the child"]
 
 
-# What is made by the start method of the program.
-SETTING = ["Lock", "Condition", "Event", "Queue", "SimpleQueue", "JoinableQueue"]
-
-
-def _method_set_by(mp, name):
-    """The start method of the program once it has made such an object; it is unset before and after."""
-    made = getattr(mp.package, name)()
-    method = mp.get_start_method(allow_none=True)
-    if hasattr(made, "close"):
-        made.close()
-    mp.set_start_method(None, force=True)
-    return method
-
-
-@requirement("contexts.global.set-by-objects")
-def test_objects_set_the_method(mp):
-    """After a lock, a condition, an event or a queue was made the start method is the default."""
-    facts = _facts(mp, _none_facts)
-    assert facts["set by"] == dict.fromkeys(SETTING, facts["default"])
-
-
 def _none_facts(mp):
     """In a new interpreter: what comes of setting None."""
     mp.set_start_method(None)
@@ -966,7 +943,6 @@ def _none_facts(mp):
     mp.set_start_method(None, force=True)
     return {
         "default": default,
-        "set by": {name: _method_set_by(mp, name) for name in SETTING},
         "unset": mp.get_start_method(allow_none=True),
         "again": mp.get_start_method(),
         "set": [
