@@ -2044,8 +2044,9 @@ def test_joinable_queue(mp, manager):
 
 
 @requirement("managers.pool")
-def test_pool(manager):
+def test_pool(mp):
     """A Pool's proxy calls the methods of a pool in the server; what is to come is a proxy, too."""
+    manager = mp.Manager()  # of its own: a server that starts processes may keep a fork server
     with manager.Pool(1) as pool:
         assert pool.apply(abs, (-3,)) == 3
         assert pool.map(abs, [-1, 2]) == [1, 2]
@@ -2065,6 +2066,7 @@ def test_pool(manager):
     pool.join()
     assert result.get() == 3
     pool.terminate()
+    manager.shutdown()
 
 
 @requirement("managers.queue.putter-may-exit")
