@@ -1023,7 +1023,7 @@ def _see_products(mp):
             ],
         }
         made = [
-            manager.ShareableList(range(4)),
+            manager.ShareableList(range(2000)),
             manager.ShareableList("alpha"),
             manager.ShareableList(sequence=[1.5, None]),
         ]
@@ -1053,7 +1053,7 @@ def test_manager_creates_blocks(mp):
 @requirement("shared-memory.manager.shareable-list.items")
 def test_manager_creates_lists(mp):
     """``ShareableList(sequence)`` of a manager gives a new list of the sequence's values."""
-    expected = [[0, 1, 2, 3], [*"alpha"], [1.5, None]]
+    expected = [[*range(2000)], [*"alpha"], [1.5, None]]
     assert _see_products(mp)["lists"] == [(True, items) for items in expected]
 
 
@@ -1210,10 +1210,11 @@ def test_other_types_are_refused(mp):
             mp.shared_memory.ShareableList([value], name=name)
         if _exists(mp, name):  # which the documentation leaves open
             _unlink(mp, name)
-    made = _list(mp, [17])
-    with raises(Exception):
-        made[0] = [1]
-    assert made[0] == 17
+    made = _list(mp, [17, "text"])
+    for position in (0, 1):
+        with raises(Exception):
+            made[position] = [1]
+    assert list(made) == [17, "text"]
     _free_lists(made)
 
 

@@ -1034,3 +1034,17 @@ def test_classes_of_wrappers(mp):
     for wrapper in (number, array, text):
         assert [wrapper.acquire(), wrapper.acquire(False)] == [True, True]
         assert not _free_for_others(mp, wrapper)
+
+
+@requirement("sharedctypes.raw.nameless")
+def test_memory_without_a_name(mp):
+    """What is mapped where a new array lies is no file, or one that was deleted."""
+    array = mp.sharedctypes.RawArray("b", 5 * 2**20)
+    address = ctypes.addressof(array)
+    with open("/proc/self/maps") as file:
+        for line in file:
+            first, end = (int(number, 16) for number in line.split()[0].split("-"))
+            if first <= address < end:
+                break
+    path = line.rstrip("\n").partition("/")[2]
+    assert not path or path.endswith(" (deleted)")
