@@ -1464,36 +1464,27 @@ def test_join_waits_for_the_workers(mp):
     assert not facts["joined"]
 
 
-@observed_once
-def _left_pool(mp):
-    """A pool whose with block ends while its worker has a task."""
-    pool, [worker] = _new_pool(mp)
-    with tempfile.TemporaryDirectory() as folder:
-        with pool as entered:
-            facts = {"entered": entered is pool, "works": entered.apply(_square, (3,))}
-            result = pool.apply_async(_pass_gate, (_gate(Path(folder)),))
-        pool.join()
-    facts["alive"] = worker.is_alive()
-    facts["succeeded"] = result.ready() and result.successful()
-    facts["later"] = outcome_of(pool.apply, _square, (3,))[0]
-    return facts
-
-
 @requirement("pool.context-manager.enter")
 def test_with_gives_the_pool(mp):
     """Entering a pool gives the pool."""
-    facts = _left_pool(mp)
-    assert facts["entered"]
-    assert facts["works"] == 9
+    pool = mp.Pool(1)
+    with pool as entered:
+        assert entered is pool
+        assert entered.apply(_square, (3,)) == 9
+    pool.join()
 
 
 @requirement("pool.context-manager.exit-terminates")
 def test_with_terminates(mp):
     """Leaving a pool terminates it, whatever its workers do."""
-    facts = _left_pool(mp)
-    assert not facts["alive"]
-    assert not facts["succeeded"]
-    assert facts["later"] != "returned"
+    pool, [worker] = _new_pool(mp)
+    with tempfile.TemporaryDirectory() as folder:
+        with pool:
+            result = pool.apply_async(_pass_gate, (_gate(Path(folder)),))
+        pool.join()
+    assert not worker.is_alive()
+    assert not (result.ready() and result.successful())
+    assert outcome_of(pool.apply, _square, (3,))[0] != "returned"
 
 
 @requirement("pool.context-manager.closed-inside")
