@@ -63,7 +63,7 @@ def _ask(parcel: int, fds: Sequence[int]) -> ServedChild:
     that reads it reads what lies in the socket, and after that the end of it is the end of a file.
     """
     for _ in range(2):
-        server = forkserver.ensure_running()
+        server = forkserver.hold()
         ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET)
         try:
             with on_failure(ours.close):
@@ -80,6 +80,7 @@ def _ask(parcel: int, fds: Sequence[int]) -> ServedChild:
             forkserver.bury(server)
         finally:
             theirs.close()
+            os.close(server)
     raise EOFError(_ENDED)
 
 

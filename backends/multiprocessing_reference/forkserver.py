@@ -32,7 +32,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Literal
 
-__all__ = ["adopt", "bury", "ensure_running", "getfd", "send_request", "set_forkserver_preload"]
+__all__ = [
+    "adopt",
+    "bury",
+    "ensure_running",
+    "getfd",
+    "hold",
+    "send_request",
+    "set_forkserver_preload",
+]
 
 _ON_ERROR = ("ignore", "warn", "fail")
 _SIGINT = 2
@@ -81,6 +89,18 @@ def ensure_running() -> int:
         return _fd
 
 
+def hold() -> int:
+    """Return a descriptor of the server's socket that is the caller's own to close.
+
+    Another thread that finds the server dead closes the shared one, and its number comes to mean something else.
+    """
+    while True:
+        ensure_running()
+        with _lock:
+            if _fd is not None:
+                return os.dup(_fd)
+
+
 def getfd() -> int | None:
     """Return the descriptor to pass to children; None if the program has no server yet."""
     return _fd
@@ -110,13 +130,13 @@ def send_request(server: int, reply: int) -> None:
 
 
 def bury(server: int) -> None:
-    """Forget the server that has died, unless somebody did; reap it if it was this process's child."""
+    """Forget the held server that has died, unless somebody did; reap it if it was this process's child."""
     global _fd, _pid
     with _lock:
-        if server != _fd:
+        if _fd is None or os.fstat(_fd).st_ino != os.fstat(server).st_ino:
             return
+        os.close(_fd)
         pid, _fd, _pid = _pid, None, None
-        os.close(server)
     sub_warning("the fork server died: starting another one")
     if pid is not None and _owner == os.getpid():
         try:
