@@ -199,12 +199,11 @@ class Link:
         with self._lock:
             if self._out_of_step:
                 self._renew_control()
-            try:
-                self._control.send((SERVER, method, args, {}))
-                reply = self._control.receive()
-            except BaseException:
-                self._out_of_step = True  # the reply may still come, and isn't the next call's
-                raise
+            # Until its reply is there: one that still comes isn't the next call's.
+            self._out_of_step = True
+            self._control.send((SERVER, method, args, {}))
+            reply = self._control.receive()
+            self._out_of_step = False
         if self._undropped:
             self._flush()
         return result_of(reply, self.wire)

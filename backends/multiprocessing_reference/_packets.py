@@ -32,6 +32,7 @@ from ._rights import (
     rights,
     take_rights,
 )
+from ._undo import on_failure
 from .reduction import pack, plain_pickle, unpack
 
 TYPE_CHECKING = False
@@ -156,11 +157,9 @@ class PacketTransport:
     ) -> LargeMessage | None:
         large, theirs = open_channel(data)
         try:
-            notice = b"".join((_NOTICE.pack(len(data)), _PADDING))
-            self._packet(notice, _LARGE, (theirs.fileno(), *fds), flags)
-        except BaseException:
-            large.close()
-            raise
+            with on_failure(large.close):
+                notice = b"".join((_NOTICE.pack(len(data)), _PADDING))
+                self._packet(notice, _LARGE, (theirs.fileno(), *fds), flags)
         finally:
             theirs.close()
         return large
@@ -223,11 +222,8 @@ class PacketTransport:
     def _receive_large(self, notice: memoryview, fds: Sequence[int], limit: int | None) -> Message:
         (size,) = _NOTICE.unpack_from(notice)
         channel, *others = fds
-        try:
+        with on_failure(close_all, others):
             data = read_channel(channel, size, limit)
-        except BaseException:
-            close_all(others)
-            raise
         return data, others
 
 

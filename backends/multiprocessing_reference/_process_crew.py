@@ -27,6 +27,7 @@ from ._failures import MaybeEncodingError, PoolTerminatedError, with_remote_caus
 from ._jobs import TERMINATE
 from ._seat import Seat, Watch
 from ._staff import Staff
+from ._undo import on_failure
 from ._worker import EACH
 from .reduction import unpack
 
@@ -51,16 +52,15 @@ class ProcessCrew(Staff):
     def run(self, job: Job) -> None:
         """Take in *job*; this thread itself waits for the workers that get its tasks."""
         self._enlist(job)
-        try:
+        with on_failure(self._give_up_waiting, job):
             self._hand_out(job)
             self.wait(job, job.is_concluded, None)
-        except BaseException:
-            with self.lock:
-                job.abort(
-                    PoolTerminatedError("the call was interrupted before this task was completed")
-                )
-            self.forget(job)
-            raise
+
+    def _give_up_waiting(self, job: Job) -> None:
+        reason = PoolTerminatedError("the call was interrupted before this task was completed")
+        with self.lock:
+            job.abort(reason)
+        self.forget(job)
 
     def offer(self, job: Job) -> None:
         """Hear that *job* has further tasks."""

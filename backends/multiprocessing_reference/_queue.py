@@ -23,6 +23,7 @@ from types import GenericAlias
 from ._feeder import Feeder
 from ._slots import Unbounded
 from ._transport import CutOffError, PacketTransport
+from ._undo import on_failure
 from ._wait import readable
 from .connection import Pipe
 from .reduction import Packed, pack, plain_pickle, require_spawning, unpack
@@ -112,11 +113,8 @@ class Queue:
             if isinstance(item, Packed):
                 item.close()
             raise Full
-        try:
+        with on_failure(self._slots.release):
             self._feed(item)
-        except BaseException:
-            self._slots.release()
-            raise
 
     def _on_queue_feeder_error(self, e: Exception, obj: object) -> None:  # noqa: ARG002
         """Raise *e*, the reason why *obj* can't be pickled.
@@ -172,22 +170,26 @@ class Queue:
         while True:
             # A slot is noted only while this process can't wait: with the message it takes a slot.
             self._slots.hold(1)
+            taken = False
             try:
-                return self._incoming.receive(None, MSG_DONTWAIT)
+                message = self._incoming.receive(None, MSG_DONTWAIT)
             except CutOffError:
+                taken = True
                 self._lost()
                 continue
             except BlockingIOError:
-                self._slots.hold(-1)
+                pass
             except OSError as error:
                 if error.errno == errno.EMFILE:  # the message is gone, for want of descriptors
+                    taken = True
                     self._lost()
-                else:
+                raise
+            else:
+                taken = True
+                return message
+            finally:
+                if not taken:
                     self._slots.hold(-1)
-                raise
-            except BaseException:
-                self._slots.hold(-1)
-                raise
             # Another consumer may be faster each time: the deadline is what ends this.
             remaining = None if deadline is None else deadline - monotonic()
             if remaining is not None and remaining <= 0:

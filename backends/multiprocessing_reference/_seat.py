@@ -11,6 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from ._channel import Channel, channel_pair, passing, spin
+from ._undo import on_failure
 from ._worker import work
 
 if TYPE_CHECKING:
@@ -181,14 +182,12 @@ def start_worker(
     """Start a worker process, daemonic like all of them."""
     near, far = channel_pair()
     try:
-        arguments = (far, initializer, initargs, maxtasks)
-        process: Any = context.Process(target=work, args=arguments, daemon=True)
-        process.name = process.name.replace("Process", "PoolWorker")
-        with passing(far):
-            process.start()
-    except BaseException:
-        near.close()
-        raise
+        with on_failure(near.close):
+            arguments = (far, initializer, initargs, maxtasks)
+            process: Any = context.Process(target=work, args=arguments, daemon=True)
+            process.name = process.name.replace("Process", "PoolWorker")
+            with passing(far):
+                process.start()
     finally:
         far.close()
     return Seat(process, near)

@@ -18,6 +18,7 @@ from ._failures import BrokenPoolError, PoolTerminatedError, WorkerLostError
 from ._helper import Helper
 from ._jobs import CLOSE, RUN, TERMINATE
 from ._seat import Seat, start_worker
+from ._undo import on_failure
 from .util import Finalize, sub_warning
 
 if TYPE_CHECKING:
@@ -59,12 +60,9 @@ class Staff:
         self._start_error: BaseException | None = None
         self._ended = False
         self._finalizer = Finalize(None, self.terminate, exitpriority=15)
-        try:
+        with on_failure(self.terminate):
             for _ in range(size):
                 self._add(start_worker(*self._new_worker))
-        except BaseException:
-            self.terminate()
-            raise
 
     def check_running(self) -> None:
         """Raise ValueError unless the pool takes tasks."""
