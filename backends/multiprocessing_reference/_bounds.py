@@ -16,6 +16,7 @@ from select import EPOLLET, EPOLLIN, epoll
 from time import monotonic
 
 from ._ledger import Ledger
+from ._undo import on_failure
 from ._wait import readable
 from .reduction import share_fd
 from .util import register_after_fork
@@ -91,12 +92,10 @@ class Bounds:
     def _try(self) -> bool:
         self.hold(1)
         try:
-            os.eventfd_read(self._slots)
-        except BaseException as error:
-            self.hold(-1)
-            if isinstance(error, BlockingIOError):
-                return False
-            raise
+            with on_failure(self.hold, -1):
+                os.eventfd_read(self._slots)
+        except BlockingIOError:
+            return False
         return True
 
     def _join(self) -> None:

@@ -64,13 +64,14 @@ def _ask(parcel: int, fds: Sequence[int]) -> ServedChild:
     """
     for _ in range(2):
         server = forkserver.hold()
-        ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET)
+        with on_failure(server.close):
+            ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET)
         try:
             with on_failure(ours.close):
                 parent = os.pidfd_open(os.getpid())
                 try:
                     # The server must not hold its clients' end of its own socket: the child gets it so.
-                    send_fds(ours, (parcel, parent, server, *fds))
+                    send_fds(ours, (parcel, parent, server.fileno(), *fds))
                 finally:
                     os.close(parent)
                 forkserver.send_request(server, theirs.fileno())
@@ -80,7 +81,7 @@ def _ask(parcel: int, fds: Sequence[int]) -> ServedChild:
             forkserver.bury(server)
         finally:
             theirs.close()
-            os.close(server)
+            server.close()
     raise EOFError(_ENDED)
 
 

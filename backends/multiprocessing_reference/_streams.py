@@ -19,6 +19,7 @@ from ._rights import (
     rights,
     take_rights,
 )
+from ._undo import on_failure
 from .reduction import ForkingPickler, pack, plain_pickle, unpack
 
 TYPE_CHECKING = False
@@ -84,29 +85,24 @@ class StreamTransport:
     def receive_object(self) -> Any:  # noqa: ANN401 - whatever was sent
         """Receive and unpickle one object."""
         size, fds = self._begin()
-        try:
+        pending = list(fds)  # which unpack() takes charge of
+        with on_failure(close_all, pending):
             if not BORROWED_LEAST <= size <= BORROWED_MOST:
                 data = self._exactly(size)
             else:
                 with Borrowed(size) as room:
                     self._fill(room)
-                    taken, fds = fds, ()
-                    return unpack(room, taken)
-        except BaseException:
-            close_all(fds)
-            raise
+                    pending.clear()
+                    return unpack(room, fds)
         return unpack(data, fds)
 
     def receive(self, limit: int | None = None) -> Message:
         """Return one message; EOFError also when the stream ended in the middle of it."""
         size, fds = self._begin()
-        try:
+        with on_failure(close_all, fds):
             if limit is not None and size > limit:
                 refuse(size, limit, ())
             return self._exactly(size), fds
-        except BaseException:
-            close_all(fds)
-            raise
 
     def _begin(self) -> tuple[int, Sequence[int]]:
         """Return the size in bytes of the next message, and its descriptors."""
@@ -128,11 +124,8 @@ class StreamTransport:
             (size,) = _HEADER.unpack(header)
             if size >= 0:
                 return size, fds
-        try:
+        with on_failure(close_all, fds):
             return self._long_size(header), fds
-        except BaseException:
-            close_all(fds)
-            raise
 
     def _long_size(self, header: bytes) -> int:
         """Return the size that begins with *header*, which was cut off or tells a longer one."""

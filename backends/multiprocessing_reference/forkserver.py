@@ -24,6 +24,7 @@ from . import process as _process
 from . import resource_tracker
 from ._interpreter import above_standard, import_path, interpreter_options, spawn_interpreter
 from ._launch_spawn import memory_file
+from ._undo import on_failure
 from .spawn import preparation_data
 from .util import sub_warning
 
@@ -79,26 +80,22 @@ def set_forkserver_preload(
     _on_error = on_error
 
 
-def ensure_running() -> int:
-    """Start the server, unless the program has one already; return the descriptor of its socket."""
+def ensure_running() -> None:
+    """Start the server, unless the program has one already."""
+    hold().close()
+
+
+def hold() -> socket:
+    """Return the running server's socket, a copy that is the caller's own to close.
+
+    Another thread that finds the server dead closes the shared one, and its number comes to mean something else.
+    """
     global _fd, _pid, _owner
     with _lock:
         if _fd is None:
             _fd, _pid = _start()
             _owner = os.getpid()
-        return _fd
-
-
-def hold() -> int:
-    """Return a descriptor of the server's socket that is the caller's own to close.
-
-    Another thread that finds the server dead closes the shared one, and its number comes to mean something else.
-    """
-    while True:
-        ensure_running()
-        with _lock:
-            if _fd is not None:
-                return os.dup(_fd)
+        return socket(fileno=os.dup(_fd))
 
 
 def getfd() -> int | None:
@@ -115,25 +112,21 @@ def adopt(fd: int | None) -> None:
         os.close(fd)
 
 
-def send_request(server: int, reply: int) -> None:
+def send_request(server: socket, reply: int) -> None:
     """Ask the server for a child that finds what it needs at the socket *reply*.
 
     BrokenPipeError or ConnectionResetError: it has died.
     """
     from _socket import SCM_RIGHTS, SOL_SOCKET
 
-    requests = socket(fileno=os.dup(server))
-    try:
-        requests.sendmsg([b"!"], [(SOL_SOCKET, SCM_RIGHTS, reply.to_bytes(4, "little"))])
-    finally:
-        requests.close()
+    server.sendmsg([b"!"], [(SOL_SOCKET, SCM_RIGHTS, reply.to_bytes(4, "little"))])
 
 
-def bury(server: int) -> None:
+def bury(server: socket) -> None:
     """Forget the held server that has died, unless somebody did; reap it if it was this process's child."""
     global _fd, _pid
     with _lock:
-        if _fd is None or os.fstat(_fd).st_ino != os.fstat(server).st_ino:
+        if _fd is None or os.fstat(_fd).st_ino != os.fstat(server.fileno()).st_ino:
             return
         os.close(_fd)
         pid, _fd, _pid = _pid, None, None
@@ -158,14 +151,12 @@ def _start() -> tuple[int, int]:
     )
     parcel = above_standard(parcel)
     try:
-        pid = spawn_interpreter(
-            [*interpreter_options(), "-c", _CODE.format(fd=parcel, package=__package__)],
-            (parcel, server, tracker),
-            blocked_signals=(_SIGINT,),  # a Ctrl-C is for the program; the server ends after it
-        )
-    except BaseException:
-        os.close(client)
-        raise
+        with on_failure(os.close, client):
+            pid = spawn_interpreter(
+                [*interpreter_options(), "-c", _CODE.format(fd=parcel, package=__package__)],
+                (parcel, server, tracker),
+                blocked_signals=(_SIGINT,),  # a Ctrl-C is for the program; the server ends after it
+            )
     finally:
         os.close(server)
         os.close(parcel)

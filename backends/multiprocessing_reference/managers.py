@@ -37,6 +37,7 @@ from ._proxies import (
 from ._proxy import AutoProxy, BaseProxy, MakeProxyType, RebuildProxy
 from ._referents import Array, Namespace, Value, make_pool, make_queue
 from ._server import Server
+from ._undo import on_failure
 from .errors import ProcessError
 
 TYPE_CHECKING = False
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
+    from ._manager_link import Link
     from .shared_memory import ShareableList, SharedMemory
 
 __all__ = [
@@ -128,6 +130,12 @@ SyncManager.register("Iterator", proxytype=IteratorProxy, create_method=False)
 SyncManager.register("AsyncResult", create_method=False)
 
 
+def _track(link: Link, segment: SharedMemory) -> None:
+    """Have the server unlink a segment when it ends."""
+    with on_failure(segment.unlink), on_failure(segment.close):
+        link.control("track_segment", segment.name)
+
+
 class SharedMemoryManager(BaseManager):
     """A manager that unlinks all blocks of shared memory made through it when it shuts down.
 
@@ -153,12 +161,7 @@ class SharedMemoryManager(BaseManager):
 
         link = self._started_link()
         segment = SharedMemory(name=None, create=True, size=size)
-        try:
-            link.control("track_segment", segment.name)
-        except BaseException:
-            segment.close()
-            segment.unlink()
-            raise
+        _track(link, segment)
         return segment
 
     def ShareableList(self, sequence: Iterable[Any]) -> ShareableList:
@@ -167,10 +170,5 @@ class SharedMemoryManager(BaseManager):
 
         link = self._started_link()
         made = ShareableList(sequence)
-        try:
-            link.control("track_segment", made.shm.name)
-        except BaseException:
-            made.shm.close()
-            made.shm.unlink()
-            raise
+        _track(link, made.shm)
         return made

@@ -20,6 +20,8 @@ from _pickle import Pickler, dumps, loads  # not pickle, which imports re as wel
 from _thread import _local
 from io import BytesIO
 
+from ._undo import on_failure
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -147,6 +149,11 @@ def dump(obj: object, file: IO[bytes], protocol: int | None = None) -> None:
     file.write(ForkingPickler.dumps(obj, protocol))
 
 
+def _close_each(fds: Sequence[int]) -> None:
+    for fd in fds:
+        os.close(fd)
+
+
 class Packed:
     """A pickled object: its bytes, and the descriptors that go with them, owned until `close`."""
 
@@ -159,8 +166,7 @@ class Packed:
     def close(self) -> None:
         """Close the descriptors: they were sent, or won't be."""
         fds, self.fds = self.fds, ()
-        for fd in fds:
-            os.close(fd)
+        _close_each(fds)
 
     def __enter__(self) -> Self:
         return self
@@ -206,11 +212,8 @@ def pack(obj: object, *, for_start: bool = False) -> Packed:
     pickler, buffer = state.spare or _pickler()
     state.spare = None
     try:
-        pickler.dump(obj)
-    except BaseException:
-        for fd in fds:
-            os.close(fd)
-        raise
+        with on_failure(_close_each, fds):
+            pickler.dump(obj)
     finally:
         state.outgoing, state.spawning = outer, was_spawning
     data = buffer.getvalue()

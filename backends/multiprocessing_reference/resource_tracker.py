@@ -16,6 +16,8 @@ import os
 import sys
 from _thread import allocate_lock
 
+from ._undo import on_failure
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,16 +109,14 @@ def _start() -> int:
         f"from {__package__}.resource_tracker import main;main({read_end})"
     )
     try:
-        # No site-packages: it needs nothing of them, and starts in half the time.
-        spawn_interpreter(
-            ["-S", "-s", "-c", code],
-            (read_end,),
-            quiet=True,
-            blocked_signals=(1, 2, 15),  # SIGHUP, SIGINT, SIGTERM
-        )
-    except BaseException:
-        os.close(write_end)
-        raise
+        with on_failure(os.close, write_end):
+            # No site-packages: it needs nothing of them, and starts in half the time.
+            spawn_interpreter(
+                ["-S", "-s", "-c", code],
+                (read_end,),
+                quiet=True,
+                blocked_signals=(1, 2, 15),  # SIGHUP, SIGINT, SIGTERM
+            )
     finally:
         os.close(read_end)
     return write_end

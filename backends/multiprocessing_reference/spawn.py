@@ -20,6 +20,7 @@ from _pickle import loads
 from . import _family, _log
 from . import process as _process
 from ._interpreter import close_inherited, get_executable, import_path, set_executable
+from ._undo import on_failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -191,12 +192,13 @@ def _run_as_main(code: CodeType, attributes: dict[str, Any]) -> None:
     previous = sys.modules["__main__"]
     module: ModuleType = type(sys)("__mp_main__")
     module.__dict__.update(attributes)
-    sys.modules["__main__"] = sys.modules["__mp_main__"] = module
-    try:
+    _set_main(module)
+    with on_failure(_set_main, previous):
         exec(code, module.__dict__)  # noqa: S102 - the program itself
-    except BaseException:
-        sys.modules["__main__"] = sys.modules["__mp_main__"] = previous
-        raise
+
+
+def _set_main(module: ModuleType) -> None:
+    sys.modules["__main__"] = sys.modules["__mp_main__"] = module
 
 
 # -- the child
