@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from mpspec import deviations
 from mpspec.registry import Registry
-from mpspec.verdicts import Verdict
+from mpspec.verdicts import Verdict, cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -124,17 +124,9 @@ def _chapters(runs: Sequence[Run]) -> str:
     columns = [(run.name, method) for run in runs for method in run.methods]
     head = ["chapter", *(f"{name}<br>{method}" for name, method in columns)]
     rows = [
-        [row, *(_cell(cells[row, *column]) for column in columns)] for row in (*chapters, "total")
+        [row, *(cell(cells[row, *column]) for column in columns)] for row in (*chapters, "total")
     ]
     return table(head, rows)
-
-
-def _cell(counts: collections.Counter[Verdict]) -> str:
-    return " ".join(
-        f"{counts[verdict]}{'' if verdict is Verdict.PASS else verdict.letter}"
-        for verdict in Verdict
-        if counts[verdict] or verdict is Verdict.PASS
-    )
 
 
 def _legend(runs: Sequence[Run]) -> str:

@@ -1,4 +1,4 @@
-"""Supervision of the tests in one process: deadlines, verdicts, what is left behind, and when the process must go.
+"""Supervision of the tests in one process: verdicts, what is left behind, and when the process must go.
 
 Each worker of a run (and, with ``-n 0``, the one process) has a Supervisor. What it can't survive, the process that
 started the workers deals with: see ``mpspec.workers``.
@@ -9,12 +9,9 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import dataclasses
-import faulthandler
 import gc
 import os
-import signal
 import sys
-import tempfile
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +19,7 @@ import pytest
 
 from mpspec import departure, leaks
 from mpspec.collection import requirement_of, settings_key, variant_of
+from mpspec.deadline import Deadline, Hang
 from mpspec.errors import SuiteError
 from mpspec.results import RESULT_ATTRIBUTE, Result, blocks
 from mpspec.settings import TEST_DEADLINE
@@ -29,7 +27,6 @@ from mpspec.verdicts import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from types import FrameType
 
     from mpspec.backends import Backend
     from mpspec.journal import Journal
@@ -44,10 +41,6 @@ _RETIRED = 0
 _PR_SET_CHILD_SUBREAPER = 36
 _M_MMAP_THRESHOLD = -3
 _LARGE_BLOCK = 1 << 18
-
-
-class Hang(BaseException):
-    """The deadline of a test is over. No ``except Exception`` of a test or a backend may swallow it."""
 
 
 class Leak(Exception):  # noqa: N818 - a verdict
@@ -289,71 +282,6 @@ class Supervisor:
             departure.ensure(session, self._settings.patience)
 
 
-class Deadline:
-    """Ends a test that does not end by itself.
-
-    First by a signal, whose handler kills the test's children and raises Hang where the test stands, so that the run
-    goes on with a traceback; if that does not help (a backend that holds the interpreter), by ending the process.
-    """
-
-    def __init__(self, seconds: float, journal: Journal) -> None:
-        self._whole = self._seconds = seconds
-        self._journal = journal
-        self._in_phase = False
-        self._spared: frozenset[int] = frozenset()
-        self.dump = ""
-
-    def start(self, part: float = 1) -> None:
-        """Begin to count; the test is given that part of the deadline."""
-        self._seconds = part * self._whole
-        self.dump = ""
-        self._spared = frozenset(leaks.descendants(os.getpid()))
-        faulthandler.dump_traceback_later(
-            self._seconds + _SETTLE * 5, exit=True, file=self._journal.dump_file
-        )
-        signal.signal(signal.SIGALRM, self._expire)
-        # Once over, again and again: the clean-up of a hanging test may hang as well.
-        signal.setitimer(signal.ITIMER_REAL, self._seconds, _SETTLE)
-
-    def stop(self) -> None:
-        """The test has ended."""
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        faulthandler.cancel_dump_traceback_later()
-
-    @contextlib.contextmanager
-    def phase(self) -> Generator[None, None, None]:
-        """While the test's own code runs, and Hang may be raised.
-
-        It is raised again at the end, if it was not heard: in a finalizer, from which no exception gets out; in a
-        thread's or a backend's clause that takes whatever comes; in one that raises something else on its way out.
-        """
-        outer, self._in_phase = self._in_phase, True
-        before = self.dump
-        try:
-            yield
-        except (Hang, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            if self.dump != before:
-                raise self._hang() from error
-            raise
-        finally:
-            self._in_phase = outer
-        if self.dump != before:
-            raise self._hang()
-
-    def _expire(self, _signum: int, _frame: FrameType | None) -> None:
-        if not self._in_phase:
-            return
-        if not self.dump:
-            self.dump = _stacks()
-        leaks.kill(set(leaks.descendants(os.getpid())) - self._spared)
-        raise self._hang()
-
-    def _hang(self) -> Hang:
-        return Hang(f"did not end within {self._seconds:g} s")
-
-
 def warm_up(backend: Backend, method: str, deadline: Deadline) -> None:
     """Make the backend start what it keeps for the life of the process: fork servers, trackers, threads of its own.
 
@@ -434,13 +362,6 @@ def _message(excinfo: pytest.ExceptionInfo[BaseException]) -> str:
     text = excinfo.exconly(tryshort=True).strip()
     return (
         text.removeprefix("AssertionError: ")
-        .removeprefix(f"{__name__}.Hang: ")
+        .removeprefix(f"{Hang.__module__}.Hang: ")
         .removeprefix(f"{__name__}.Leak: ")
     )
-
-
-def _stacks() -> str:
-    with tempfile.TemporaryFile("w+") as file:
-        faulthandler.dump_traceback(file, all_threads=True)
-        file.seek(0)
-        return file.read()

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import enum
 import functools
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 
 @functools.total_ordering
@@ -80,3 +84,22 @@ _MEANINGS = {
     Verdict.CRASH: "ended the interpreter that ran the test",
     Verdict.ERROR: "could not be judged: a fault of the suite",
 }
+
+
+def _plain(_verdict: Verdict, text: str) -> str:
+    return text
+
+
+def cell(counts: Mapping[Verdict, int], write: Callable[[Verdict, str], str] = _plain) -> str:
+    """The counts as one cell of a table: how many PASS, then each other verdict's number with its letter.
+
+    Args:
+        counts: how many results have each verdict.
+        write: what becomes of each part, say a colour.
+    """
+    parts = [
+        write(verdict, f"{counts[verdict]}{verdict.letter}")
+        for verdict in Verdict
+        if verdict is not Verdict.PASS and counts[verdict]
+    ]
+    return " ".join([write(Verdict.PASS, str(counts[Verdict.PASS])), *parts])

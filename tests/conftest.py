@@ -9,10 +9,15 @@ import sys
 import textwrap
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+
+from mpspec.cli import main
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).parents[1]
 # Each run compiles the suite anew when it may not keep what it compiled.
@@ -131,3 +136,15 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Conformance:
 def verdicts(report: dict[str, Any]) -> dict[str, str]:
     """Verdict by requirement, of a report with one variant."""
     return {record["id"]: record["verdict"] for record in report["results"]}
+
+
+@pytest.fixture
+def told(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Call the command ``mpspec`` here with some words; gives exit status, output and error output."""
+
+    def call(*words: str) -> tuple[int, str, str]:
+        status = main(words)
+        output = capsys.readouterr()
+        return status, output.out, output.err
+
+    return call

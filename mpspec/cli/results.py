@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from mpspec import deviations, files
 from mpspec.reports import saved
-from mpspec.verdicts import Verdict
+from mpspec.verdicts import Verdict, cell
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from mpspec.deviations import Deviation
     from mpspec.reports.saved import Saved
@@ -47,18 +47,9 @@ def _matrix(report: Saved, backend: str) -> Rows:
             cells[row, result.start_method][result.verdict] += 1
     chapters = dict.fromkeys(report.chapters[result.id] for result in results)
     body = [
-        [row, *(_cell(cells[row, method]) for method in methods)] for row in (*chapters, "total")
+        [row, *(cell(cells[row, method]) for method in methods)] for row in (*chapters, "total")
     ]
     return [["chapter", *methods], *body]
-
-
-def _cell(counts: Mapping[Verdict, int]) -> str:
-    others = [
-        f"{counts[verdict]}{verdict.letter}"
-        for verdict in Verdict
-        if verdict is not Verdict.PASS and counts[verdict]
-    ]
-    return " ".join([str(counts[Verdict.PASS]), *others])
 
 
 def _print_rows(rows: Rows, *, markdown: bool) -> None:

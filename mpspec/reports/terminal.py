@@ -14,7 +14,7 @@ from rich.table import Table
 
 from mpspec.settings import current_edition
 from mpspec.specification import Level
-from mpspec.verdicts import Verdict
+from mpspec.verdicts import Verdict, cell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,9 +109,9 @@ def _print_table(console: Console, backend: Backend, report: Report, settings: S
         if any((name, method) in cells for method in methods)
     ]
     for row in chapters:
-        table.add_row(row, *(_cell(cells[row, method]) for method in methods))
+        table.add_row(row, *(cell(cells[row, method], _styled) for method in methods))
     table.add_section()
-    table.add_row("total", *(_cell(cells["total", method]) for method in methods))
+    table.add_row("total", *(cell(cells["total", method], _styled) for method in methods))
     console.print(table)
     occurring = sorted({result.verdict for result in results})
     for verdict in occurring:
@@ -120,16 +120,6 @@ def _print_table(console: Console, backend: Backend, report: Report, settings: S
                 f"  {_styled(verdict, verdict.letter)} {verdict.value}: {verdict.meaning}"
             )
     console.print()
-
-
-def _cell(counts: collections.Counter[Verdict]) -> str:
-    passed = counts[Verdict.PASS]
-    others = [
-        _styled(verdict, f"{counts[verdict]}{verdict.letter}")
-        for verdict in Verdict
-        if verdict is not Verdict.PASS and counts[verdict]
-    ]
-    return " ".join([_styled(Verdict.PASS, str(passed)), *others])
 
 
 def _styled(verdict: Verdict, text: str) -> str:

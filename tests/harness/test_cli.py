@@ -25,16 +25,6 @@ KNOWN = specification.load([specification.SPEC_DIR])
 COMMANDS = ["run", "list", "explain", "coverage", "report", "diff", "deviations", "new"]
 
 
-@pytest.fixture
-def told(capsys: pytest.CaptureFixture[str]) -> Told:
-    def call(*words: str) -> tuple[int, str, str]:
-        status = main(words)
-        output = capsys.readouterr()
-        return status, output.out, output.err
-
-    return call
-
-
 def test_list_prints_one_requirement_a_line(told: Told) -> None:
     status, output, _ = told("list")
     assert status == 0

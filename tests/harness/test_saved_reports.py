@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mpspec import deviations
-from mpspec.cli import main
 from mpspec.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -52,16 +51,6 @@ def data(*records: dict[str, Any], **run: object) -> dict[str, Any]:
         "stale_deviations": [],
     }
     return {"schema": 1, "run": {**facts, **run}, "results": [*records]}
-
-
-@pytest.fixture
-def told(capsys: pytest.CaptureFixture[str]) -> Told:
-    def call(*words: str) -> tuple[int, str, str]:
-        status = main(words)
-        output = capsys.readouterr()
-        return status, output.out, output.err
-
-    return call
 
 
 @pytest.fixture

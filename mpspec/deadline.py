@@ -1,0 +1,97 @@
+"""The deadline of a test: what ends one that does not end by itself."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import os
+import signal
+import tempfile
+from typing import TYPE_CHECKING
+
+from mpspec import leaks
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from types import FrameType
+
+    from mpspec.journal import Journal
+
+# Seconds between two attempts to end a test; after five of them the process goes.
+_AGAIN = 1.0
+
+
+class Hang(BaseException):
+    """The deadline of a test is over. No ``except Exception`` of a test or a backend may swallow it."""
+
+
+class Deadline:
+    """Ends a test that does not end by itself.
+
+    First by a signal, whose handler kills the test's children and raises Hang where the test stands, so that the run
+    goes on with a traceback; if that does not help (a backend that holds the interpreter), by ending the process.
+    """
+
+    def __init__(self, seconds: float, journal: Journal) -> None:
+        self._whole = self._seconds = seconds
+        self._journal = journal
+        self._in_phase = False
+        self._spared: frozenset[int] = frozenset()
+        self.dump = ""
+
+    def start(self, part: float = 1) -> None:
+        """Begin to count; the test is given that part of the deadline."""
+        self._seconds = part * self._whole
+        self.dump = ""
+        self._spared = frozenset(leaks.descendants(os.getpid()))
+        faulthandler.dump_traceback_later(
+            self._seconds + _AGAIN * 5, exit=True, file=self._journal.dump_file
+        )
+        signal.signal(signal.SIGALRM, self._expire)
+        # Once over, again and again: the clean-up of a hanging test may hang as well.
+        signal.setitimer(signal.ITIMER_REAL, self._seconds, _AGAIN)
+
+    def stop(self) -> None:
+        """The test has ended."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        faulthandler.cancel_dump_traceback_later()
+
+    @contextlib.contextmanager
+    def phase(self) -> Generator[None, None, None]:
+        """While the test's own code runs, and Hang may be raised.
+
+        It is raised again at the end, if it was not heard: in a finalizer, from which no exception gets out; in a
+        thread's or a backend's clause that takes whatever comes; in one that raises something else on its way out.
+        """
+        outer, self._in_phase = self._in_phase, True
+        before = self.dump
+        try:
+            yield
+        except (Hang, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            if self.dump != before:
+                raise self._hang() from error
+            raise
+        finally:
+            self._in_phase = outer
+        if self.dump != before:
+            raise self._hang()
+
+    def _expire(self, _signum: int, _frame: FrameType | None) -> None:
+        if not self._in_phase:
+            return
+        if not self.dump:
+            self.dump = _stacks()
+        leaks.kill(set(leaks.descendants(os.getpid())) - self._spared)
+        raise self._hang()
+
+    def _hang(self) -> Hang:
+        return Hang(f"did not end within {self._seconds:g} s")
+
+
+def _stacks() -> str:
+    with tempfile.TemporaryFile("w+") as file:
+        faulthandler.dump_traceback(file, all_threads=True)
+        file.seek(0)
+        return file.read()
