@@ -25,6 +25,10 @@ def _wait_for_end(connection):
         return
 
 
+# Longer than the name of a thread of the system may be.
+_NAME = "the name of a process"
+
+
 class _Waiting:
     """A child that goes on until it is told to end."""
 
@@ -115,8 +119,8 @@ def _ready_by(process, timeout):
     return ready
 
 
-def _tell_of_itself(mp, connection, items=None):
-    """In a child: send what it finds itself, its parent and its future children to be."""
+def _tell_of_itself(mp, connection, items=None, waiting=None):
+    """In a child: send what it finds itself, its parent and its future children to be, and wait if it is to."""
     if items is not None:
         items.append("child")
     observations = {
@@ -129,6 +133,8 @@ def _tell_of_itself(mp, connection, items=None):
     }
     facts = {name: outcome_of(observe, mp) for name, observe in observations.items()}
     connection.send({**facts, "items": ("returned", items)})
+    if waiting is not None:
+        waiting.recv()
 
 
 def _itself(mp):
@@ -186,14 +192,18 @@ def _kin(mp):
     """What three children tell of themselves, beside what their parent sees.
 
     The first has nothing set, the second was given a name, the third is a daemon whose name and key were set late.
+    The first goes on until the others were started.
     """
     last = mp.Process().name
     items = ["parent"]
     pipes = [mp.Pipe(duplex=False) for _ in range(3)]
     senders = [sender for _, sender in pipes]
-    plain = mp.Process(target=_tell_of_itself, args=[mp, senders[0]], kwargs={"items": items})
+    waiting, tell = mp.Pipe(duplex=False)
+    plain = mp.Process(
+        target=_tell_of_itself, args=[mp, senders[0]], kwargs={"items": items, "waiting": waiting}
+    )
     named = mp.Process(
-        target=_tell_of_itself, name="given", kwargs={"mp": mp, "connection": senders[1]}
+        target=_tell_of_itself, name=_NAME, kwargs={"mp": mp, "connection": senders[1]}
     )
     daemon = mp.Process(target=_tell_of_itself, args=(mp, senders[2]), name="before")
     daemon.name = "after"
@@ -203,6 +213,7 @@ def _kin(mp):
     processes = {"plain": plain, "named": named, "daemon": daemon}
     for process in processes.values():
         process.start()
+    tell.send("end")
     for (kind, process), (receiver, _) in zip(processes.items(), pipes, strict=True):
         names = ("pid", "name", "daemon", "authkey")
         seen = {name: outcome_of(_look, process, name) for name in names}
@@ -670,7 +681,7 @@ def test_join_in_another_process(mp):
 @requirement("process.name.given")
 def test_name_given(mp):
     """The name is the given one, on both sides."""
-    assert _seen(mp, "named", "name") == _told(mp, "named", "itself")["name"] == "given"
+    assert _seen(mp, "named", "name") == _told(mp, "named", "itself")["name"] == _NAME
 
 
 @requirement("process.name.is-string")
@@ -1278,6 +1289,7 @@ def test_terminate_runs_no_clean_up(mp):
 
 
 def _echo(waiting, sender):
+    sender.send("ready, too")
     waiting.recv()
     sender.send("still here")
 
@@ -1301,7 +1313,7 @@ def _ended_by(mp, method):
     process = mp.Process(target=_live_noisily, args=(mp, waiting, sender))
     process.start()
     sender.close()
-    assert receiver.recv() == "ready"
+    assert {receiver.recv(), receiver.recv()} == {"ready", "ready, too"}
     returned = getattr(process, method)()
     process.join()
     tell.send("speak")
@@ -1757,7 +1769,8 @@ def test_active_children(mp):
     assert facts["listed"]
     assert facts["listed after a timeout"]
     assert facts["listed after the end"] == [True, False]
-    assert _told(mp, "plain", "itself")["active"] == 0
+    # The second was started while the first went on.
+    assert [_told(mp, kind, "itself")["active"] for kind in ("plain", "named")] == [0, 0]
 
 
 @requirement("process.active-children.is-a-list")
