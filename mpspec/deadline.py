@@ -39,11 +39,11 @@ class Deadline:
         self._spared: frozenset[int] = frozenset()
         self.dump = ""
 
-    def start(self, part: float = 1) -> None:
-        """Begin to count; the test is given that part of the deadline."""
+    def start(self, spared: frozenset[int], part: float = 1) -> None:
+        """Begin to count; the test is given that part of the deadline. Its end ends no process that is spared."""
         self._seconds = part * self._whole
         self.dump = ""
-        self._spared = frozenset(leaks.descendants(os.getpid()))
+        self._spared = spared
         faulthandler.dump_traceback_later(
             self._seconds + _AGAIN * 5, exit=True, file=self._journal.dump_file
         )

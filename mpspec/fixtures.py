@@ -64,7 +64,10 @@ def workshop(mp: Api) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def queue_server(mp: Api) -> Iterator[Any]:
-    """The address of a server of one queue, which runs in a child, for managers that connect."""
+    """The address of a server of one queue, which runs in a child, for managers that connect.
+
+    Not over TCP: there each connection's handshake costs the standard library 40 ms of waiting for an acknowledgement.
+    """
     from mpspec.suite.managers import serve_queue
 
     receiver, sender = mp.Pipe(duplex=False)

@@ -53,6 +53,7 @@ class Journal:
         self.dump_file = open(folder / f"{worker}.dump", "w+b", buffering=0)  # noqa: SIM115 - kept open for the run
         self._note: dict[str, Any] = {"pid": os.getpid(), "test": "", "id": "", "backend": "", "start_method": "", "running": False}  # fmt: skip
         self._made: set[str] = set()
+        self._read = 0
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
         self._names = os.open(folder / f"{worker}.names", flags, 0o600)
         self._write()
@@ -97,7 +98,7 @@ class Journal:
 
     def has_failed(self, requirement: str, variant: Variant) -> bool:
         """Whether a requirement is known to have failed on a variant, in any worker."""
-        return (self._folder / f"failed {variant.name} {requirement}").exists()
+        return os.path.exists(f"{self._folder}/failed {variant.name} {requirement}")
 
     def made(self, name: str) -> None:
         """This worker, or a forked child of it, has made something of that name in shared memory."""
@@ -107,7 +108,13 @@ class Journal:
 
     def made_here(self, name: str) -> bool:
         """Whether this worker, or a forked child of it, made something of that name."""
-        return name in self._made or name in _lines(self._folder / f"{self._worker}.names")
+        if name not in self._made:
+            # Those of forked children, told since the last look. Not the end of a line that is being written.
+            told = os.pread(self._names, os.fstat(self._names).st_size - self._read, self._read)
+            whole = told[: told.rfind(b"\n") + 1]
+            self._made.update(map(json.loads, whole.splitlines()))
+            self._read += len(whole)
+        return name in self._made
 
     def tell_unclaimed(self, backend: str, capabilities: Sequence[str]) -> None:
         """A backend was probed, and has what it does not claim."""

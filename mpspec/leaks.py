@@ -20,12 +20,14 @@ from typing import TYPE_CHECKING, Self
 
 import psutil
 
+from mpspec import procfs
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 _SHM = Path("/dev/shm")  # noqa: S108 - where Linux keeps shared memory and named semaphores
 _OWN_TASKS = Path("/proc/self/task")
-_OWN_DESCRIPTORS = Path("/proc/self/fd")
+_OWN_DESCRIPTORS = "/proc/self/fd"
 _SETTLE_PAUSE = 0.005
 _STANDARD_ERROR = 2
 # Where references are not counted, what ends by itself (a thread) is let go of in a collection after that.
@@ -67,10 +69,10 @@ class Leaks:
         return ", ".join(parts)
 
 
-def snapshot() -> Snapshot:
-    """What there is now."""
+def snapshot(ended: set[int]) -> Snapshot:
+    """What there is now; for what it may pass over and adds to, see ``descendants``."""
     return Snapshot(
-        frozenset(descendants(os.getpid())),
+        frozenset(descendants(os.getpid(), ended)),
         frozenset(threading.enumerate()),
         _descriptors(),
         _segments(),
@@ -91,15 +93,24 @@ class Keeper:
         self._made_here = made_here
         self._kept = Snapshot(frozenset(), frozenset(), frozenset(), frozenset())
         self._helpers: set[str] = set()
-        self._before = snapshot()
+        self._ended: set[int] = set()
+        self._before = self._look()
+
+    def _look(self) -> Snapshot:
+        return snapshot(self._ended)
+
+    @property
+    def spared(self) -> frozenset[int]:
+        """The processes that were there when the test that runs began."""
+        return self._before.processes
 
     def begin(self) -> None:
         """A test begins."""
-        self._before = snapshot()
+        self._before = self._look()
 
     def keep(self) -> None:
         """What is there now may stay until the run ends: servers of the backend, fixtures that several tests share."""
-        self._before = self._kept = snapshot()
+        self._before = self._kept = self._look()
 
     def know_helpers(self) -> None:
         """What runs now belongs to the backend, and so does what it starts by the same command later.
@@ -119,6 +130,10 @@ class Keeper:
         leaks = self._compare()
         if not leaks:
             return leaks
+        # What a test has made is young: the few oldest objects are looked at when that was not enough.
+        gc.collect(1)
+        if not (leaks := self._compare()):
+            return leaks
         gc.collect()
         # When the test has failed, what it left has no say in the verdict: it is removed, not waited for.
         deadline = time.monotonic() + (self._settle * _HASTE if held else self._settle)
@@ -131,7 +146,7 @@ class Keeper:
         return leaks
 
     def _compare(self) -> Leaks:
-        now, before, kept = snapshot(), self._before, self._kept
+        now, before, kept = self._look(), self._before, self._kept
         processes = [pid for pid in now.processes - before.processes if self._is_stray(pid)]
         threads = [thread for thread in now.threads - before.threads if thread.is_alive()]
         return Leaks(
@@ -192,11 +207,10 @@ def runs(process: psutil.Process) -> bool:
 def children(pid: int) -> list[int]:
     """The direct children of a process."""
     found: list[int] = []
-    tasks = Path(f"/proc/{pid}/task")
+    tasks = f"/proc/{pid}/task"
     try:
         for task in os.listdir(tasks):
-            with open(f"{tasks}/{task}/children", "rb") as file:
-                found.extend(map(int, file.read().split()))
+            found.extend(map(int, procfs.content(f"{tasks}/{task}/children").split()))
     except (FileNotFoundError, ProcessLookupError):
         with contextlib.suppress(psutil.NoSuchProcess):
             if not _OWN_TASKS.exists():
@@ -204,20 +218,40 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def descendants(pid: int) -> list[int]:
-    """The children of a process, their children, and so on."""
+def descendants(pid: int, ended: set[int] | None = None) -> list[int]:
+    """The children of a process, their children, and so on.
+
+    Args:
+        pid: the process.
+        ended: descendants that have ended, but were not reaped: they have no children, and are not asked again. Orphans
+            that this process has become the parent of stay among them until the run ends.
+    """
     found = children(pid)
     for child in found:
-        found.extend(children(child))
+        if ended is None or child not in ended:
+            its = children(child)
+            found.extend(its)
+            if ended is not None and not its and _is_zombie(child):
+                ended.add(child)
+    if ended is not None:
+        ended.intersection_update(found)
     return found
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        # After the name, which is in brackets and may hold any of them.
+        return procfs.content(f"/proc/{pid}/stat").rpartition(b")")[2].split()[:1] == [b"Z"]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def _descriptors() -> frozenset[tuple[int, str]]:
     found: list[tuple[int, str]] = []
-    if _OWN_DESCRIPTORS.exists():
+    with contextlib.suppress(FileNotFoundError):  # no /proc here
         for name in os.listdir(_OWN_DESCRIPTORS):
             with contextlib.suppress(FileNotFoundError):
-                found.append((int(name), os.readlink(f"/proc/self/fd/{name}")))
+                found.append((int(name), os.readlink(f"{_OWN_DESCRIPTORS}/{name}")))
     # Not the standard streams, which pytest redirects; nor the listing's own descriptor, which is gone by now.
     return frozenset(
         entry for entry in found if entry[0] > _STANDARD_ERROR and not entry[1].endswith("/fd")

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 
+from mpspec import procfs
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_PAUSE = 0.002
+_PAUSE = 0.001
 # A thread that was seen asleep this often in a row, without having run in between, waits for somebody else.
 _LOOKS = 4
 
@@ -81,9 +82,10 @@ def wait_until_asleep(pid: int, thread: int, timeout: float) -> None:
 
 def _state(pid: int, thread: int) -> tuple[str, int]:
     """The state of a thread, and how often it has run."""
-    status = Path(f"/proc/{pid}/task/{thread}/status")
-    if not status.exists():  # no /proc here, or the thread has ended
+    try:
+        status = procfs.content(f"/proc/{pid}/task/{thread}/status").decode()
+    except (FileNotFoundError, ProcessLookupError):  # no /proc here, or the thread has ended
         return ("S" if psutil.Process(pid).status() == psutil.STATUS_SLEEPING else "R", 0)
-    fields = dict(line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines())
+    fields = dict(line.split(":", 1) for line in status.splitlines())
     switches = int(fields["voluntary_ctxt_switches"]) + int(fields["nonvoluntary_ctxt_switches"])
     return fields["State"].strip()[0], switches

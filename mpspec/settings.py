@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import functools
 import math
 import platform
 import tempfile
@@ -90,7 +91,15 @@ class Settings:
 
     def deviation(self, requirement: str, variant: str) -> Deviation | None:
         """The entry that lists a failure as expected, if any."""
-        return deviations.find(self.deviations, requirement, variant)
+        pair = requirement, variant
+        if pair not in self._found:
+            self._found[pair] = deviations.find(self.deviations, requirement, variant)
+        return self._found[pair]
+
+    @functools.cached_property
+    def _found(self) -> dict[tuple[str, str], Deviation | None]:
+        # Asked for several times a test.
+        return {}
 
     def stale_deviations(self) -> list[Deviation]:
         """Entries that match no requirement on any variant under test: a slip of the pen, or a thing of the past."""

@@ -85,7 +85,8 @@ class Supervisor:
         self._journal.begin(item.nodeid, requirement.id, variant_of(item))
         self._prepare(variant_of(item).backend)
         self._keeper.begin()
-        self._deadline.start(_LISTED if self._hangs(requirement.id, variant_of(item)) else 1)
+        part = _LISTED if self._hangs(requirement.id, variant_of(item)) else 1
+        self._deadline.start(self._keeper.spared, part)
         try:
             outcome = yield
         finally:
@@ -290,7 +291,7 @@ def warm_up(backend: Backend, method: str, deadline: Deadline) -> None:
     """
     claims = backend.claims()
     api = backend.api(method, 1)
-    deadline.start()
+    deadline.start(frozenset(leaks.descendants(os.getpid())))
     try:
         with deadline.phase():
             if "process" in claims:

@@ -1799,7 +1799,7 @@ _MISHAPS = {
 
 
 # So many tasks, one after the other, take longer than one whose result is on its way.
-_ROUNDS = 100
+_ROUNDS = 30
 
 
 def _outcome(result, deadline):
