@@ -42,6 +42,10 @@ class SuiteDirectory(pytest.Directory):
         order = builtin_chapters()
         files = (file for file in self.path.glob("*.py") if not file.name.startswith("_"))
         known = {name: number for number, name in enumerate(order)}
+        if self.path == SUITE_DIR:
+            # Importing the others is half of what a run of one requirement would cost.
+            settings = self.config.stash[settings_key]
+            files = (file for file in files if settings.asks_for(file.stem))
         for file in sorted(files, key=lambda file: (known.get(file.stem, len(known)), file.stem)):
             yield SuiteModule.of(self, file)
 

@@ -83,10 +83,18 @@ class Settings:
             requirement.level <= self.level
             and requirement.holds_in(self.edition_for(variant.backend))
             and requirement.speaks_of(variant.start_method)
-            and (
-                not self.patterns
-                or any(fnmatch.fnmatchcase(requirement.id, pattern) for pattern in self.patterns)
-            )
+            and self._is_asked_for(requirement)
+        )
+
+    def asks_for(self, chapter: str) -> bool:
+        """Whether any requirement of a chapter may be selected."""
+        return not self.patterns or any(
+            self._is_asked_for(each) for each in self.specification if each.chapter == chapter
+        )
+
+    def _is_asked_for(self, requirement: Requirement) -> bool:
+        return not self.patterns or any(
+            fnmatch.fnmatchcase(requirement.id, pattern) for pattern in self.patterns
         )
 
     def deviation(self, requirement: str, variant: str) -> Deviation | None:

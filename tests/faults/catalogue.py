@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import compileall
 import dataclasses
+import py_compile
 import re
 import shutil
 import sys
@@ -68,6 +70,8 @@ class Fault:
             )
             raise FaultError(message)
         path.write_text(text.replace(self.old, self.new), encoding="utf-8")
+        # Not left to a comparison of times: a change may take no longer than a file system's clock ticks.
+        py_compile.compile(str(path), doraise=True)
 
     def __str__(self) -> str:
         return f"{self.file}: {_one_line(self.old)} -> {_one_line(self.new)}"
@@ -106,7 +110,17 @@ def _faults(file: Path, requirement: str, entry: Any) -> Iterable[Fault]:  # noq
         )
 
 
-def copy_of_reference(folder: Path) -> Path:
-    """A copy of the reference in a folder; gives the package's own folder."""
+def compiled_reference(folder: Path) -> Path:
+    """A copy of the reference in a folder, compiled; gives the package's own folder.
+
+    Or else each process that imports a copy of it might compile it once more (PYTHONDONTWRITEBYTECODE).
+    """
     ignore = shutil.ignore_patterns("__pycache__")
-    return Path(shutil.copytree(REFERENCE, folder / REFERENCE.name, ignore=ignore))
+    package = Path(shutil.copytree(REFERENCE, folder / REFERENCE.name, ignore=ignore))
+    compileall.compile_dir(package, quiet=1)
+    return package
+
+
+def copy_of(package: Path, folder: Path) -> Path:
+    """A copy of a compiled package in another folder, where it counts as compiled; gives the package's own folder."""
+    return Path(shutil.copytree(package, folder / package.name))

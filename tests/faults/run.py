@@ -111,9 +111,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--jobs",
         type=int,
-        default=os.cpu_count() or 1,
+        default=2 * (os.cpu_count() or 1),
         metavar="N",
-        help="faults at a time (default: one a core)",
+        help="faults at a time (default: two a core, for about half of a fault's time is waiting)",
     )
     return parser.parse_args(arguments)
 
@@ -134,11 +134,12 @@ class Runner:
         self._folder = folder
         self._known = known
         self._jobs = jobs
+        self._reference = catalogue.compiled_reference(folder / "unchanged")
 
     def baseline_holds(self, ids: Sequence[str]) -> bool:
         """Whether the unchanged reference passes the tests; prints what does not."""
         place = self._folder / "baseline"
-        catalogue.copy_of_reference(place)
+        catalogue.copy_of(self._reference, place)
         holds = True
         for edition in sorted(
             {self._known[each].last for each in ids}, key=specification.edition_key
@@ -164,7 +165,7 @@ class Runner:
             while waiting and len(running) < self._jobs:
                 fault = waiting.pop()
                 place = self._folder / f"fault-{len(waiting)}"
-                fault.apply(catalogue.copy_of_reference(place))
+                fault.apply(catalogue.copy_of(self._reference, place))
                 edition = self._known[fault.requirement].last
                 pid = self._start(
                     place, [fault.requirement], edition, fault.start_methods, stop=True
@@ -184,7 +185,7 @@ class Runner:
         self, place: Path, ids: Sequence[str], edition: str, methods: Sequence[str], *, stop: bool
     ) -> int:
         arguments = [
-            "--backend=reference", "-n0" if stop else f"-n{self._jobs}", f"--edition={edition}", "--level=de-facto",
+            "--backend=reference", "-n0" if stop else "-nauto", f"--edition={edition}", "--level=de-facto",
             f"--patience={_PATIENCE}", f"--conformance-report={place / 'report.json'}", "-pno:cacheprovider", "--tb=short",
             *(f"--requirement={each}" for each in ids), *(f"--start-method={method}" for method in methods),
             *(["-x"] if stop else []),
