@@ -17,7 +17,7 @@ from mpspec import procfs
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_PAUSE = 0.001
+_PAUSE = 0.002
 # A thread that was seen asleep this often in a row, without having run in between, waits for somebody else.
 _LOOKS = 4
 

@@ -1916,10 +1916,14 @@ def test_barrier_wait_timeout(mp, manager):
 
 
 @requirement("managers.barrier.abort")
-def test_barrier_abort(manager, companion):
+def test_barrier_abort(mp, manager, companion):
     """``abort`` breaks a Barrier for those who wait; ``reset`` mends it."""
+    from mpspec.observing import wait_until
+
     barrier = manager.Barrier(2)
-    companion.call(barrier, "wait").until_blocked()
+    companion.call(barrier, "wait")
+    # That its proxy waits for an answer does not tell that the server's thread has come to wait.
+    wait_until(lambda: barrier.n_waiting == 1, mp.timeout, "one waits")
     barrier.abort()
     with raises(ChildError) as raised:
         companion.result()
@@ -1927,7 +1931,8 @@ def test_barrier_abort(manager, companion):
     assert barrier.broken is True
     barrier.reset()
     assert barrier.broken is False
-    companion.call(barrier, "wait").until_blocked()
+    companion.call(barrier, "wait")
+    wait_until(lambda: barrier.n_waiting == 1, mp.timeout, "one waits")
     barrier.reset()
     with raises(ChildError) as raised:
         companion.result()
