@@ -10,7 +10,7 @@ Blocks are never used twice. An allocation moves a mark forward; an arena goes a
 nothing refers to it any more. That has three reasons. The kernel hands out zeroed pages, so a block
 is zeroed for free. Nobody can know whether another process still uses a block that this one has
 dropped, and a second life would corrupt it there. And there are no free lists to search, to lock,
-or to find broken after a kill. The price is that one living block keeps its arena of 1 MiB mapped,
+or to find broken after a kill. The price is that one living block keeps its arena of 4 MiB mapped,
 of which only the pages in use take memory.
 """
 
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 ALIGNMENT: Final = 32
 """Bytes. It suits a semaphore (``sem_t`` has 32) and every ctypes type."""
 
-ARENA_SIZE: Final = 1 << 20
-"""Bytes of an arena that many blocks share."""
+ARENA_SIZE: Final = 1 << 22
+"""Bytes of an arena that many blocks share. Pages that no block has touched take no memory."""
 
-OWN_ARENA: Final = ARENA_SIZE >> 3
+OWN_ARENA: Final = 1 << 17
 """Blocks of more bytes than this get an arena to themselves, which goes when they go."""
 
 _known: dict[bytes, ref[Arena]] = {}
@@ -140,6 +140,8 @@ class Heap:
         with self._lock:
             arena, offset = self._arena, self._mark
             if arena is None or offset + room > ARENA_SIZE:
+                # First let go of the old one, which goes if no block of it lives.
+                arena = self._arena = None
                 arena = self._arena = Arena(ARENA_SIZE)
                 offset = 0
             self._mark = offset + room
