@@ -191,10 +191,17 @@ def _file_order(file: Path) -> tuple[int, str]:
 def read_chapter(file: Path) -> list[Requirement]:
     """Read one chapter's file; every breach of the format is an error that names file, id and field."""
     try:
-        data = parsed.toml(file)
+        status = file.stat()
+        return list(_requirements(file, status.st_size, status.st_mtime_ns))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         message = f"{file}: can't be read as a specification: {error}"
         raise SpecificationError(message) from error
+
+
+@functools.lru_cache(maxsize=128)
+def _requirements(file: Path, _size: int, _modified: int) -> tuple[Requirement, ...]:
+    """Those of one state of a file, read once: runs inside one process, and forks of it, need not check it again."""
+    data = parsed.toml(file)
     header = {key: value for key, value in data.items() if key != "requirement"}
     if (
         header.keys() != {"chapter", "title", "capability", "page"}
@@ -209,7 +216,7 @@ def read_chapter(file: Path) -> list[Requirement]:
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         message = f"{file}: requirement must be [[requirement]] tables"
         raise SpecificationError(message)
-    return [_requirement(file, header, entry) for entry in entries]
+    return tuple(_requirement(file, header, entry) for entry in entries)
 
 
 def _requirement(file: Path, header: Mapping[str, Any], entry: Mapping[str, Any]) -> Requirement:

@@ -302,7 +302,7 @@ def warm_up(backend: Backend, method: str, deadline: Deadline) -> None:
                 api.Lock()
             if "sharedctypes" in claims:
                 # A heap of shared memory keeps what it has taken from the system: make it large enough for any test.
-                api.Array("b", [0] * _HEAP)
+                api.Array("b", _HEAP)
             if "pool" in claims:
                 pool = api.Pool(1)
                 pool.apply(int)
