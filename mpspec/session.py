@@ -185,8 +185,16 @@ def _quieten(config: pytest.Config) -> None:
 
 
 def _supervise(config: pytest.Config, folder: Path, worker: str, *, replaceable: bool) -> None:
-    from mpspec.supervision import Supervisor, adopt_orphans, give_memory_back, unhook_children
+    from mpspec.supervision import (
+        Supervisor,
+        adopt_orphans,
+        give_memory_back,
+        hear_signals,
+        unhook_children,
+    )
 
+    if replaceable:
+        hear_signals()
     adopt_orphans()
     give_memory_back()
     unhook_children()

@@ -11,6 +11,7 @@ import ctypes
 import dataclasses
 import gc
 import os
+import signal
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -333,6 +334,18 @@ def adopt_orphans() -> None:
     """Become the parent of descendants whose own parent ends (Linux), so that none gets out of sight."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def hear_signals() -> None:
+    """Undo that signals are ignored, as they are where nohup, or a script in its background, has started the run.
+
+    Children inherit it, and what a signal does to them is for the backend to say.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for each in {signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM}:
+        if signal.getsignal(each) is signal.SIG_IGN:
+            signal.signal(each, signal.SIG_DFL)
 
 
 def give_memory_back() -> None:

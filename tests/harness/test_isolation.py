@@ -126,7 +126,31 @@ def test_interrupt_ends_a_run_at_once(conformance: Conformance) -> None:
     started = time.monotonic()
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=20)
-    assert time.monotonic() - started < 2
+    # Far less than the hanging test is given. In quiet it is below 2 s; here other tests are at work.
+    assert time.monotonic() - started < 8
     assert process.returncode == 2
     assert "interrupted: 1 PASS" in output
     assert conformance.survivors() == []
+
+
+def test_workers_hear_signals_that_the_run_was_told_to_ignore(conformance: Conformance) -> None:
+    # As nohup and the background of a script have it.
+    conformance.write(
+        "noting.py",
+        """
+        import pathlib, signal
+
+        def pytest_runtest_call():
+            kept = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGHUP)]
+            pathlib.Path("heard").write_text(repr(kept == [signal.default_int_handler, signal.SIG_DFL]))
+        """,
+    )
+    before = {each: signal.signal(each, signal.SIG_IGN) for each in (signal.SIGINT, signal.SIGHUP)}
+    process = conformance.start(
+        "--backend=tests.misbehaving:behave", "-n1", "-p", "noting", *SELECTION
+    )
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert (conformance.folder / "heard").read_text() == "True"
