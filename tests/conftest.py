@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -17,11 +18,13 @@ import pytest
 from mpspec.cli import main
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 ROOT = Path(__file__).parents[1]
 # Each run compiles the suite anew when it may not keep what it compiled.
 _NOT_INHERITED = ("PYTEST_", "COV_", "PYTHONDONTWRITEBYTECODE")
+# What ends a run.
+_SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 
 
 class Conformance:
@@ -67,18 +70,31 @@ class Conformance:
             check=False,
         )
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start a run, and leave it running."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "pytest", *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+    def start(
+        self, *arguments: str, ignored: Collection[signal.Signals] = ()
+    ) -> subprocess.Popen[str]:
+        """Start a run, and leave it running; it hears all signals that are not to be ignored."""
+        # Where these tests themselves run under nohup, or in the background of a script, some are.
+        kept = {each: signal.getsignal(each) for each in _SIGNALS}
+        for each, handler in kept.items():
+            if each in ignored:
+                signal.signal(each, signal.SIG_IGN)
+            elif handler is signal.SIG_IGN:
+                signal.signal(each, signal.SIG_DFL)
+        try:
+            return subprocess.Popen(
+                [sys.executable, "-m", "pytest", *arguments],
+                cwd=self.folder,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
+        finally:
+            for each, handler in kept.items():
+                signal.signal(each, handler)
 
     def run(self, *arguments: str) -> tuple[int, str]:
         """Run to the end; gives exit status and output, and checks that no process is left."""

@@ -145,12 +145,10 @@ def test_workers_hear_signals_that_the_run_was_told_to_ignore(conformance: Confo
             pathlib.Path("heard").write_text(repr(kept == [signal.default_int_handler, signal.SIG_DFL]))
         """,
     )
-    before = {each: signal.signal(each, signal.SIG_IGN) for each in (signal.SIGINT, signal.SIGHUP)}
     process = conformance.start(
-        "--backend=tests.misbehaving:behave", "-n1", "-p", "noting", *SELECTION
-    )
-    for number, handler in before.items():
-        signal.signal(number, handler)
+        "--backend=tests.misbehaving:behave", "-n1", "-p", "noting", *SELECTION,
+        ignored=(signal.SIGINT, signal.SIGHUP),
+    )  # fmt: skip
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
     assert (conformance.folder / "heard").read_text() == "True"
