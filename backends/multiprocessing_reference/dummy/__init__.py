@@ -119,14 +119,13 @@ class DummyProcess(threading.Thread):
 
     def run(self) -> None:
         """Call the target; may be overridden."""
+        self._exitcode = 1  # unless it comes to its end; nobody is told before
         try:
             if self._call is not None:
                 self._call(*self._positional, **self._named)
+            self._exitcode = 0
         except SystemExit as error:
             self._exitcode = _exit_status(error.code)
-        except BaseException:
-            self._exitcode = 1
-            raise
         finally:
             for connection in self._own:
                 connection.close()
