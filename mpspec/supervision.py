@@ -341,11 +341,10 @@ def hear_signals() -> None:
 
     Children inherit it, and what a signal does to them is for the backend to say.
     """
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    for each in {signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM}:
+    for each in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
         if signal.getsignal(each) is signal.SIG_IGN:
-            signal.signal(each, signal.SIG_DFL)
+            usual = signal.default_int_handler if each is signal.SIGINT else signal.SIG_DFL
+            signal.signal(each, usual)
 
 
 def give_memory_back() -> None:

@@ -1915,15 +1915,22 @@ def test_barrier_wait_timeout(mp, manager):
             barrier.wait(timeout=timeout)
 
 
+def _let_wait(mp, barrier, companion):
+    """Have the companion wait at a Barrier, and see it there.
+
+    That its proxy waits for an answer does not tell that the server's thread has come to wait.
+    """
+    from mpspec.observing import wait_until
+
+    companion.call(barrier, "wait")
+    wait_until(lambda: barrier.n_waiting == 1, mp.timeout, "one waits")
+
+
 @requirement("managers.barrier.abort")
 def test_barrier_abort(mp, manager, companion):
     """``abort`` breaks a Barrier for those who wait; ``reset`` mends it."""
-    from mpspec.observing import wait_until
-
     barrier = manager.Barrier(2)
-    companion.call(barrier, "wait")
-    # That its proxy waits for an answer does not tell that the server's thread has come to wait.
-    wait_until(lambda: barrier.n_waiting == 1, mp.timeout, "one waits")
+    _let_wait(mp, barrier, companion)
     barrier.abort()
     with raises(ChildError) as raised:
         companion.result()
@@ -1931,8 +1938,7 @@ def test_barrier_abort(mp, manager, companion):
     assert barrier.broken is True
     barrier.reset()
     assert barrier.broken is False
-    companion.call(barrier, "wait")
-    wait_until(lambda: barrier.n_waiting == 1, mp.timeout, "one waits")
+    _let_wait(mp, barrier, companion)
     barrier.reset()
     with raises(ChildError) as raised:
         companion.result()
