@@ -7,6 +7,7 @@ import faulthandler
 import os
 import signal
 import tempfile
+import time
 from typing import TYPE_CHECKING
 
 from mpspec import leaks
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 # Seconds between two attempts to end a test; after five of them the process goes.
 _AGAIN = 1.0
+# The part of a deadline by which a process that is replaced may go later than that.
+_SLACK = 0.25
 
 
 class Hang(BaseException):
@@ -30,11 +33,19 @@ class Deadline:
 
     First by a signal, whose handler kills the test's children and raises Hang where the test stands, so that the run
     goes on with a traceback; if that does not help (a backend that holds the interpreter), by ending the process.
+
+    Args:
+        seconds: the deadline of a test.
+        journal: which has the file for what the process says as it goes.
+        replaceable: whether the process may go between two tests. Then its end is not put off for each of them, which
+            takes the start and the end of a thread, as long as it does not come too early for the one at hand.
     """
 
-    def __init__(self, seconds: float, journal: Journal) -> None:
+    def __init__(self, seconds: float, journal: Journal, *, replaceable: bool) -> None:
         self._whole = self._seconds = seconds
         self._journal = journal
+        self._slack = _SLACK * seconds if replaceable else 0.0
+        self._goes_at = 0.0
         self._in_phase = False
         self._spared: frozenset[int] = frozenset()
         self.dump = ""
@@ -44,9 +55,7 @@ class Deadline:
         self._seconds = part * self._whole
         self.dump = ""
         self._spared = spared
-        faulthandler.dump_traceback_later(
-            self._seconds + _AGAIN * 5, exit=True, file=self._journal.dump_file
-        )
+        self._put_off(self._seconds + _AGAIN * 5)
         signal.signal(signal.SIGALRM, self._expire)
         # Once over, again and again: the clean-up of a hanging test may hang as well.
         signal.setitimer(signal.ITIMER_REAL, self._seconds, _AGAIN)
@@ -54,7 +63,21 @@ class Deadline:
     def stop(self) -> None:
         """The test has ended."""
         signal.setitimer(signal.ITIMER_REAL, 0)
+        if not self._slack:
+            self.close()
+
+    def close(self) -> None:
+        """No test will come; the process may stay as long as it likes."""
         faulthandler.cancel_dump_traceback_later()
+        self._goes_at = 0.0
+
+    def _put_off(self, least: float) -> None:
+        now = time.monotonic()
+        if not least <= self._goes_at - now <= least + self._slack:
+            self._goes_at = now + least + self._slack
+            faulthandler.dump_traceback_later(
+                least + self._slack, exit=True, file=self._journal.dump_file
+            )
 
     @contextlib.contextmanager
     def phase(self) -> Generator[None, None, None]:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import functools
 import platform
 import tomllib
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ from mpspec.verdicts import DEPARTURES, Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+_PATTERN = frozenset("*?[")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,10 +59,18 @@ class Deviation:
     def matches(self, requirement: str, variant: str) -> bool:
         """Whether it speaks of that requirement on that variant."""
         return (
-            variant.startswith(f"{self.backend}-" if self.backend else "")
-            and fnmatch.fnmatchcase(requirement, self.requirement)
+            (
+                self.requirement == requirement
+                or (self._is_pattern and fnmatch.fnmatchcase(requirement, self.requirement))
+            )
+            and variant.startswith(f"{self.backend}-" if self.backend else "")
             and fnmatch.fnmatchcase(variant, self.variant)
         )
+
+    @functools.cached_property
+    def _is_pattern(self) -> bool:
+        # Few are, and each entry is asked of each requirement.
+        return not _PATTERN.isdisjoint(self.requirement)
 
     @property
     def applies_here(self) -> bool:

@@ -95,6 +95,7 @@ class Keeper:
         self._helpers: set[str] = set()
         self._ended: set[int] = set()
         self._before = self._look()
+        self._last: Snapshot | None = None
 
     def _look(self) -> Snapshot:
         return snapshot(self._ended)
@@ -105,12 +106,18 @@ class Keeper:
         return self._before.processes
 
     def begin(self) -> None:
-        """A test begins."""
-        self._before = self._look()
+        """A test begins: what the one before it was seen to end with, if nothing else came between, is there."""
+        self._before = self._last or self._look()
+        self._last = None
+
+    def forget(self) -> None:
+        """Something else than a test has run, or a test that nobody looked after."""
+        self._last = None
 
     def keep(self) -> None:
         """What is there now may stay until the run ends: servers of the backend, fixtures that several tests share."""
         self._before = self._kept = self._look()
+        self._last = None
 
     def know_helpers(self) -> None:
         """What runs now belongs to the backend, and so does what it starts by the same command later.
@@ -147,6 +154,7 @@ class Keeper:
 
     def _compare(self) -> Leaks:
         now, before, kept = self._look(), self._before, self._kept
+        self._last = now
         processes = [pid for pid in now.processes - before.processes if self._is_stray(pid)]
         threads = [thread for thread in now.threads - before.threads if thread.is_alive()]
         return Leaks(

@@ -67,7 +67,9 @@ class Supervisor:
         self._replaceable = replaceable
         self._keeper = leaks.Keeper(_SETTLE * self._settings.patience, journal.made_here)
         leaks.tell_names(journal.made)
-        self._deadline = Deadline(TEST_DEADLINE * self._settings.patience, journal)
+        self._deadline = Deadline(
+            TEST_DEADLINE * self._settings.patience, journal, replaceable=replaceable
+        )
         self._progress = _Progress()
         self._warm: set[Backend] = set()
         self._sessions = contextlib.ExitStack()
@@ -81,6 +83,7 @@ class Supervisor:
         """Journal the test, so that whoever finds this process dead knows what it was doing."""
         requirement = requirement_of(item)
         if requirement is None:
+            self._keeper.forget()
             return (yield)
         self._progress = _Progress()
         self._journal.begin(item.nodeid, requirement.id, variant_of(item))
@@ -277,6 +280,7 @@ class Supervisor:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Take down what backends needed, and remove what failed tests held."""
+        self._deadline.close()
         self._sessions.close()
         gc.collect()
         leaks.unlink(self._held)

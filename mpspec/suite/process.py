@@ -1233,7 +1233,7 @@ def test_sentinel_with_a_living_grandchild(mp):
     grandchild = receiver.recv()
     os.kill(process.pid, signal.SIGKILL)
     # Microseconds are enough; an implementation that departs costs the whole wait.
-    ready = _is_ready(process.sentinel, mp.timeout / 50)
+    ready = _is_ready(process.sentinel, mp.timeout / 100)
     os.kill(grandchild, signal.SIGKILL)
     process.join()
     assert ready

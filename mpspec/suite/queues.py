@@ -1187,7 +1187,7 @@ def _ended_with_unpicklable(mp):
         tell.send("now")
         process.join()
         # All that was flushed is there when the child has ended.
-        facts = {"next": outcome_of(queue.get, True, 0.2), "stderr": path.read_text("utf-8")}
+        facts = {"next": outcome_of(queue.get, True, 0.1), "stderr": path.read_text("utf-8")}
     facts["slots"] = [outcome_of(queue.put_nowait, "item")[0] for _ in range(2)]
     queue.cancel_join_thread()
     return facts
