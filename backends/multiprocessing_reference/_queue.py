@@ -5,8 +5,8 @@ and read as a whole, so no lock guards either end, and a process that is killed 
 own message with it. `put` writes through a `Feeder`, so that it never waits for a reader; a
 bounded queue's waits for a slot of its `Bounds`.
 
-Objects are pickled by `put` itself: what can't be pickled raises there, before the queue changes,
-and later changes of the object do not show on the other side.
+Objects are pickled by `put` itself: what can't be pickled is reported there, before the queue
+changes, and later changes of the object do not show on the other side.
 
 Documentation: multiprocessing.Queue.
 """
@@ -117,11 +117,14 @@ class Queue:
             self._feed(item)
 
     def _on_queue_feeder_error(self, e: Exception, obj: object) -> None:  # noqa: ARG002
-        """Raise *e*, the reason why *obj* can't be pickled.
+        """Write the traceback of *e*, the reason why *obj* can't be pickled, to the error stream.
 
-        A hook: the queues of `concurrent.futures` replace it, to fail the task that *obj* is.
+        It is not raised: no implementation does, and callers of `put` are not prepared for it. A hook: the queues of
+        `concurrent.futures` replace it, to fail the task that *obj* is.
         """
-        raise e
+        import traceback  # what it imports, few processes need
+
+        traceback.print_exception(e)
 
     def _feed(self, item: bytes | Packed) -> None:
         self._feeder.put(item)

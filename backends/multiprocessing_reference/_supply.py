@@ -131,7 +131,7 @@ class IteratorSupply:
                     chunk = []
         except BaseException as caught:  # noqa: BLE001 - whatever the user's code raises
             error = caught
-        if chunk:
+        if chunk and error is None:  # a chunk that was never full is no task, as everywhere
             count += 1
             self._put(job, chunk)
         with job.lock:
