@@ -188,7 +188,7 @@ def run_at_exit() -> None:
 _exit_function = run_at_exit
 
 
-def _run_finalizers(least: int | None) -> None:
+def _run_finalizers(least: int | None = None) -> None:
     """Run those whose priority is at least *least* (None: all that have a priority)."""
     pid = os.getpid()
     while True:  # a callback may register further ones
