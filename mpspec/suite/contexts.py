@@ -820,6 +820,10 @@ def _server_facts(mp):
     # A shell starts what runs in the background with SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     server = ask(mp, os.getppid)
+    ours, theirs = mp.Pipe()
+    child = mp.Process(target=_answer, args=(theirs,))
+    child.start()
+    ours.recv()
     trackers = _helpers() - {server}
     _kill(trackers, signal.SIGTERM)
     _kill({server, *trackers}, signal.SIGINT)
@@ -830,13 +834,22 @@ def _server_facts(mp):
     for each in {server, *trackers}:
         wait_until(lambda each=each: has_ended(each), mp.timeout, f"{each} gone")
     made, _ = outcome_of(_make_and_destroy, mp)
+    ours.send("go on")
+    answer = ours.recv()
+    child.join(mp.timeout / 2)
     return {
+        "child": [answer, child.is_alive(), child.exitcode is not None],
         "outlives": after_interrupt == server,
         "trackers": [len(trackers), outlive],
         "handled": handled,
         "made": made,
         "another": ask(mp, os.getppid) not in {server, os.getpid()},
     }
+
+
+def _answer(connection):
+    connection.send("here")
+    connection.send(connection.recv())
 
 
 def _helpers():
@@ -863,6 +876,12 @@ def _make_and_destroy(mp):
 def test_fork_server_is_started_anew(mp):
     """After the fork server was killed children are forked by another one."""
     assert _facts(mp, _server_facts)["another"] is True
+
+
+@requirement("contexts.forkserver.child-outlives-server")
+def test_child_outlives_the_fork_server(mp):
+    """A child whose fork server was killed answers; it is found ended when it has, with an exit code."""
+    assert _facts(mp, _server_facts)["child"] == ["go on", False, True]
 
 
 @requirement("contexts.tracker.ignores-signals")
