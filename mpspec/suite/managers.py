@@ -137,6 +137,14 @@ class _Tracked:
         return self._name
 
 
+class _Passed(_Tracked):
+    """One that is not shared, but copied to where it is used."""
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self.alive.add(self._name)
+
+
 class _TrackedMaker:
     def make(self, name):
         return _Tracked(name)
@@ -2506,7 +2514,10 @@ _QUESTIONS = 50
 
 def _until_deleted(timeout, workshop, name):
     """Wait until the server has deleted an object, so long at least."""
-    census = workshop.Census()
+    _until_missing(timeout, workshop.Census(), name)
+
+
+def _until_missing(timeout, census, name):
     deadline, questions = time.monotonic() + timeout, 0
     while census.has(name):
         gc.collect()
@@ -2562,6 +2573,18 @@ def test_a_container_takes_its_proxies_along(mp, workshop):
     assert workshop.Census().has("in a list")
     del box
     _until_deleted(mp.timeout / 100, workshop, "in a list")
+
+
+@requirement("managers.cleanup.answered-call-lets-go")
+def test_an_answered_call_lets_go(mp, workshop, companion):
+    """The argument of a call, and then the result of another, are gone from the server when it has answered."""
+    box, census = workshop.list(), workshop.Census()
+    # Another process asks, for this one's next call would make the server forget the last.
+    box.count(_Passed("an argument"))
+    companion.ask(_until_missing, mp.timeout / 100, census, "an argument")
+    box.append(_Passed("a result"))
+    assert box.pop().name() == "a result"
+    companion.ask(_until_missing, mp.timeout / 100, census, "a result")
 
 
 def _hold(connection, tracked):
