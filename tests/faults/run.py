@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 import types
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from tests.faults.catalogue import Fault
 
 _PRELOADED = (mpspec.cli, mpspec.session, mpspec_backends)
+_PLUGINS = [each.load() for each in entry_points(group="pytest11")]
 # Faults that make a test hang are common: wait for them 5 s instead of 20.
 _PATIENCE = 0.25
 # What becomes of a fault that is not killed: the tests accept it, or could not be run (which proves nothing).
