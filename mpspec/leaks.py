@@ -119,16 +119,12 @@ class Keeper:
         self._before = self._kept = self._look()
         self._last = None
 
-    def know_helpers(self, before: Iterable[int]) -> None:
-        """What runs now, and did not before, belongs to the backend; so does what it starts by the same command later.
+    def know_helpers(self) -> None:
+        """What runs now belongs to the backend, and so does what it starts by the same command later.
 
         A fork server that a test made end is restarted by the next test, which leaves no one behind.
-
-        Args:
-            before: the children that there were before the backend started its helpers.
         """
-        new = set(children(os.getpid())).difference(before)
-        self._helpers |= {_command(pid) for pid in new} - {_command(os.getpid())}
+        self._helpers |= {_command(pid) for pid in children(os.getpid())} - {_command(os.getpid())}
         self.keep()
 
     def find(self, *, held: bool) -> Leaks:

@@ -71,8 +71,7 @@ class Supervisor:
             TEST_DEADLINE * self._settings.patience, journal, replaceable=replaceable
         )
         self._progress = _Progress()
-        self._ready: set[Backend] = set()
-        self._warm: set[str] = set()
+        self._warm: set[Backend] = set()
         self._sessions = contextlib.ExitStack()
         self._unusable: dict[Backend, Exception] = {}
         self._claims: dict[str, frozenset[str]] = {}
@@ -88,7 +87,7 @@ class Supervisor:
             return (yield)
         self._progress = _Progress()
         self._journal.begin(item.nodeid, requirement.id, variant_of(item))
-        self._prepare(variant_of(item))
+        self._prepare(variant_of(item).backend)
         self._keeper.begin()
         part = _LISTED if self._hangs(requirement.id, variant_of(item)) else 1
         self._deadline.start(self._keeper.spared, part)
@@ -106,25 +105,10 @@ class Supervisor:
         entry = self._settings.deviation(requirement, variant.name)
         return entry is not None and entry.verdict is Verdict.HANG
 
-    def _prepare(self, variant: Variant) -> None:
-        if variant.backend not in self._ready:
-            self._ready.add(variant.backend)
-            self._enter(variant.backend)
-        if variant.name in self._warm:
+    def _prepare(self, backend: Backend) -> None:
+        if backend in self._warm:
             return
-        self._warm.add(variant.name)
-        before = leaks.children(os.getpid())
-        if self._journal.bears_warming(variant.name):
-            with self._journal.warming(variant.name), self._quiet():
-                warm_up(variant.backend, variant.start_method, self._deadline)
-        if len(self._warm) == 1:
-            gc.collect()
-            if hasattr(gc, "freeze"):
-                # What pytest and the suite hold needs no looking at in every collection that a leak asks for.
-                gc.freeze()
-        self._keeper.know_helpers(before)
-
-    def _enter(self, backend: Backend) -> None:
+        self._warm.add(backend)
         os.environ.update(backend.environment)
         try:
             self._sessions.enter_context(backend.session())
@@ -132,6 +116,16 @@ class Supervisor:
             self._unusable[backend] = error
         self._claims[backend.name] = backend.claims()
         self._journal.tell_unclaimed(backend.name, backend.unclaimed())
+        for method in backend.start_methods:
+            variant = f"{backend.name}-{method}"
+            if self._journal.bears_warming(variant):
+                with self._journal.warming(variant), self._quiet():
+                    warm_up(backend, method, self._deadline)
+        gc.collect()
+        if hasattr(gc, "freeze"):
+            # What pytest and the suite hold needs no looking at in every collection that a leak asks for.
+            gc.freeze()
+        self._keeper.know_helpers()
 
     @contextlib.contextmanager
     def _quiet(self) -> Generator[None, None, None]:
@@ -314,7 +308,8 @@ def warm_up(backend: Backend, method: str, deadline: Deadline) -> None:
             if "sharedctypes" in claims:
                 # A heap of shared memory keeps what it has taken from the system: make it large enough for any test.
                 api.Array("b", _HEAP)
-            if "pool" in claims:
+            if "pool" in claims and method == backend.start_methods[0]:
+                # What a pool keeps is its own, by whatever method its workers are started.
                 pool = api.Pool(1)
                 pool.apply(int)
                 pool.terminate()
