@@ -601,7 +601,7 @@ def test_server_survives_an_interrupt(mp):
     """SIGINT, as a Ctrl-C sends it to all processes of a terminal, does not end the server."""
     manager, process = _started_by(mp, lambda: _started_manager(mp))
     os.kill(process.pid, signal.SIGINT)
-    process.join(0.3)
+    process.join(0.1)
     assert process.is_alive()
     maths = manager.Maths()
     assert maths.add(4, 3) == 7
