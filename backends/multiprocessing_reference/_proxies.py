@@ -59,9 +59,9 @@ class AcquirerProxy(BaseProxy):
         args = (blocking,) if timeout is None else (blocking, timeout)
         return bool(self._callmethod("acquire", args))
 
-    def release(self, *args: Any) -> Any:
-        """Release."""
-        return self._callmethod("release", args)
+    def release(self, *args: Any, **kwds: Any) -> Any:
+        """Release; a semaphore several times, if so asked."""
+        return self._callmethod("release", args, kwds)
 
     def locked(self) -> bool:
         """Whether an acquire would wait now."""

@@ -252,6 +252,9 @@ def workshop_manager(mp):
     Workshop.register("Chain", _Chain, method_to_typeid={"follow": "Link"})
     Workshop.register("Link", method_to_typeid={"follow": "Link"}, create_method=False)
     Workshop.register("get_pid", _Server)
+    Workshop.register(
+        "Space", mp.managers.Namespace, mp.managers.BaseProxy, ("__getattribute__", "__setattr__")
+    )
     return Workshop
 
 
@@ -263,6 +266,8 @@ def _bare_manager(mp):
     BareManager.register("Maths", _Maths)
     BareManager.register("get_pid", _Server)
     BareManager.register("Queue", queue.Queue)
+    BareManager.register("Machine", _Machine, method_to_typeid={"part": "Part"})
+    BareManager.register("Part", create_method=False)
     return BareManager
 
 
@@ -664,15 +669,38 @@ def test_address_is_as_given(mp, socket_path):
     assert facts["sum"] == 7
 
 
+@observed_once
+def _life_over_tcp(mp):
+    """What comes of a manager that serves all of the machine's addresses, at a port of the system's choice."""
+    manager = _started_manager(mp, address=("", 0))
+    facts = {"address": manager.address}
+    facts["connected"] = _error_of(functools.partial(_connect, mp, manager.address))
+    facts["turns"] = outcome_of(_turn_over_tcp, mp, manager.address[1])
+    gc.collect()
+    manager.shutdown()
+    return facts
+
+
+def _turn_over_tcp(mp, port):
+    client = _bare_manager(mp)(("127.0.0.1", port), ctx=mp.context)
+    client.connect()
+    machine = client.Machine()
+    return machine.part().turn(), machine.turns()
+
+
 @requirement("managers.address.actual-port")
 def test_address_tells_the_port(mp):
-    """When port 0 was asked for, ``address`` tells the port that the server has got."""
-    manager = _started_manager(mp, address=("127.0.0.1", 0))
-    host, port = manager.address
-    assert host == "127.0.0.1"
+    """When port 0 was asked for, ``address`` tells where the server is found: it has got a port."""
+    facts = _life_over_tcp(mp)
+    _, port = facts["address"]
     assert port > 0
-    _connect(mp, (host, port))
-    manager.shutdown()
+    assert facts["connected"] is type(None)
+
+
+@requirement("managers.remote.tcp")
+def test_remote_over_tcp(mp):
+    """Clients use the objects of a server over TCP, and what their methods return by proxies."""
+    assert value_of(_life_over_tcp(mp)["turns"]) == (1, 1)
 
 
 @requirement("managers.address.read-only")
@@ -1413,6 +1441,16 @@ def test_set_is_shared(manager, companion):
     assert len(shared) == 1
 
 
+@requirement("managers.set.no-comparison-by-value")
+def test_sets_do_not_compare_by_value(mp, manager):
+    """A set's proxy equals neither an equal set nor a proxy for one, though it is ordered like a set."""
+    shared = manager.set([1])
+    assert isinstance(shared, mp.managers.BaseProxy)
+    assert (shared == {1}) is False
+    assert (shared == manager.set([1])) is False
+    assert shared.copy() == {1}
+
+
 @requirement("managers.set.operations")
 def test_set_operations(manager):
     """A set proxy is compared, combined and changed like a set."""
@@ -1433,6 +1471,13 @@ def test_set_operations(manager):
     assert shared.intersection([2, 9]) == {2}
     assert shared.difference([1]) == {2, 3}
     assert shared.symmetric_difference([1, 9]) == {2, 3, 9}
+    changed = manager.set([1, 2, 3])
+    assert changed.difference_update([1], [9]) is None
+    assert changed.copy() == {2, 3}
+    assert changed.symmetric_difference_update([3, 4]) is None
+    assert changed.copy() == {2, 4}
+    assert changed.intersection_update([2, 4, 5], [4]) is None
+    assert changed.copy() == {4}
     shared.update([4])
     shared.remove(1)
     with raises(KeyError):
@@ -1499,6 +1544,15 @@ def test_namespace_keywords(manager):
     """A namespace is created with the attributes that are given as keywords."""
     namespace = manager.Namespace(x=10, y="hello")
     assert (namespace.x, namespace.y) == (10, "hello")
+
+
+@requirement("managers.namespace.registered")
+def test_namespace_can_be_registered(workshop):
+    """A Namespace registered with a manager of one's own is shared like any other type."""
+    space = workshop.Space()
+    space._callmethod("__setattr__", ("x", 10))
+    assert space._callmethod("__getattribute__", ("x",)) == 10
+    assert str(space) == "Namespace(x=10)"
 
 
 @requirement("managers.namespace.no-public-methods")
@@ -1590,9 +1644,9 @@ def test_lock_timeout(manager):
 
 
 @requirement("managers.lock.context-manager")
-def test_lock_in_with(manager):
-    """A lock is held within its ``with`` block."""
-    for lock in (manager.Lock(), manager.BoundedSemaphore(1)):
+def test_lock_in_with(manager, companion):
+    """A lock or semaphore is held within its ``with`` block, an RLock until the outermost one is left."""
+    for lock in (manager.Lock(), manager.Semaphore(1), manager.BoundedSemaphore(1)):
         with lock:
             assert lock.acquire(False) is False
         assert lock.acquire(False) is True
@@ -1600,6 +1654,12 @@ def test_lock_in_with(manager):
         with raises(LookupError), lock:
             raise LookupError
         assert lock.acquire(False) is True
+    lock = manager.RLock()
+    with lock:
+        with lock:
+            pass
+        assert companion.ask(_acquire_at_once, lock) is False
+    assert companion.ask(_acquire_at_once, lock) is True
 
 
 def _acquire_at_once(lock):
@@ -1693,6 +1753,15 @@ def test_semaphore_grows(manager):
     semaphore = manager.Semaphore(0)
     semaphore.release()
     assert semaphore.acquire(False) is True
+
+
+@requirement("managers.semaphore.release-many")
+def test_semaphore_release_many(manager):
+    """``release(n)`` lets n more acquire the Semaphore."""
+    semaphore = manager.Semaphore(0)
+    semaphore.release(2)
+    semaphore.release(n=1)
+    assert [semaphore.acquire(False) for _ in range(4)] == [True, True, True, False]
 
 
 @requirement("managers.bounded-semaphore.bound")
@@ -1954,6 +2023,27 @@ def test_barrier_abort(mp, manager, companion):
     assert barrier.broken is False
 
 
+@requirement("managers.barrier.action-raises")
+def test_barrier_action_raises(manager):
+    """What the action raises is raised to the party that called it, and breaks the Barrier."""
+    barrier = manager.Barrier(1, _fail)
+    with raises(_Broken):
+        barrier.wait()
+    assert barrier.broken is True
+
+
+@requirement("managers.barrier.broken-later")
+def test_barrier_stays_broken(mp, manager):
+    """Who comes to a broken Barrier gets BrokenBarrierError, until it is reset."""
+    barrier = manager.Barrier(1)
+    barrier.abort()
+    for _ in range(2):
+        with raises(mp.BrokenBarrierError):
+            barrier.wait()
+    barrier.reset()
+    assert barrier.wait() == 0
+
+
 # SyncManager: Queue
 
 
@@ -1977,6 +2067,17 @@ def test_queue_get_blocks(manager, companion):
     companion.call(shared, "get").until_blocked()
     shared.put("item")
     assert companion.result() == "item"
+
+
+@requirement("managers.queue.put-blocks")
+def test_queue_put_blocks(manager, companion):
+    """``put`` to a full queue waits until there is room."""
+    shared = manager.Queue(1)
+    shared.put("first")
+    companion.call(shared, "put", "second").until_blocked()
+    assert shared.get() == "first"
+    assert companion.result() is None
+    assert shared.get_nowait() == "second"
 
 
 @requirement("managers.queue.maxsize")
@@ -2003,8 +2104,8 @@ def test_queue_maxsize(mp, manager):
 
 @requirement("managers.queue.unbounded")
 def test_queue_without_maxsize(manager):
-    """Without a size, or with 0, a queue takes any number of items."""
-    for shared in (manager.Queue(), manager.Queue(0)):
+    """Without a size, or with one that is not positive, a queue takes any number of items."""
+    for shared in (manager.Queue(), manager.Queue(0), manager.Queue(-1)):
         for number in range(50):
             shared.put_nowait(number)
         assert shared.full() is False
@@ -2048,6 +2149,24 @@ def test_queue_join(manager, companion):
     assert companion.result() is None
     with raises(ValueError):
         shared.task_done()
+
+
+@requirement("managers.queue.shutdown")
+def test_queue_shutdown(manager):
+    """A queue that was shut down takes no more, and gives what is left in it; at once, it gives nothing."""
+    shared, drained = manager.Queue(), manager.Queue()
+    shared.put("left")
+    drained.put("lost")
+    shared.shutdown()
+    with raises(queue.ShutDown):
+        shared.put("late")
+    assert shared.get() == "left"
+    with raises(queue.ShutDown):
+        shared.get()
+    drained.shutdown(immediate=True)
+    with raises(queue.ShutDown):
+        drained.get()
+    assert drained.qsize() == 0
 
 
 @requirement("managers.joinable-queue")
@@ -2259,6 +2378,10 @@ def test_proxies_do_not_compare_by_value(manager):
     assert (shared == [1, 2, 3]) is False
     assert (shared == manager.list([1, 2, 3])) is False
     assert shared[:] == [1, 2, 3]
+    shared = manager.dict(a=1)
+    assert (shared == {"a": 1}) is False
+    assert (shared == manager.dict(a=1)) is False
+    assert (manager.Value("i", 1) == manager.Value("i", 1)) is False
 
 
 @requirement("managers.proxy.same-referent")
@@ -2666,3 +2789,42 @@ def test_lock_tells_whether_it_is_locked(manager):
     with lock:
         found.append(lock.locked())
     assert [*found, lock.locked()] == [False, True, False]
+
+
+def _is_locked(lock):
+    return lock.locked()
+
+
+def _hold_until(connection, lock, event):
+    with lock:
+        connection.send("held")
+        event.wait()
+
+
+def _found_locked(manager, lock, companion):
+    """What locked() gives while a lock is free, held by this process, free, held by another, and free."""
+    found = [lock.locked()]
+    with lock:
+        with lock:
+            pass
+        found.append(lock.locked() and companion.ask(_is_locked, lock))
+    found.append(lock.locked())
+    event = manager.Event()
+    companion.begin(_hold_until, lock, event)
+    assert companion.receive() == "held"
+    found.append(lock.locked())
+    event.set()
+    companion.result()
+    return [*found, lock.locked()]
+
+
+@requirement("managers.rlock.locked")
+def test_rlock_tells_whether_it_is_locked(manager, companion):
+    """``locked`` of an RLock's proxy is True exactly while somebody holds the lock."""
+    assert _found_locked(manager, manager.RLock(), companion) == [False, True] * 2 + [False]
+
+
+@requirement("managers.condition.locked")
+def test_condition_tells_whether_it_is_locked(manager, companion):
+    """``locked`` of a condition's proxy is True exactly while somebody holds its lock."""
+    assert _found_locked(manager, manager.Condition(), companion) == [False, True] * 2 + [False]
