@@ -6,9 +6,11 @@ import gc
 import os
 import pathlib
 import socket
+import tempfile
 
 from mpspec.children import CallerThread, outcome_of, raises
 from mpspec.marks import requirement
+from mpspec.programs import call
 
 KEY = b"secret password"
 
@@ -395,6 +397,20 @@ def test_last_accepted_of_a_client_without_address(mp):
         assert listener.last_accepted is None
 
 
+@requirement("listeners.last-accepted.of-bound-unix-client")
+def test_last_accepted_of_a_client_with_a_file(mp, tmp_path):
+    """``last_accepted`` is the path that the client's Unix domain socket was bound to."""
+    path = str(tmp_path / "client")
+    with (
+        mp.connection.Listener(family="AF_UNIX") as listener,
+        socket.socket(socket.AF_UNIX) as client,
+    ):
+        client.bind(path)
+        client.connect(listener.address)
+        listener.accept()
+        assert listener.last_accepted == path
+
+
 @requirement("listeners.last-accepted.read-only")
 def test_last_accepted_cannot_be_set(mp):
     """``last_accepted`` is read-only."""
@@ -545,6 +561,27 @@ def test_family_given_to_client(mp, tmp_path):
         assert _talk(client, listener.accept()) == HEARD
 
 
+@requirement("listeners.client.family-fits")
+def test_family_that_fits(mp):
+    """Client connects to a tuple with the family 'AF_INET', and to a file with 'AF_UNIX'."""
+    for family in ("AF_INET", "AF_UNIX"):
+        with mp.connection.Listener(family=family) as listener:
+            client = mp.connection.Client(listener.address, family=family)
+            assert _talk(client, listener.accept()) == HEARD
+
+
+@requirement("listeners.client.family-must-fit")
+def test_family_that_does_not_fit(mp):
+    """Client raises for a file with 'AF_INET', for a tuple with 'AF_UNIX', and for a family that is none."""
+    with (
+        mp.connection.Listener(family="AF_UNIX") as unix,
+        mp.connection.Listener(family="AF_INET") as inet,
+    ):
+        for listener, family in ((unix, "AF_INET"), (inet, "AF_UNIX"), (unix, "AF_NONSENSE")):
+            with raises(Exception):
+                mp.connection.Client(listener.address, family=family)
+
+
 @requirement("listeners.address.unknown-format")
 def test_address_of_no_known_form(mp):
     """An address that is neither a tuple nor a string is refused, by Listener and Client."""
@@ -617,6 +654,20 @@ def test_default_file_is_private(mp):
         assert file.is_socket()
         directory = file.parent.stat()
     assert (directory.st_uid, directory.st_mode & 0o077) == (os.getuid(), 0)
+
+
+def _default_address(mp):
+    with mp.connection.Listener(family="AF_UNIX") as listener:
+        return listener.address
+
+
+@requirement("listeners.address.default-unix-in-temporary-directory")
+def test_default_file_is_temporary(mp, monkeypatch):
+    """In a program of its own the default file lies in a directory below the one that TMPDIR names."""
+    with tempfile.TemporaryDirectory() as folder:  # its path is short, as a socket's must be
+        monkeypatch.setenv("TMPDIR", folder)
+        file = pathlib.Path(call(_default_address, mp, timeout=mp.timeout))
+        assert pathlib.Path(folder) in file.parent.parents
 
 
 def _room(address):

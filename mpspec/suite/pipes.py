@@ -959,6 +959,17 @@ def test_offset_outside_the_buffer_is_a_valueerror(mp):
             receiver.recv_bytes_into(bytearray(8), offset)
 
 
+@requirement("pipes.recv-bytes-into.offset-at-end")
+def test_offset_at_the_end_of_the_buffer(mp):
+    """With an offset of the buffer's length recv_bytes_into() refuses a message, and leaves the buffer alone."""
+    receiver, sender = mp.Pipe(duplex=False)
+    buffer = bytearray(b"....")
+    sender.send_bytes(b"a")
+    with raises(ValueError, mp.BufferTooShort):
+        receiver.recv_bytes_into(buffer, 4)
+    assert buffer == b"...."
+
+
 @requirement("pipes.recv-bytes-into.too-short")
 def test_buffer_too_short_raises(mp):
     """BufferTooShort is raised when the message does not fit the buffer, or behind the offset."""

@@ -868,6 +868,35 @@ def test_empty_is_false_once_an_item_has_arrived(mp):
     assert queue.get() == "item"
 
 
+def _tell_whether_empty(queue, told, report):
+    report.send(queue.empty())
+    told.recv()
+    report.send(queue.empty())
+
+
+def _child_finds_empty(mp, queue):
+    """Whether a child finds a queue empty: before an item is in it, and then."""
+    told, tell = mp.Pipe(duplex=False)
+    reporter, report = mp.Pipe(duplex=False)
+    process = mp.Process(target=_tell_whether_empty, args=(queue, told, report))
+    process.start()
+    report.close()
+    found = [reporter.recv()]
+    queue.put("item")
+    _soon(mp, lambda: not queue.empty(), "an item in the queue")
+    tell.send("there is an item")
+    found.append(reporter.recv())
+    process.join()
+    assert queue.get() == "item"
+    return found
+
+
+@requirement("queues.empty.in-child")
+def test_child_asks_whether_a_queue_is_empty(mp):
+    """empty() of a Queue tells a child what it tells the parent."""
+    assert _child_finds_empty(mp, mp.Queue()) == [True, False]
+
+
 @requirement("queues.full.free-slot")
 def test_full_is_false_while_a_slot_is_free(mp):
     """full() is False while the queue takes another item, and again when one was got."""
@@ -1566,6 +1595,23 @@ def test_joinable_queue_gives_what_was_put(mp):
     process.join()
 
 
+def _put_on_two(awaited, cancelled):
+    cancelled.cancel_join_thread()
+    _put_much(cancelled)
+    _put_much(awaited)
+
+
+@requirement("queues.joinable.exit")
+def test_child_ends_when_its_joinable_queues_are_flushed(mp):
+    """No item of a child that ends is lost, and it does not wait for a JoinableQueue with cancel_join_thread()."""
+    awaited, cancelled = mp.JoinableQueue(), mp.JoinableQueue()
+    process = mp.Process(target=_put_on_two, args=(awaited, cancelled))
+    process.start()
+    assert _is_much(_get_much(awaited))
+    process.join()
+    assert process.exitcode == 0
+
+
 @requirement("queues.joinable.maxsize")
 def test_joinable_queue_takes_a_maxsize(mp):
     """JoinableQueue(maxsize) takes that many items, JoinableQueue() any number."""
@@ -1775,25 +1821,7 @@ def test_joinable_queue_ends_as_a_queue_does(mp):
         _refuses(ValueError, queue.get_nowait)
 
 
-def _tell_whether_empty(queue, told, report):
-    report.send(queue.empty())
-    told.recv()
-    report.send(queue.empty())
-
-
 @requirement("queues.simple.empty-in-child")
 def test_child_asks_whether_a_simple_queue_is_empty(mp):
     """empty() of a SimpleQueue tells a child what it tells the parent."""
-    queue = mp.SimpleQueue()
-    told, tell = mp.Pipe(duplex=False)
-    reporter, report = mp.Pipe(duplex=False)
-    process = mp.Process(target=_tell_whether_empty, args=(queue, told, report))
-    process.start()
-    report.close()
-    found = [reporter.recv()]
-    queue.put("item")
-    tell.send("there is an item")
-    found.append(reporter.recv())
-    process.join()
-    assert queue.get() == "item"
-    assert found == [True, False]
+    assert _child_finds_empty(mp, mp.SimpleQueue()) == [True, False]
