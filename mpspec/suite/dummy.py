@@ -161,6 +161,10 @@ def test_dummy_process_exitcode(mp):
     assert process.exitcode == 0
 
 
+def _note_daemon_of_another(mp, found):
+    found.append(mp.dummy.Process(target=int).daemon)
+
+
 @requirement("dummy.process.daemon")
 def test_dummy_process_daemon(mp):
     """``daemon`` is inherited, and can be set before the start."""
@@ -170,6 +174,12 @@ def test_dummy_process_daemon(mp):
     process.start()
     process.join()
     assert process.daemon is True
+    found = []
+    creator = mp.dummy.Process(target=_note_daemon_of_another, args=(mp, found))
+    creator.daemon = True
+    creator.start()
+    creator.join()
+    assert found == [True]
 
 
 @requirement("dummy.active-children")

@@ -189,25 +189,41 @@ def _standard_error_of(program, *args):
         return file.read().decode().splitlines()
 
 
-def _tell_level(mp, connection):
-    connection.send(mp.get_logger().level)
+def _tell_settings(mp, connection):
+    logger = mp.get_logger()
+    handlers = [handler.name for handler in logger.handlers]
+    connection.send((logger.level, handlers, logger.propagate))
 
 
-def _children_level(mp):
-    """In a new interpreter: the level of a child's logger."""
-    mp.get_logger().setLevel(LEVEL)
+def _settings_of_childs_logger(mp):
+    """In a new interpreter: how a child's logger is set whose parent's was given a level, a handler and propagation."""
+    import logging
+
+    logger, handler = mp.get_logger(), logging.NullHandler()
+    logger.setLevel(LEVEL)
+    handler.name = "the program's"
+    logger.addHandler(handler)
+    logger.propagate = True
     receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_tell_level, args=(mp, sender))
+    process = mp.Process(target=_tell_settings, args=(mp, sender))
     process.start()
-    level = receiver.recv()
+    settings = receiver.recv()
     process.join()
-    return level
+    return settings
 
 
 @requirement("logging.child.inherits-level")
 def test_child_inherits_the_level(mp):
     """The level that the parent has set is the one of the child's logger."""
-    assert _facts(mp, _children_level) == LEVEL
+    level, *_others = _facts(mp, _settings_of_childs_logger)
+    assert level == LEVEL
+
+
+@requirement("logging.child.inherits-handlers")
+def test_forked_child_inherits_the_handlers(mp):
+    """A forked child's logger has the handler that its parent's was given, and propagates as that does."""
+    _level, handlers, propagates = _facts(mp, _settings_of_childs_logger)
+    assert (handlers, propagates) == (["the program's"], True)
 
 
 def _speak(mp):

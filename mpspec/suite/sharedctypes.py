@@ -179,6 +179,19 @@ def test_typecodes_of_a_value(mp):
     assert {code: type(mp.Value(code).get_obj()) for code in _TYPES} == _TYPES
 
 
+@requirement("sharedctypes.value.typecode-w")
+def test_typecode_w_but_for_array(mp):
+    """To Value, RawValue and RawArray ``'w'`` is c_wchar, or refused with TypeError or ValueError."""
+    module, types = mp.sharedctypes, set()
+    with contextlib.suppress(TypeError, ValueError):
+        types.add(type(mp.Value("w", lock=False)))
+    with contextlib.suppress(TypeError, ValueError):
+        types.add(type(module.RawValue("w")))
+    with contextlib.suppress(TypeError, ValueError):
+        types.add(type(module.RawArray("w", 1))._type_)
+    assert types <= {ctypes.c_wchar}
+
+
 @requirement("sharedctypes.value.ctypes-type")
 def test_value_of_a_ctypes_type(mp):
     """``Value(c_double, 1/3)`` holds a c_double of that value."""
@@ -296,6 +309,29 @@ def test_increments_under_the_lock(mp):
     _Access(value).increment(100)
     caller.result()
     assert value.value == 201
+
+
+class _Intruder:
+    """A one; while it is added to a value, another thread assigns to that, if the lock is free."""
+
+    def __init__(self, mp, value):
+        self._mp, self._value = mp, value
+        self.came = False
+
+    def __radd__(self, number):
+        self.came = _free_for_others(self._mp, self._value)
+        if self.came:
+            CallerThread(self._mp, _Access(self._value), "write", "value", 70).result()
+        return number + 1
+
+
+@requirement("sharedctypes.value.augmented-not-atomic")
+def test_increment_without_the_lock(mp):
+    """What another thread assigns in the middle of ``value.value += ...`` is lost."""
+    value = mp.Value("i", 7)
+    intruder = _Intruder(mp, value)
+    value.value += intruder
+    assert (intruder.came, value.value) == (True, 8)
 
 
 @requirement("sharedctypes.value.structure")
@@ -615,12 +651,14 @@ def test_raw_value_of_a_structure(mp):
     assert (type(point), point.x, point.y) == (_Point, 4.0, 6.0)
 
 
-def _modify_raw(value, point, array, large, copy):
+def _modify_raw(numbers, point, array, large, addresses):
+    value, copy = numbers
     value.value += 1
     point.y *= 2
     _negate(array)
     large[0] = large[-1] = 7
     copy.value = 8
+    addresses[1] = addresses[0]
 
 
 @observed_once
@@ -631,12 +669,14 @@ def _see_raw_objects(mp):
     array, large = make.RawArray("i", [1, 2, 3]), mp.Array("B", 5 * 2**20, lock=False)
     original = ctypes.c_int(7)
     copy = make.copy(original)
-    run(mp, _modify_raw, value, point, array, large, copy)
+    addresses = make.RawArray(ctypes.c_void_p, [ctypes.addressof(original), None])
+    run(mp, _modify_raw, (value, copy), point, array, large, addresses)
     return {
         "value": (value.value, point.x, point.y),
         "array": array[:],
         "large": (large[0], large[-1], sum(large[1:-1:4096]), len(large)),
         "copy": (original.value, copy.value),
+        "addresses": {ctypes.addressof(original), *addresses},
     }
 
 
@@ -733,6 +773,16 @@ def test_raw_objects_of_the_package(mp):
 def test_raw_value_in_a_child(mp):
     """A child changes a number and a structure, and the parent reads them."""
     assert _see_raw_objects(mp)["value"] == (8, 4.0, 12.0)
+
+
+@requirement("sharedctypes.raw.pointer")
+def test_pointer_in_shared_memory(mp):
+    """A pointer leads to what it was made of, and an address is the same number in a child."""
+    number = ctypes.c_int(7)
+    pointer = mp.sharedctypes.RawValue(ctypes.POINTER(ctypes.c_int), number)
+    pointer.contents.value += 1
+    assert number.value == 8
+    assert len(_see_raw_objects(mp)["addresses"]) == 1
 
 
 @requirement("sharedctypes.raw-array.size")

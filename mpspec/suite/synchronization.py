@@ -8,7 +8,17 @@ import signal
 import threading
 import time
 
-from mpspec.children import AT_ONCE, Caller, CallerThread, ask, outcome_of, raises, run, within
+from mpspec.children import (
+    AT_ONCE,
+    Caller,
+    CallerThread,
+    ask,
+    observed_once,
+    outcome_of,
+    raises,
+    run,
+    within,
+)
 from mpspec.marks import requirement
 
 # Long enough to be a hang when a call waits for so many seconds that should not wait at all.
@@ -596,6 +606,91 @@ def test_release_lets_one_process_proceed(mp):
     other.until_blocked()
     lock.release()
     assert [caller.result() for caller in callers] == [True, True]
+
+
+def _keep_in_turn(connection, locks):
+    """Acquire each lock, say so, and keep it until told."""
+    connection.send((os.getpid(), threading.get_native_id()))
+    for lock in locks:
+        connection.send("about to acquire")
+        with lock:
+            connection.send("acquired")
+            connection.recv()
+
+
+class _KeeperProcess:
+    """A child that keeps one lock after the other."""
+
+    def __init__(self, mp, locks):
+        self._timeout = mp.timeout
+        self.connection, theirs = mp.Pipe()
+        self.process = mp.Process(target=_keep_in_turn, args=(theirs, locks))
+        self.process.start()
+        theirs.close()
+        self._thread = self.connection.recv()
+
+    def until_asleep(self):
+        from mpspec.observing import wait_until_asleep
+
+        wait_until_asleep(*self._thread, self._timeout)
+
+    def says(self):
+        """Whether it has something to say: that it has acquired a lock."""
+        return self.connection.poll()
+
+
+def _see_release(mp, lock, keepers, times):
+    """How many of two processes acquire a lock that is released so often: after each time, and after one's own."""
+    from mpspec.observing import wait_until
+
+    seen = []
+    for keeper in keepers:
+        assert keeper.connection.recv() == "about to acquire"
+    for left in reversed(range(times)):
+        for keeper in keepers:
+            keeper.until_asleep()
+        seen.append(sum(keeper.says() for keeper in keepers))
+        lock.release()
+        if not left:
+            wait_until(lambda: any(keeper.says() for keeper in keepers), mp.timeout, "one proceeds")
+    for keeper in keepers:
+        keeper.until_asleep()
+    inside = [keeper for keeper in keepers if keeper.says()]
+    seen.append(len(inside))
+    for keeper in inside + [keeper for keeper in keepers if keeper not in inside]:
+        keeper.connection.recv()
+        keeper.connection.send("leave")
+    return seen
+
+
+@observed_once
+def _see_releases(mp):
+    """Two processes wait for a lock, then for a recursive one that is held twice; each is released."""
+    lock, recursive = mp.Lock(), mp.RLock()
+    lock.acquire()
+    recursive.acquire()
+    recursive.acquire()
+    keepers = [_KeeperProcess(mp, [lock, recursive]) for _ in range(2)]
+    seen = {
+        "lock": _see_release(mp, lock, keepers, 1),
+        "recursive": _see_release(mp, recursive, keepers, 2),
+    }
+    for keeper in keepers:
+        keeper.process.join()
+        keeper.connection.close()
+    return seen
+
+
+@requirement("synchronization.lock.release.lets-one-process-proceed")
+def test_release_lets_one_of_two_processes_proceed(mp):
+    """Of two processes that wait, one gets the lock, and the other goes on waiting."""
+    assert _see_releases(mp)["lock"] == [0, 1]
+
+
+@requirement("synchronization.rlock.release.lets-one-process-proceed")
+def test_last_release_lets_one_of_two_processes_proceed(mp):
+    """Of two processes that wait for a lock acquired twice, one gets it at the last release."""
+    assert _see_releases(mp)["recursive"] == [0, 0, 1]
 
 
 @requirement("synchronization.lock.with.holds")
