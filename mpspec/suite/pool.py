@@ -1582,6 +1582,31 @@ def test_wait(mp, pool, tmp_path):
     assert result.ready()
 
 
+@requirement("pool.async-result.timeout-none")
+def test_timeout_of_none(mp, pool, tmp_path):
+    """``get``, ``wait`` and the iterators' ``next`` wait for the result when their timeout is None."""
+    gates = [_gate(tmp_path, name) for name in ("first", "second")]
+    result, values = (
+        pool.apply_async(_pass_gate, (gates[0],)),
+        pool.imap(_pass_gate, gates[1:]),
+    )
+    callers = [
+        CallerThread(mp, result, "get", None),
+        CallerThread(mp, result, "wait", timeout=None),
+        CallerThread(mp, values, "next", timeout=None),
+    ]
+    for caller in callers:
+        caller.until_blocked()
+    for gate in gates:
+        gate.write_text("open")
+    assert [caller.result() for caller in callers] == ["open", None, "open"]
+    values = pool.imap_unordered(_pass_gate, gates[1:])
+    caller = CallerThread(mp, values, "next", None)
+    caller.until_blocked()
+    gates[1].write_text("open")
+    assert caller.result() == "open"
+
+
 @requirement("pool.async-result.wait-never-raises")
 def test_wait_does_not_raise(mp, pool):
     """``wait`` does not raise what the call raised."""

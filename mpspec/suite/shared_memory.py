@@ -462,6 +462,67 @@ def test_block_stays_when_a_child_that_attached_it_ends(mp):
     assert _see_a_visit(mp)["attached again"] == b"Howdyyou"
 
 
+def _leave_and_tell(mp, name, ends):
+    """Leave a block behind; the end of the error stream that a tracker of one's own would have is seen at ``ends``."""
+    stream = os.open(ends, os.O_WRONLY)
+    os.dup2(stream, sys.stderr.fileno())
+    os.close(stream)
+    _leave_behind(mp, name, {})
+
+
+def _let_children_leave(mp, names, ends):
+    """What is there when a child has left a block, before this program used any, and when another has, after that."""
+    import select
+
+    assert mp.shared_memory, "imported as yet, not used"
+    found = []
+    poll = select.poll()
+    reader = os.open(ends, os.O_RDONLY | os.O_NONBLOCK)
+    poll.register(reader, 0)
+    run(mp, _leave_and_tell, mp, names[0], ends)
+    poll.poll(1000)  # a tracker of the child's own has ended
+    os.close(reader)
+    found.append(_exists(mp, names[0]))
+    if found[0]:
+        _unlink(mp, names[0])
+    _free(_new(mp))
+    run(mp, _leave_behind, mp, names[1], {})
+    found.append(_exists(mp, names[1]))
+    return found
+
+
+@observed_once
+def _see_what_children_left(mp):
+    """A program whose children leave blocks: whether they were there, and the name of the one that it leaves, too."""
+    import tempfile
+
+    from mpspec.programs import call
+
+    names = [_novel_name(), _novel_name()]
+    with tempfile.TemporaryDirectory() as folder:
+        ends = os.path.join(folder, "ends")
+        os.mkfifo(ends)
+        found = call(_let_children_leave, mp, names, ends, timeout=mp.timeout)
+    return found, names[1]
+
+
+@requirement("shared-memory.track.child-uses-it-first")
+def test_block_of_the_first_process_to_use_any(mp):
+    """The first block of a program, which a child created, is there when the child has ended."""
+    [first, _], _ = _see_what_children_left(mp)
+    assert first is True
+
+
+@requirement("shared-memory.track.childs-block-destroyed")
+def test_tracker_destroys_what_a_child_left(mp):
+    """A block that a child left is there until the program ends, and then vanishes."""
+    from mpspec.observing import wait_until
+
+    [_, second], name = _see_what_children_left(mp)
+    assert second is True
+    wait_until(lambda: not _there(mp, name), mp.timeout, "destroyed")
+
+
 @requirement("shared-memory.track.other-program-destroys")
 def test_other_program_takes_the_block_away(mp):
     """When another program that attached a block with tracking has ended, the block is destroyed."""
@@ -570,6 +631,26 @@ def test_closed_instance_gives_no_access(mp):
         block.buf[0]
     with raises(Exception):
         block.buf[0] = 1
+    block.unlink()
+
+
+def _traces(name):
+    """What this process has of a block, where blocks are files: descriptors, and mappings of their memory."""
+    if not os.path.exists("/proc/self/maps"):
+        return 0, 0
+    files = [outcome_of(os.readlink, f"/proc/self/fd/{each}") for each in os.listdir("/proc/self/fd")]
+    with open("/proc/self/maps") as maps:
+        return sum(name in str(path) for _, path in files), maps.read().count(name)
+
+
+@requirement("shared-memory.close.gives-back")
+def test_close_gives_back_descriptor_and_memory(mp):
+    """After ``close()`` of both its instances the process has no descriptor of the block, and its memory nowhere."""
+    block = _new(mp)
+    other = _attached(mp, block.name)
+    for instance in (other, block):
+        instance.close()
+    assert _traces(block.name) == (0, 0)
     block.unlink()
 
 
@@ -977,6 +1058,15 @@ def _see_a_life(mp):
     seen["runs"] = [pid for pid in seen["started"] if outcome_of(os.kill, pid, 0)[0] == "returned"]
     seen["other"] = _exists(mp, own.name)
     _free(own)
+    dropped = _manager(mp)
+    dropped.start()
+    last = [dropped.SharedMemory(size=16), dropped.ShareableList("beta").shm]
+    blocks += last
+    seen["held"] = [_exists(mp, block.name) for block in last]
+    del dropped
+    for _ in range(3):  # an interpreter may need several to call all finalizers
+        gc.collect()
+    seen["dropped"] = [_exists(mp, block.name) for block in last]
     for block in blocks:
         block.close()
     return seen
@@ -993,6 +1083,13 @@ def test_shutdown_unlinks_all_blocks(mp):
     """After ``shutdown()`` no block that the manager created is there."""
     seen = _see_a_life(mp)
     assert (seen["before"], seen["after"]) == ([True] * 3, [False] * 3)
+
+
+@requirement("shared-memory.manager.freed-without-shutdown")
+def test_dropped_manager_unlinks_all_blocks(mp):
+    """When nothing refers to a manager any more, the blocks that it created are gone."""
+    seen = _see_a_life(mp)
+    assert (seen["held"], seen["dropped"]) == ([True] * 2, [False] * 2)
 
 
 @requirement("shared-memory.manager.shutdown-stops-the-process")
@@ -1306,6 +1403,17 @@ def test_list_is_made_under_a_name(mp):
     assert (list(made), made.shm.name) == ([1, 2], name)
     assert _exists(mp, name)
     _free_lists(made)
+
+
+@requirement("shared-memory.list.name-taken")
+def test_list_is_not_made_under_a_taken_name(mp):
+    """A new list under the name of another raises FileExistsError, and leaves the other as it is."""
+    made = _list(mp, [1, "text"])
+    with raises(FileExistsError):
+        mp.shared_memory.ShareableList([2, "more"], name=made.shm.name)
+    other = mp.shared_memory.ShareableList(name=made.shm.name)
+    assert list(other) == list(made) == [1, "text"]
+    _free_lists(made, other)
 
 
 @requirement("shared-memory.list.name-keyword-only")
