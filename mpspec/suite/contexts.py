@@ -1040,13 +1040,13 @@ def test_leftovers_are_unlinked(mp):
 
 
 def _after_pool(mp):
-    with mp.pool.Pool(1):
+    with mp.pool.Pool(1, context=None):
         return mp.get_start_method(allow_none=True)
 
 
 @requirement("contexts.global.set-by-pool")
 def test_pool_sets_the_method(mp):
-    """After ``Pool(1)`` the start method is the default."""
+    """After ``Pool(1, context=None)`` the start method is the default."""
     assert _facts(mp, _after_pool) == _facts(mp, _default_facts)["default"]
 
 

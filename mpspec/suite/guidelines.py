@@ -308,6 +308,46 @@ def test_unguarded_manager_fails(mp):
     assert (done.returncode == 0, done.stdout) == (False, "")
 
 
+# The main program waits until it is told of an error, as the children's standard error is read by it.
+UNGUARDED_POOL = """
+import os, select
+
+main = __name__ == "__main__"
+told = b""
+if main:
+    kept = os.dup(2)
+    reader, writer = os.pipe()
+    os.dup2(writer, 2)
+
+def hear(seconds):
+    if not select.select([reader], [], [], seconds)[0]:
+        return b""
+    return os.read(reader, 100000)
+
+try:
+    pool = mp.Pool(1)
+    result = pool.map_async(abs, [-1])
+    while not result.ready() and b"RuntimeError" not in told:
+        told += hear(0.02)
+    print(result.ready() and result.get())
+    pool.terminate()
+finally:
+    if main:
+        told += hear(0)
+        os.dup2(kept, 2)
+        os.write(2, told)
+"""
+
+
+@requirement("guidelines.main-module.unguarded-pool")
+def test_unguarded_pool_fails(mp):
+    """The worker of an unguarded program ends by RuntimeError, and does no task."""
+    done = run_script(mp, UNGUARDED_POOL)
+    assert "RuntimeError" in done.stderr
+    # A fork server that imports the main module ahead of its children fails as they do, and so does Pool().
+    assert done.stdout.split() in (["False"], [])
+
+
 GUARDED = """
 def greet():
     print("hello")

@@ -445,6 +445,15 @@ class _Scarce:
         return self._context.Process(*args, **kwargs)
 
 
+@requirement("pool.constructor.none-is-default")
+def test_arguments_of_none(mp):
+    """With None for ``initializer`` and ``maxtasksperchild`` nothing prepares the workers, and they stay."""
+    assert len(_ended_pools(mp)["pids before close"]) == 1
+    with mp.pool.ThreadPool(1, None) as pool:
+        assert pool.apply(_square, (3,)) == 9
+    pool.join()
+
+
 @requirement("pool.constructor.fails-halfway")
 def test_pool_that_cannot_start_all_workers(mp):
     """When a worker can't be started ``Pool`` raises why, and those that were started before it end."""
@@ -1269,7 +1278,8 @@ def _ended_pools(mp):
     facts = {}
     with _resource_warnings() as warned:
         for end in ("close", "terminate"):
-            pool = mp.Pool(1)
+            pool = mp.Pool(1, None, (), None) if end == "close" else mp.Pool(1)
+            facts[f"pids before {end}"] = {pool.apply(_pid) for _ in range(2)}
             getattr(pool, end)()
             facts[end] = [outcome_of(submit)[0] for submit in _submissions(pool)]
             pool.join()
@@ -1668,6 +1678,16 @@ def test_thread_pool_runs_tasks_in_threads(mp):
     pool.join()
     assert {pid for pid, _ in places} == {os.getpid()}
     assert len({ident for _, ident in places} - {threading.get_ident()}) == 3
+    assert _threads(mp, 3) == 3
+
+
+def _threads(mp, *args, **kwargs):
+    """How many threads a ThreadPool has: each calls the initializer."""
+    called = []
+    pool = mp.pool.ThreadPool(*args, initializer=lambda: called.append(None), **kwargs)
+    pool.close()
+    pool.join()
+    return len(called)
 
 
 @requirement("pool.thread-pool.is-a-pool")
@@ -1676,24 +1696,32 @@ def test_thread_pool_is_a_pool(mp):
     assert issubclass(mp.pool.ThreadPool, mp.pool.Pool)
 
 
+def _default_threads(mp, cpus):
+    """How many threads a ThreadPool has by default, whichever way, in a process that may use these CPUs alone."""
+    usable = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cpus)
+    try:
+        expected = _usable_cpus()
+        counts = {_threads(mp), _threads(mp, None), _threads(mp, processes=None)}
+    finally:
+        os.sched_setaffinity(0, usable)
+    return counts, expected
+
+
 @requirement("pool.thread-pool.default")
 def test_thread_pool_default(mp):
-    """Without a number a ThreadPool has as many threads as ``os.cpu_count()`` says."""
-    count = os.cpu_count()
-    with mp.pool.ThreadPool() as pool:
-        places = pool.map(_meet, [threading.Barrier(count, timeout=mp.timeout)] * count, 1)
-    pool.join()
-    assert len(set(places)) == count
+    """Without a number, or with None, a ThreadPool has as many threads as ``os.cpu_count()`` says."""
+    counts, _ = _default_threads(mp, {min(os.sched_getaffinity(0))})
+    assert counts == {os.cpu_count()}
 
 
 @requirement("pool.thread-pool.default-usable")
 def test_thread_pool_default_usable(mp):
-    """Without a number a ThreadPool has as many threads as ``os.process_cpu_count()`` says."""
-    count = _usable_cpus()
-    with mp.pool.ThreadPool() as pool:
-        places = pool.map(_meet, [threading.Barrier(count, timeout=mp.timeout)] * count, 1)
-    pool.join()
-    assert len(set(places)) == count
+    """Without a number, or with None, a ThreadPool has as many threads as ``os.process_cpu_count()`` says."""
+    usable = os.sched_getaffinity(0)
+    for cpus in (usable, {min(usable)}):
+        counts, expected = _default_threads(mp, cpus)
+        assert counts == {expected}
 
 
 @requirement("pool.thread-pool.initializer")
@@ -1713,8 +1741,10 @@ def test_thread_pool_initializer(mp):
 
 @requirement("pool.thread-pool.interface")
 def test_thread_pool_has_the_interface_of_a_pool(mp):
-    """A ThreadPool's methods give what a Pool's give; what it runs need not be picklable."""
-    with mp.pool.ThreadPool(2) as pool:
+    """A ThreadPool's methods take and give what a Pool's do; what it runs need not be picklable."""
+    made = mp.pool.ThreadPool(2)
+    with made as pool:
+        assert pool is made
         assert pool.apply(lambda: 1) == 1
         assert pool.apply_async(_square, (3,)).get() == 9
         assert pool.map(_square, range(4)) == [0, 1, 4, 9]
@@ -1726,6 +1756,19 @@ def test_thread_pool_has_the_interface_of_a_pool(mp):
         with raises(_Refusal):
             pool.apply(_refuse)
         results, errors, callbacks = _callbacks()
+        assert pool.apply(func=_add, args=(1,), kwds={"z": 2}) == 3
+        for chunksize in (1, 3):
+            squares = {"func": _square, "iterable": range(4), "chunksize": chunksize}
+            for method in (pool.map, pool.imap):
+                assert list(method(**squares)) == [0, 1, 4, 9]
+            assert sorted(pool.imap_unordered(**squares)) == [0, 1, 4, 9]
+            assert pool.map_async(**squares, **callbacks).get() == [0, 1, 4, 9]
+            sums = {"func": _add, "iterable": [(1, 2), (3, 4)], "chunksize": chunksize}
+            assert pool.starmap(**sums) == [3, 7]
+            assert pool.starmap_async(**sums, **callbacks).get() == [3, 7]
+            assert [results.get(timeout=mp.timeout) for _ in range(2)] == [[0, 1, 4, 9], [3, 7]]
+        pool.starmap_async(_refuse, [("gear",)], **callbacks).wait()
+        assert errors.get(timeout=mp.timeout).args == ("gear",)
         assert pool.apply_async(_square, (3,), **callbacks).get() == 9
         assert results.get(timeout=mp.timeout) == 9
         result = pool.map_async(_invert, [5], **callbacks)
@@ -1735,16 +1778,34 @@ def test_thread_pool_has_the_interface_of_a_pool(mp):
         assert (result.ready(), result.successful()) == (True, False)
         gate = threading.Event()
         result, items = pool.apply_async(gate.wait), pool.imap(gate.wait, [None])
-        for late in (result.get, items.next):
+        unordered = pool.imap_unordered(gate.wait, [None])
+        for late in (result.get, items.next, unordered.next):
             with raises(mp.TimeoutError):
                 late(timeout=0.01)
         gate.set()
-        assert (result.get(), next(items)) == (True, True)
+        assert (result.get(), next(items), next(unordered)) == (True, True, True)
         with raises(NotImplementedError):
             pickle.dumps(pool)
     pool.join()
     with raises(Exception):
         pool.apply(_square, (3,))
+
+
+@requirement("pool.thread-pool.refusals")
+def test_thread_pool_refuses_what_a_pool_refuses(mp):
+    """ValueError: ``successful`` too early, ``join`` of a running ThreadPool, any submission to a closed one."""
+    pool = mp.pool.ThreadPool(1)
+    gate = threading.Event()
+    result = pool.apply_async(gate.wait)
+    with raises(ValueError):
+        result.successful()
+    gate.set()
+    assert result.get() is True
+    with raises(ValueError):
+        pool.join()
+    pool.close()
+    assert [outcome_of(submit)[0] for submit in _submissions(pool)] == ["ValueError"] * 8
+    pool.join()
 
 
 @requirement("pool.thread-pool.close")
@@ -1979,3 +2040,41 @@ def test_with_needs_a_running_pool(mp):
     facts = _ended_pools(mp)
     assert facts["enter after terminate"] == "ValueError"
     assert facts["enter after close"] == "ValueError"
+
+
+# The pool's standard error is read by the program itself: a worker that can't tell its caller tells it there.
+_LATE_FUNCTION = """\
+import os, select
+
+if __name__ == "__main__":
+    reader, writer = os.pipe()
+    os.dup2(writer, 2)
+    pool = mp.Pool(1)
+
+    def late():
+        pass
+
+    result, told = pool.apply_async(late), b""
+    while not result.ready() and b"AttributeError" not in told:
+        if select.select([reader], [], [], 0.02)[0]:
+            told += os.read(reader, 100000)
+    if b"AttributeError" in told:
+        print("AttributeError")
+    else:
+        try:
+            result.get()
+        except Exception as error:
+            print(type(error).__name__)
+    pool.terminate()
+    pool.join()
+    print("ended")
+"""
+
+
+@requirement("pool.errors.function-not-importable")
+def test_function_that_workers_do_not_find(mp):
+    """A function that was defined after the workers started is an AttributeError, told or raised; the pool is ended."""
+    from mpspec.programs import run_script
+
+    done = run_script(mp, _LATE_FUNCTION)
+    assert (done.returncode, done.stdout.split()) == (0, ["AttributeError", "ended"])

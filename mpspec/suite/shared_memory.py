@@ -638,7 +638,9 @@ def _traces(name):
     """What this process has of a block, where blocks are files: descriptors, and mappings of their memory."""
     if not os.path.exists("/proc/self/maps"):
         return 0, 0
-    files = [outcome_of(os.readlink, f"/proc/self/fd/{each}") for each in os.listdir("/proc/self/fd")]
+    files = [
+        outcome_of(os.readlink, f"/proc/self/fd/{each}") for each in os.listdir("/proc/self/fd")
+    ]
     with open("/proc/self/maps") as maps:
         return sum(name in str(path) for _, path in files), maps.read().count(name)
 
