@@ -480,7 +480,7 @@ def _let_children_leave(mp, names, ends):
     reader = os.open(ends, os.O_RDONLY | os.O_NONBLOCK)
     poll.register(reader, 0)
     run(mp, _leave_and_tell, mp, names[0], ends)
-    poll.poll(1000)  # a tracker of the child's own has ended
+    poll.poll(mp.timeout * 500)  # a tracker of the child's own has ended
     os.close(reader)
     found.append(_exists(mp, names[0]))
     if found[0]:
