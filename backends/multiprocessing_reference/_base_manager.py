@@ -71,6 +71,10 @@ class BaseManager:
         self._authkey = process.AuthenticationString(authkey)
         wire_named(serializer)
         self._serializer = serializer
+        if ctx is None:
+            from .context import default_context
+
+            ctx = default_context.get_context()
         self._ctx = ctx
         self._shutdown_timeout = shutdown_timeout
         self._state = _INITIAL
@@ -144,12 +148,7 @@ class BaseManager:
         )
 
     def _start_process(self, plan: Plan, end: Connection, session: str, *init: Any) -> Any:
-        context = self._ctx
-        if context is None:
-            from .context import default_context
-
-            context = default_context.get_context()
-        started = context.Process(target=serve, args=(plan, end, session, *init))
+        started = self._ctx.Process(target=serve, args=(plan, end, session, *init))
         started.name = f"{type(self).__name__}-{started.name.rpartition('-')[2]}"
         # A Ctrl-C before the server ignores SIGINT would end it, though it is none of the
         # server's business.

@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 
 def new_lock(ctx: BaseContext | None) -> AnyLock:
-    """Return a recursive lock, of a context or of none in particular."""
+    """Return a recursive lock, of a context; None: of the current one, which is fixed if it was not."""
     if ctx is None:
-        from ._semaphore import RLock
+        from .context import default_context
 
-        return RLock()
+        ctx = default_context.get_context()
     lock: AnyLock = ctx.RLock()
     return lock
 

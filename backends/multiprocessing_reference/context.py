@@ -138,7 +138,10 @@ class BaseContext(Factories):
 
     def freeze_support(self) -> None:
         """Run the child and exit, if this is a frozen executable started for one by spawn."""
-        if getattr(sys, "frozen", False):
+        if not getattr(sys, "frozen", False):
+            return
+        # A child calls this before it has any start method.
+        if self.get_start_method(allow_none=True) in (None, "spawn"):
             from .spawn import freeze_support
 
             freeze_support()
