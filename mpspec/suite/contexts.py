@@ -918,7 +918,8 @@ def test_fork_server_outlives_an_interrupt(mp):
     assert (facts["outlives"], facts["handled"]) == (True, True)
 
 
-def _fork_with_a_thread(mp):
+def _start_with_a_thread(mp):
+    """In a new interpreter: what is warned of when a process starts without another thread, and with one."""
     import threading
     import warnings
 
@@ -938,8 +939,14 @@ def _fork_with_a_thread(mp):
 @requirement("contexts.fork.warns-with-threads")
 def test_fork_with_threads_warns(mp):
     """``start()`` warns of the threads that the child will not have, and of nothing when there are none."""
-    before, kinds = call(_fork_with_a_thread, mp, timeout=mp.timeout)
+    before, kinds = call(_start_with_a_thread, mp, timeout=mp.timeout)
     assert (before, "DeprecationWarning" in kinds) == (0, True)
+
+
+@requirement("contexts.spawn.no-warning-with-threads")
+def test_start_with_threads_does_not_warn(mp):
+    """``start()`` warns of nothing by the other methods, whether there are threads or not."""
+    assert call(_start_with_a_thread, mp, timeout=mp.timeout) == [0, []]
 
 
 def _note_of_hook(mp):
@@ -956,11 +963,15 @@ def test_hooks_of_a_fork(mp):
 
 
 def _none_facts(mp):
-    """In a new interpreter: what comes of setting None."""
+    """In a new interpreter: what comes of asking for anything else, and of setting None."""
+    asked = [mp.get_all_start_methods(), mp.cpu_count(), mp.active_children(), mp.current_process()]
+    after_questions = mp.get_start_method(allow_none=True)
+    del asked
     mp.set_start_method(None)
     default = mp.get_start_method(allow_none=True)
     mp.set_start_method(None, force=True)
     return {
+        "after questions": after_questions,
         "default": default,
         "unset": mp.get_start_method(allow_none=True),
         "again": mp.get_start_method(),
@@ -970,6 +981,13 @@ def _none_facts(mp):
             mp.get_start_method(),
         ],
     }
+
+
+@requirement("contexts.get-all-start-methods.does-not-set")
+def test_questions_leave_the_method_unset(mp):
+    """After ``get_all_start_methods()``, ``cpu_count()`` and questions for processes one can still be set."""
+    facts = _facts(mp, _none_facts)  # which sets one after the questions
+    assert facts["after questions"] is None
 
 
 @requirement("contexts.set-start-method.none-by-force")
@@ -1019,7 +1037,8 @@ def _leave_segment(mp, sender):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _name_of_leftover(mp):
+def _leave(mp):
+    """In a new interpreter: the name of a segment that a killed child has left, and the pids of all helpers."""
     receiver, sender = mp.Pipe(duplex=False)
     process = mp.Process(target=_leave_segment, args=(mp, sender))
     process.start()
@@ -1027,7 +1046,21 @@ def _name_of_leftover(mp):
     process.join()
     segment = mp.shared_memory.SharedMemory(name)  # it is still there, while the program goes on
     segment.close()
-    return name
+    return [name, sorted(_helpers())]
+
+
+@observed_once
+def _left(mp):
+    return call(_leave, mp, timeout=mp.timeout)
+
+
+@requirement("contexts.helpers.end-with-program")
+def test_helpers_end_with_the_program(mp):
+    """The processes that helped a program, of which one process was killed, are gone when it has ended."""
+    from mpspec.observing import has_ended, wait_until
+
+    _, helpers = _left(mp)
+    wait_until(lambda: all(map(has_ended, helpers)), mp.timeout / 2, f"{helpers} ended")
 
 
 @requirement("contexts.tracker.unlinks-leftovers")
@@ -1035,7 +1068,7 @@ def test_leftovers_are_unlinked(mp):
     """The segment of a killed child is gone when the program has ended."""
     from mpspec.observing import wait_until
 
-    name = call(_name_of_leftover, mp, timeout=mp.timeout)
+    name, _ = _left(mp)
     wait_until(lambda: not os.path.exists(f"/dev/shm/{name}"), mp.timeout, f"segment {name} gone")  # noqa: S108 - as the system keeps it
 
 
@@ -1202,16 +1235,32 @@ def _default_without_temporary_directory(mp):
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
     temporary, _ = outcome_of(tempfile.gettempdir)
+    first = package.get_all_start_methods()[0]
     default = package.get_start_method()
+    context = package.get_context().get_start_method()
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-    return [temporary, default]
+    process = package.Process(target=_nothing)
+    process.start()
+    process.join()
+    return {
+        "default": [temporary, default],
+        "others": [first, context],
+        "start": [process.exitcode, package.get_start_method()],
+    }
 
 
 @requirement("contexts.default.without-temporary-directory")
 def test_default_without_a_temporary_directory(mp):
     """A program that ``tempfile.gettempdir()`` finds no folder for uses spawn."""
-    found = _facts(mp, _default_without_temporary_directory)
-    assert found == ["FileNotFoundError", "spawn"]
+    facts = _facts(mp, _default_without_temporary_directory)
+    assert facts["default"] == ["FileNotFoundError", "spawn"]
+
+
+@requirement("contexts.default.without-temporary-directory-starts")
+def test_program_without_a_temporary_directory(mp):
+    """Spawn is first of all methods and the method of ``get_context()`` then, and a process starts and ends with 0."""
+    facts = _facts(mp, _default_without_temporary_directory)
+    assert (facts["others"], facts["start"]) == (["spawn"] * 2, [0, "spawn"])
 
 
 @requirement("contexts.parameters")
@@ -1250,6 +1299,32 @@ def test_objects_set_the_method(mp):
     found = _facts(mp, _after_objects)
     assert set(found.values()) == {_facts(mp, _default_facts)["default"]}
     assert set(found) == {*_OBJECTS, *_OBJECTS_WITH_ARGUMENTS}
+
+
+def _after_modules(mp):
+    """In a new interpreter: as ``_after_objects``, after each that a submodule makes without a context."""
+    ctypes = mp.sharedctypes
+    makers = {
+        "Value": lambda: ctypes.Value("i"),
+        "Array": lambda: ctypes.Array("i", 1),
+        "synchronized": lambda: ctypes.synchronized(ctypes.RawValue("i")),
+        "BaseManager": mp.managers.BaseManager,
+    }
+    found = {}
+    for name, make in makers.items():
+        mp.set_start_method(None, force=True)
+        made = make()
+        found[name] = mp.get_start_method(allow_none=True)
+        del made
+    return found
+
+
+@requirement("contexts.global.set-by-modules")
+def test_objects_of_modules_set_the_method(mp):
+    """After each of ``sharedctypes``, and a manager, was made without a context the start method is the default."""
+    found = _facts(mp, _after_modules)
+    default = _facts(mp, _default_facts)["default"]
+    assert found == dict.fromkeys(("Value", "Array", "synchronized", "BaseManager"), default)
 
 
 @requirement("contexts.package.sharedctypes")

@@ -2,9 +2,10 @@
 
 import gc
 import io
+import os
 import sys
 
-from mpspec.children import Gate, Unpicklable, ask, equal, observed_once, raises
+from mpspec.children import Gate, Unpicklable, ask, equal, observed_once, raises, run
 from mpspec.marks import requirement
 from mpspec.programs import run_script
 
@@ -202,17 +203,58 @@ def test_standard_input_of_grandchildren(mp):
     assert _output(mp, NESTED_READERS, "text") == ["2 ''", "1 ''", "0 ''", "0"]
 
 
+class _Substitute(io.StringIO):
+    """A standard input that tells when it is closed in another process than its own."""
+
+    def __init__(self, text, sender):
+        super().__init__(text)
+        self._sender, self._owner = sender, os.getpid()
+
+    def close(self):
+        if os.getpid() != self._owner:
+            self._sender.send("closed")
+        super().close()
+
+
+def _read_standard_input(sender):
+    sender.send(sys.stdin.read())
+
+
+@observed_once
+def _child_without_own_stdin(mp):
+    """How a child ends, and all that it tells, while ``sys.stdin`` is an object without a descriptor, and that then."""
+    receiver, sender = mp.Pipe(duplex=False)
+    # A reference of its own: nothing but a call closes the object in a forked child.
+    substitute = _Substitute("text", sender)
+    before, sys.stdin = sys.stdin, substitute
+    try:
+        process = run(mp, _read_standard_input, sender)
+        told = []
+        while receiver.poll():
+            told.append(receiver.recv())
+        return process.exitcode, told, substitute.read()
+    finally:
+        sys.stdin = before
+
+
 @requirement("guidelines.stdin.replaced")
 def test_children_start_when_stdin_is_replaced(mp):
     """A child starts and ends well while ``sys.stdin`` is an object without a descriptor."""
-    before, sys.stdin = sys.stdin, io.StringIO("text")
-    try:
-        process = mp.Process(target=int)
-        process.start()
-        process.join()
-        assert (process.exitcode, sys.stdin.read()) == (0, "text")
-    finally:
-        sys.stdin = before
+    exitcode, _, text = _child_without_own_stdin(mp)
+    assert (exitcode, text) == (0, "text")
+
+
+@requirement("guidelines.stdin.replaced-in-child")
+def test_child_does_not_read_the_substitute(mp):
+    """A child reads nothing from its standard input; its parent reads all of what has taken the place of its own."""
+    _, told, text = _child_without_own_stdin(mp)
+    assert (told[-1], text) == ("", "text")
+
+
+@requirement("guidelines.stdin.substitute-closed")
+def test_forked_child_closes_the_substitute(mp):
+    """A forked child has called ``close()`` before it runs; in its parent the object is open."""
+    assert _child_without_own_stdin(mp)[1:] == (["closed", ""], "text")
 
 
 # What spawn and forkserver ask for

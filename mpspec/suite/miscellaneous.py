@@ -1,10 +1,11 @@
 """Tests of the chapter miscellaneous: functions of the package that belong to no class."""
 
 import builtins
+import contextlib
 import os
 import sys
 
-from mpspec.children import ask, outcome_of, raises, run
+from mpspec.children import ask, observed_once, outcome_of, raises, run
 from mpspec.marks import requirement
 from mpspec.programs import call, run_script
 
@@ -64,10 +65,6 @@ def test_no_parent_in_the_main_process(mp):
     assert mp.parent_process() is None
 
 
-def _send(connection, word):
-    connection.send(word)
-
-
 def _send_after_freeze_support(mp, connection):
     connection.send(mp.freeze_support())
 
@@ -82,19 +79,27 @@ def test_freeze_support(mp):
     assert receiver.recv() is None
 
 
+def _send_pid(connection, mp):
+    """In a child: send a word, and the pid of the interpreter that was started for it."""
+    pid = os.getppid() if mp.start_method == "forkserver" else os.getpid()
+    connection.send(("from the child", pid))
+
+
 def _mark_of(mp, interpreter, executable):
     """What set_executable gives, what a child says then, and whether that interpreter was started for it."""
-    # It leaves a mark beside itself each time it is started.
-    interpreter.write_text(f'#!/bin/sh\ntouch "$0.started"\nexec "{executable}" "$@"\n')
+    # It notes its pid beside itself each time it is started, and keeps it.
+    interpreter.write_text(f'#!/bin/sh\necho $$ >> "$0.started"\nexec "{executable}" "$@"\n')
     interpreter.chmod(0o755)
     text = str(interpreter)
     given = mp.set_executable(text if interpreter.name == "text" else interpreter)
     receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_send, args=(sender, "from the child"))
+    process = mp.Process(target=_send_pid, args=(sender, mp))
     process.start()
-    word = receiver.recv()
+    word, pid = receiver.recv()
     process.join()
-    return [given, word, os.path.exists(f"{text}.started")]
+    with contextlib.suppress(FileNotFoundError), open(f"{text}.started") as file:
+        return [given, word, str(pid) in file.read().split()]
+    return [given, word, False]
 
 
 def _marks(mp):
@@ -129,6 +134,12 @@ _marks_by_variant = {}
 @requirement("miscellaneous.set-executable.is-used")
 def test_set_executable(mp):
     """A spawned child is started with the interpreter that was set."""
+    assert _known_marks(mp)["text"] == [None, "from the child", True]
+
+
+@requirement("miscellaneous.set-executable.fork-server")
+def test_set_executable_for_the_fork_server(mp):
+    """The parent of a forkserver child was started with the interpreter that was set."""
     assert _known_marks(mp)["text"] == [None, "from the child", True]
 
 
@@ -176,6 +187,8 @@ def _send_loaded(connection):
 def _loaded_in_children(mp, folder, names, options):
     """Whether children find the module loaded, after preloading; the second call comes when the server runs."""
     sys.path.insert(0, folder)
+    # The next call takes its place.
+    mp.context.set_forkserver_preload([] if names else [_UNLIKELY])
     mp.context.set_forkserver_preload(names, **options)
     found = []
     for _ in range(2):
@@ -216,16 +229,69 @@ def _redirected(mp, folder, path, names, **options):
     return outcome_of(_loaded_in_children, mp, folder, names, options)
 
 
+@requirement("miscellaneous.forkserver-preload.replaced")
+def test_preload_is_replaced(mp, tmp_path, monkeypatch):
+    """What the first of two calls names, and the second does not, is not preloaded."""
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    assert _preload(mp, tmp_path, []) == [False, False]
+
+
+# The last of them can be imported.
+_FAILING = ["no_such_module_anywhere", "fails_to_import", _UNLIKELY]
+
+
+def _make_modules(folder):
+    """That module, and one that raises ImportError."""
+    _make_module(folder)
+    (folder / "fails_to_import.py").write_text("raise ImportError('not today')\n")
+
+
 @requirement("miscellaneous.forkserver-preload.missing-is-ignored")
 def test_preload_of_a_missing_module(mp, tmp_path):
     """A name that no module has does no harm, nor a module that raises ImportError; what follows is preloaded."""
-    _make_module(tmp_path)
-    (tmp_path / "fails_to_import.py").write_text("raise ImportError('not today')\n")
+    _make_modules(tmp_path)
     stderr = tmp_path / "stderr"
-    names = ["no_such_module_anywhere", "fails_to_import", _UNLIKELY]
-    arguments = (mp, str(tmp_path), str(stderr), names)
+    arguments = (mp, str(tmp_path), str(stderr), _FAILING)
     assert call(_redirected, *arguments, timeout=mp.timeout) == ["returned", [True, True]]
     assert stderr.read_text() == ""
+
+
+def _ignored_preload(mp, folder, path):
+    """What children find loaded when failures are to be ignored, and what a word that nobody knows comes to."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
+    os.dup2(descriptor, 2)
+    sys.path.insert(0, folder)
+    mp.context.set_forkserver_preload(_FAILING, on_error="ignore")
+    unknown = outcome_of(mp.context.set_forkserver_preload, [], on_error="perhaps")[0]
+    receiver, sender = mp.Pipe(duplex=False)
+    run(mp, _send_loaded, sender)
+    return [unknown, receiver.recv()]
+
+
+@observed_once
+def _ignored(mp):
+    """That, and what the error stream has."""
+    import pathlib
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        _make_modules(folder)
+        stderr = folder / "stderr"
+        found = call(_ignored_preload, mp, name, str(stderr), timeout=mp.timeout)
+        return [*found, stderr.read_text()]
+
+
+@requirement("miscellaneous.forkserver-preload.on-error-ignore")
+def test_preload_that_ignores(mp):
+    """With ``on_error="ignore"`` the module after two that fail is preloaded, without a word."""
+    assert _ignored(mp)[1:] == [True, ""]
+
+
+@requirement("miscellaneous.forkserver-preload.on-error-unknown")
+def test_preload_with_an_unknown_word(mp):
+    """ValueError for ``on_error="perhaps"``, and the modules named before are preloaded."""
+    assert _ignored(mp)[:2] == ["ValueError", True]
 
 
 @requirement("miscellaneous.forkserver-preload.other-methods")
@@ -236,10 +302,9 @@ def test_preload_under_another_method(mp, tmp_path, monkeypatch):
 
 
 def _redirected_preload(mp, folder, path, on_error):
-    """What starting children comes to, with the error stream in a file."""
-    names = ["no_such_module_anywhere"]
-    by_position = outcome_of(mp.context.set_forkserver_preload, names, on_error)[0]
-    return [by_position, _redirected(mp, folder, path, names, on_error=on_error)[0]]
+    """What starting children comes to, with the error stream in a file, and what they find."""
+    by_position = outcome_of(mp.context.set_forkserver_preload, _FAILING, on_error)[0]
+    return [by_position, *_redirected(mp, folder, path, _FAILING, on_error=on_error)]
 
 
 @requirement("miscellaneous.forkserver-preload.on-error-fail")
@@ -247,7 +312,7 @@ def test_preload_that_fails(mp, tmp_path):
     """The server's traceback names the module, and no child is started: EOFError, or a ConnectionError."""
     stderr = tmp_path / "stderr"
     arguments = (mp, str(tmp_path), str(stderr), "fail")
-    by_position, outcome = call(_redirected_preload, *arguments, timeout=mp.timeout)
+    by_position, outcome, _ = call(_redirected_preload, *arguments, timeout=mp.timeout)
     assert by_position == "TypeError"
     assert issubclass(getattr(builtins, outcome, object), (EOFError, ConnectionError)), outcome
     text = stderr.read_text()
@@ -255,16 +320,39 @@ def test_preload_that_fails(mp, tmp_path):
     assert "no_such_module_anywhere" in text
 
 
+@observed_once
+def _warned(mp):
+    """What starting children comes to with "warn", what they find, and what the error stream has."""
+    import pathlib
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        _make_modules(folder)
+        stderr = folder / "stderr"
+        options = ("-W", "always::ImportWarning")
+        arguments = (mp, name, str(stderr), "warn")
+        outcomes = call(_redirected_preload, *arguments, timeout=mp.timeout, options=options)
+        return outcomes, stderr.read_text()
+
+
 @requirement("miscellaneous.forkserver-preload.on-error-warn")
-def test_preload_that_warns(mp, tmp_path):
+def test_preload_that_warns(mp):
     """The server's warning names the module, and children are started."""
-    stderr = tmp_path / "stderr"
-    options = ("-W", "always::ImportWarning")
-    arguments = (mp, str(tmp_path), str(stderr), "warn")
-    outcomes = call(_redirected_preload, *arguments, timeout=mp.timeout, options=options)
-    assert outcomes == ["TypeError", "returned"]
-    assert "ImportWarning" in stderr.read_text()
-    assert "no_such_module_anywhere" in stderr.read_text()
+    outcomes, text = _warned(mp)
+    assert outcomes[:2] == ["TypeError", "returned"]
+    assert "ImportWarning" in text
+    assert "no_such_module_anywhere" in text
+
+
+@requirement("miscellaneous.forkserver-preload.on-error-warn-each")
+def test_preload_that_warns_of_each(mp):
+    """Warnings name both modules that fail, and the one after them is preloaded."""
+    outcomes, text = _warned(mp)
+    assert outcomes[2] == [True, True]
+    warnings = [line for line in text.splitlines() if "ImportWarning" in line]
+    for name in _FAILING[:2]:
+        assert any(name in line for line in warnings), text
 
 
 def _method_after_freeze_support(mp):
@@ -276,6 +364,23 @@ def _method_after_freeze_support(mp):
 def test_freeze_support_leaves_the_start_method(mp):
     """After ``freeze_support()`` the start method is as open as before."""
     assert call(_method_after_freeze_support, mp, timeout=mp.timeout) is None
+
+
+def _freeze_support_of_other_methods(mp):
+    """In a new interpreter: what a frozen program finds that has a spawned child's command line."""
+    sys.frozen = True
+    sys.argv = [sys.argv[0], "--multiprocessing-fork", "1"]
+    found = []
+    for method in ("fork", "forkserver"):
+        mp.set_start_method(method, force=True)
+        found.append(mp.freeze_support())
+    return found
+
+
+@requirement("miscellaneous.freeze-support.not-spawn")
+def test_freeze_support_under_other_methods(mp):
+    """``freeze_support()`` gives None in a frozen program that uses fork or forkserver."""
+    assert call(_freeze_support_of_other_methods, mp, timeout=mp.timeout) == [None, None]
 
 
 PARENT_AT_IMPORT = """

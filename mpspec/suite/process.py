@@ -2,6 +2,7 @@
 
 import _thread
 import atexit
+import contextlib
 import functools
 import os
 import re
@@ -10,7 +11,6 @@ import signal
 import sys
 import threading
 import time
-import types
 
 from mpspec.children import CallerThread, ask, observed_once, outcome_of, raises, run, value_of
 from mpspec.marks import requirement
@@ -61,6 +61,9 @@ def _state_of(process):
     }
 
 
+_SIGNALLING = ("terminate", "kill", "interrupt")
+
+
 @observed_once
 def _life(mp):
     """The life of a process as its parent sees it: before the start, while it runs, ended, and closed."""
@@ -81,7 +84,7 @@ def _life(mp):
     facts["join"] = [process.join(*args) for args in ((), (None,), (0,), (mp.timeout,))]
     facts["ended"] = _state_of(process)
     facts["start again"] = outcome_of(process.start)
-    facts["signals"] = [outcome_of(_look, process, name) for name in ("terminate", "kill")]
+    facts["signals"] = [outcome_of(_look, process, name) for name in _SIGNALLING]
     # A fork server has told of the end before it closes its pipe: the first look may have to wait.
     looks = (mp.timeout, 0)
     facts["ready after join"] = [outcome_of(_ready_by, process, look) for look in looks]
@@ -739,19 +742,26 @@ def test_default_name_of_a_subclass(mp):
     assert re.fullmatch(r"Worker-(?:\d+:)*\d+", process.name)
 
 
-def _not_importable():
-    """In a child: never called."""
+UNIMPORTABLE = """
+if __name__ == "__main__":
+    def knigit():
+        pass
+
+    process = mp.Process(target=knigit)
+    process.start()
+    process.join()
+    print(process.exitcode)
+"""
 
 
 @requirement("process.constructor.target-not-importable")
-def test_target_that_a_child_cannot_import(mp, monkeypatch, capfd):
+def test_target_that_a_child_cannot_import(mp):
     """A function that only the parent's main module has, as in an interactive session, is not found by the child."""
-    main = sys.modules["__main__"]
-    target = types.FunctionType(_not_importable.__code__, globals(), "knigit")
-    target.__module__, target.__qualname__ = "__main__", "knigit"
-    monkeypatch.setattr(main, "knigit", target, raising=False)
-    assert run(mp, target).exitcode == 1
-    assert "AttributeError" in capfd.readouterr().err
+    from mpspec.programs import run_script
+
+    done = run_script(mp, UNIMPORTABLE)
+    assert done.stdout.split() == ["1"]
+    assert "AttributeError" in done.stderr
 
 
 @requirement("process.name.generations")
@@ -814,7 +824,7 @@ def _reap_elsewhere(mp):
     process = mp.Process(target=_nothing)
     process.start()
     os.waitpid(process.pid, 0)
-    signalled = [outcome_of(process.terminate)]
+    signalled = [outcome_of(_look, process, name) for name in ("interrupt", "terminate")]
     process.join()
     signalled.append(outcome_of(process.kill))
     return [process.is_alive(), process in mp.active_children(), signalled]
@@ -823,13 +833,15 @@ def _reap_elsewhere(mp):
 @requirement("process.is-alive.reaped-elsewhere")
 def test_is_alive_though_others_reaped_it(mp):
     """``is_alive()`` is False of a child that ``os.waitpid`` has reaped, and ``terminate()`` does nothing."""
-    assert _reaped(mp) == [False, False, [("returned", None)] * 2]
+    alive, active, signalled = _reaped(mp)
+    assert (alive, active) == (False, False)
+    assert signalled[1:] == [("returned", None)] * 2
 
 
 @requirement("process.terminate.reaped-elsewhere")
 def test_terminate_though_others_reaped_it(mp):
     """``join()`` returns for a child that ``os.waitpid`` has reaped; ``terminate()`` and ``kill()`` do nothing."""
-    assert _reaped(mp)[2] == [("returned", None)] * 2
+    assert _reaped(mp)[2][1:] == [("returned", None)] * 2
 
 
 @requirement("process.daemon.is-boolean")
@@ -1295,13 +1307,12 @@ def _echo(waiting, sender):
 
 
 def _live_noisily(mp, waiting, sender):
-    """In a child: have a child, then wait for an end that shall run neither this finally clause nor the handler."""
+    """In a child: have a child, then wait for an end that may run this finally clause and the handler."""
     atexit.register(sender.send, "exit handler")
     try:
         mp.Process(target=_echo, args=(waiting, sender)).start()
         sender.send("ready")
-        while True:
-            signal.pause()
+        _let_handlers_run()
     finally:
         sender.send("finally")
 
@@ -1431,13 +1442,39 @@ def _interrupt_target(sender, discard):
     _wait_for_interrupt(sender, discard=discard)
 
 
+def _interrupted_noisily(mp):
+    """In such a program: the first word of an interrupted child, and all that it and its own child say then."""
+    import tempfile
+
+    receiver, sender = mp.Pipe(duplex=False)
+    waiting, tell = mp.Pipe(duplex=False)
+    with tempfile.NamedTemporaryFile() as file:
+        arguments = (_live_noisily, file.name, mp, waiting, sender)
+        process = mp.Process(target=_redirected, args=arguments)
+        process.start()
+        sender.close()
+        assert {receiver.recv(), receiver.recv()} == {"ready", "ready, too"}
+        process.interrupt()
+        words = []
+        with contextlib.suppress(EOFError):  # both have ended
+            if receiver.poll(mp.timeout / 2):
+                # Nobody else speaks before the other one is told to.
+                words.append(receiver.recv())
+            tell.send("speak")
+            while True:
+                words.append(receiver.recv())
+        process.join()
+    return words
+
+
 def _interrupts(mp):
-    return [_interrupted(mp, discard=discard) for discard in (False, True)]
+    found = [_interrupted(mp, discard=discard) for discard in (False, True)]
+    return [*found, _interrupted_noisily(mp)]
 
 
 @observed_once
 def _program_of_interrupts(mp):
-    return call(_interrupts, mp, timeout=2 * mp.timeout)
+    return call(_interrupts, mp, timeout=3 * mp.timeout)
 
 
 @requirement("process.interrupt.keyboard-interrupt")
@@ -1456,6 +1493,46 @@ def test_interrupt_exitcode(mp):
 def test_interrupt_discarded(mp):
     """A child that catches the KeyboardInterrupt ends as it likes."""
     assert _program_of_interrupts(mp)[1] == ["KeyboardInterrupt", 21]
+
+
+@requirement("process.interrupt.clean-up-runs")
+def test_interrupt_runs_clean_up(mp):
+    """A finally clause of an interrupted child runs, and its exit handler does."""
+    words = _program_of_interrupts(mp)[2]
+    assert words[:1] == ["finally"]
+    assert "exit handler" in words
+
+
+@requirement("process.interrupt.descendants-go-on")
+def test_interrupt_leaves_descendants(mp):
+    """A child of an interrupted process lives, and answers, when its parent is on its way out."""
+    assert "still here" in _program_of_interrupts(mp)[2]
+
+
+@requirement("process.interrupt.after-end")
+def test_interrupt_too_late(mp):
+    """``interrupt()`` after the end changes nothing."""
+    facts = _life(mp)
+    assert facts["signals"][2] == ("returned", None)
+    assert facts["after signals"]["exitcode"] == ("returned", 0)
+
+
+@requirement("process.interrupt.reaped-elsewhere")
+def test_interrupt_though_others_reaped_it(mp):
+    """``interrupt()`` of a child that ``os.waitpid`` has reaped does nothing."""
+    assert _reaped(mp)[2][0] == ("returned", None)
+
+
+@requirement("process.interrupt.not-before-start")
+def test_interrupt_before_start(mp):
+    """``interrupt()`` of a process that was not started raises, and it can be started after."""
+    process = mp.Process()
+    # A method that is not there would raise as well.
+    interrupt = process.interrupt
+    with raises(Exception):
+        interrupt()
+    assert process.exitcode is None
+    assert repr(process).endswith("initial>")
 
 
 @requirement("process.interrupt.handler")
