@@ -55,8 +55,8 @@ class Fault:
         version = tuple(int(number) for number in self.python.lstrip("<>=").split("."))
         return (sys.version_info >= version) is self.python.startswith(">=")
 
-    def apply(self, package: Path) -> None:
-        """Change a copy of the reference.
+    def changed(self, package: Path) -> str:
+        """The text of its file in the reference, changed.
 
         Raises:
             FaultError: the text to change does not occur exactly once.
@@ -69,7 +69,12 @@ class Fault:
                 f"it must be there once"
             )
             raise FaultError(message)
-        path.write_text(text.replace(self.old, self.new), encoding="utf-8")
+        return text.replace(self.old, self.new)
+
+    def apply(self, package: Path) -> None:
+        """Change a copy of the reference; FaultError as ``changed``."""
+        path = package / self.file
+        path.write_text(self.changed(package), encoding="utf-8")
         # Not left to a comparison of times: a change may take no longer than a file system's clock ticks.
         py_compile.compile(str(path), doraise=True)
 

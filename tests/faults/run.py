@@ -73,6 +73,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     faults = [fault for fault in faults if fault.runs_here and fault.requirement in ids]
     with tempfile.TemporaryDirectory(prefix="mpspec-faults-") as folder:
         runner = Runner(Path(folder), known, options.jobs)
+        try:
+            runner.check(faults)
+        except catalogue.FaultError as error:
+            sys.stderr.write(f"{error}\n")
+            return 2
         if not runner.baseline_holds(sorted(ids)):
             return 1
         started = time.monotonic()
@@ -137,6 +142,11 @@ class Runner:
         self._known = known
         self._jobs = jobs
         self._reference = catalogue.compiled_reference(folder / "unchanged")
+
+    def check(self, faults: Sequence[Fault]) -> None:
+        """See that each fault can be applied, before any is run; FaultError for one that can't."""
+        for fault in faults:
+            fault.changed(self._reference)
 
     def baseline_holds(self, ids: Sequence[str]) -> bool:
         """Whether the unchanged reference passes the tests; prints what does not."""
