@@ -222,10 +222,13 @@ def test_preloaded_module_is_imported_once(mp, tmp_path, monkeypatch):
     assert (tmp_path / "imports").read_text() == "imported "
 
 
+def _redirect_errors(path):
+    os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), 2)
+
+
 def _redirected(mp, folder, path, names, **options):
     """As ``_loaded_in_children``, with the error stream in a file."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
-    os.dup2(descriptor, 2)
+    _redirect_errors(path)
     return outcome_of(_loaded_in_children, mp, folder, names, options)
 
 
@@ -258,8 +261,7 @@ def test_preload_of_a_missing_module(mp, tmp_path):
 
 def _ignored_preload(mp, folder, path):
     """What children find loaded when failures are to be ignored, and what a word that nobody knows comes to."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
-    os.dup2(descriptor, 2)
+    _redirect_errors(path)
     sys.path.insert(0, folder)
     mp.context.set_forkserver_preload(_FAILING, on_error="ignore")
     unknown = outcome_of(mp.context.set_forkserver_preload, [], on_error="perhaps")[0]
@@ -268,9 +270,8 @@ def _ignored_preload(mp, folder, path):
     return [unknown, receiver.recv()]
 
 
-@observed_once
-def _ignored(mp):
-    """That, and what the error stream has."""
+def _with_modules(mp, program, *args, options=()):
+    """What a program that is given the folder of those modules comes to, and what its error stream has."""
     import pathlib
     import tempfile
 
@@ -278,20 +279,26 @@ def _ignored(mp):
         folder = pathlib.Path(name)
         _make_modules(folder)
         stderr = folder / "stderr"
-        found = call(_ignored_preload, mp, name, str(stderr), timeout=mp.timeout)
-        return [*found, stderr.read_text()]
+        found = call(program, mp, name, str(stderr), *args, timeout=mp.timeout, options=options)
+        return found, stderr.read_text()
+
+
+@observed_once
+def _ignored(mp):
+    return _with_modules(mp, _ignored_preload)
 
 
 @requirement("miscellaneous.forkserver-preload.on-error-ignore")
 def test_preload_that_ignores(mp):
     """With ``on_error="ignore"`` the module after two that fail is preloaded, without a word."""
-    assert _ignored(mp)[1:] == [True, ""]
+    (_, loaded), text = _ignored(mp)
+    assert (loaded, text) == (True, "")
 
 
 @requirement("miscellaneous.forkserver-preload.on-error-unknown")
 def test_preload_with_an_unknown_word(mp):
     """ValueError for ``on_error="perhaps"``, and the modules named before are preloaded."""
-    assert _ignored(mp)[:2] == ["ValueError", True]
+    assert _ignored(mp)[0] == ["ValueError", True]
 
 
 @requirement("miscellaneous.forkserver-preload.other-methods")
@@ -323,17 +330,8 @@ def test_preload_that_fails(mp, tmp_path):
 @observed_once
 def _warned(mp):
     """What starting children comes to with "warn", what they find, and what the error stream has."""
-    import pathlib
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        _make_modules(folder)
-        stderr = folder / "stderr"
-        options = ("-W", "always::ImportWarning")
-        arguments = (mp, name, str(stderr), "warn")
-        outcomes = call(_redirected_preload, *arguments, timeout=mp.timeout, options=options)
-        return outcomes, stderr.read_text()
+    options = ("-W", "always::ImportWarning")
+    return _with_modules(mp, _redirected_preload, "warn", options=options)
 
 
 @requirement("miscellaneous.forkserver-preload.on-error-warn")

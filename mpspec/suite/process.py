@@ -1525,7 +1525,7 @@ def test_interrupt_though_others_reaped_it(mp):
 
 @requirement("process.interrupt.not-before-start")
 def test_interrupt_before_start(mp):
-    """``interrupt()`` of a process that was not started raises, and it can be started after."""
+    """``interrupt()`` of a process that was not started raises, and leaves it as it was."""
     process = mp.Process()
     # A method that is not there would raise as well.
     interrupt = process.interrupt
