@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
-import functools
 import platform
 import tomllib
 from typing import TYPE_CHECKING, Any
@@ -29,7 +28,7 @@ from mpspec.errors import UsageError
 from mpspec.verdicts import DEPARTURES, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
 _PATTERN = frozenset("*?[")
@@ -58,19 +57,19 @@ class Deviation:
 
     def matches(self, requirement: str, variant: str) -> bool:
         """Whether it speaks of that requirement on that variant."""
-        return (
-            (
-                self.requirement == requirement
-                or (self._is_pattern and fnmatch.fnmatchcase(requirement, self.requirement))
-            )
-            and variant.startswith(f"{self.backend}-" if self.backend else "")
-            and fnmatch.fnmatchcase(variant, self.variant)
-        )
+        return bool(self.named([requirement])) and self.holds_on(variant)
 
-    @functools.cached_property
-    def _is_pattern(self) -> bool:
-        # Few are, and each entry is asked of each requirement.
-        return not _PATTERN.isdisjoint(self.requirement)
+    def named(self, known: Collection[str]) -> Collection[str]:
+        """Those of the known requirements that it names."""
+        if _PATTERN.isdisjoint(self.requirement):
+            return [self.requirement] if self.requirement in known else []
+        return fnmatch.filter(known, self.requirement)
+
+    def holds_on(self, variant: str) -> bool:
+        """Whether it speaks of that variant."""
+        return variant.startswith(
+            f"{self.backend}-" if self.backend else ""
+        ) and fnmatch.fnmatchcase(variant, self.variant)
 
     @property
     def applies_here(self) -> bool:

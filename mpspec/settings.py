@@ -101,7 +101,8 @@ class Settings:
         """The entry that lists a failure as expected, if any."""
         pair = requirement, variant
         if pair not in self._found:
-            self._found[pair] = deviations.find(self.deviations, requirement, variant)
+            listed = self._listed.get(requirement, ())
+            self._found[pair] = deviations.find(listed, requirement, variant)
         return self._found[pair]
 
     @functools.cached_property
@@ -109,17 +110,30 @@ class Settings:
         # Asked for several times a test.
         return {}
 
+    @functools.cached_property
+    def _listed(self) -> Mapping[str, Sequence[Deviation]]:
+        """The entries that name each requirement: asking all of them of every pair would cost as much as some tests."""
+        listed: dict[str, list[Deviation]] = {}
+        for entry in self.deviations:
+            for requirement in entry.named(self.specification.ids):
+                listed.setdefault(requirement, []).append(entry)
+        return listed
+
     def stale_deviations(self) -> list[Deviation]:
         """Entries that match no requirement on any variant under test: a slip of the pen, or a thing of the past."""
-        pairs = [
-            (requirement.id, f"{backend.name}-{method}")
+        variants = [
+            (method, f"{backend.name}-{method}")
             for backend in self.backends
             for method in backend.start_methods
-            for requirement in self.specification
-            if requirement.speaks_of(method)
         ]
         return [
-            entry for entry in self.deviations if not any(entry.matches(*pair) for pair in pairs)
+            entry
+            for entry in self.deviations
+            if not any(
+                self.specification[requirement].speaks_of(method) and entry.holds_on(variant)
+                for requirement in entry.named(self.specification.ids)
+                for method, variant in variants
+            )
         ]
 
 

@@ -36,7 +36,7 @@ from mpspec.capabilities import CAPABILITIES
 from mpspec.errors import SpecificationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 EDITIONS = ("3.11", "3.12", "3.13", "3.14", "3.15")
 START_METHODS = ("fork", "spawn", "forkserver")
@@ -145,6 +145,11 @@ class Specification:
     def get(self, identifier: str) -> Requirement | None:
         """The requirement of that id, or None."""
         return self._by_id.get(identifier)
+
+    @property
+    def ids(self) -> Collection[str]:
+        """The ids of all, in order."""
+        return self._by_id.keys()
 
     @property
     def chapters(self) -> list[str]:
