@@ -13,7 +13,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from mpspec.results import Result
@@ -30,6 +30,7 @@ class Note:
     Attributes:
         running: whether that test had not ended yet.
         warming: the variant that was being warmed up for it, if any.
+        helpers: the processes that run for the backend as a whole.
         dump: the stacks of its threads, if a deadline made it end.
     """
 
@@ -40,6 +41,7 @@ class Note:
     start_method: str
     running: bool
     warming: str = ""
+    helpers: tuple[int, ...] = ()
     dump: str = ""
 
 
@@ -81,6 +83,12 @@ class Journal:
     def bears_warming(self, variant: str) -> bool:
         """Whether no worker has ended of warming up that variant."""
         return not (self._folder / _deadly(variant)).exists()
+
+    def tell_helpers(self, pids: Iterable[int]) -> None:
+        """These processes run for the backend as a whole."""
+        if (helpers := sorted(pids)) != self._note.get("helpers"):
+            self._note["helpers"] = helpers
+            self._write()
 
     def end(self) -> None:
         """It has ended, and its result is on its way."""

@@ -23,7 +23,7 @@ import psutil
 from mpspec import procfs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
 _SHM = Path("/dev/shm")  # noqa: S108 - where Linux keeps shared memory and named semaphores
 _OWN_TASKS = Path("/proc/self/task")
@@ -34,6 +34,8 @@ _STANDARD_ERROR = 2
 _COUNTS_REFERENCES = hasattr(sys, "getrefcount")
 # The part of the time to settle that is given to what a failed test has left.
 _HASTE = 0.1
+# Seconds that helpers of a worker that has ended get to clean up after it.
+_CLEANING = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +88,9 @@ class Keeper:
         settle: seconds that things get to end by themselves: threads on their way out, processes being reaped.
         made_here: whether this process, or a forked child of it, has made a name in the space of shared memory.
             Nothing else is touched there: other programs of this machine use it too.
+
+    Attributes:
+        helpers: the processes that were seen to run for the backend as a whole.
     """
 
     def __init__(self, settle: float, made_here: Callable[[str], bool]) -> None:
@@ -93,6 +98,7 @@ class Keeper:
         self._made_here = made_here
         self._kept = Snapshot(frozenset(), frozenset(), frozenset(), frozenset())
         self._helpers: set[str] = set()
+        self.helpers: set[int] = set()
         self._ended: set[int] = set()
         self._before = self._look()
         self._last: Snapshot | None = None
@@ -124,7 +130,9 @@ class Keeper:
 
         A fork server that a test made end is restarted by the next test, which leaves no one behind.
         """
-        self._helpers |= {_command(pid) for pid in children(os.getpid())} - {_command(os.getpid())}
+        commands = {pid: _command(pid) for pid in children(os.getpid())}
+        self._helpers |= {*commands.values()} - {_command(os.getpid())}
+        self.helpers |= {pid for pid, command in commands.items() if command in self._helpers}
         self.keep()
 
     def find(self, *, held: bool) -> Leaks:
@@ -169,7 +177,9 @@ class Keeper:
             process = psutil.Process(pid)
             if process.status() == psutil.STATUS_ZOMBIE:
                 return False  # ended; whose turn it is to reap it is nobody's requirement
-            return process.ppid() != os.getpid() or _command(pid) not in self._helpers
+            if process.ppid() != os.getpid() or _command(pid) not in self._helpers:
+                return True
+            self.helpers.add(pid)
         return False
 
 
@@ -199,10 +209,32 @@ def kill(pids: Iterable[int]) -> None:
         time.sleep(_SETTLE_PAUSE)
 
 
-def kill_group(pid: int) -> None:
-    """Kill a process group that may be gone already."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
+def end_group(leader: int, helpers: Collection[int] = ()) -> None:
+    """Kill a process group that may be gone already.
+
+    Args:
+        leader: the group's id.
+        helpers: those that may clean up when all others are gone, as trackers of resources do, before they are killed.
+    """
+    deadline = time.monotonic() + _CLEANING
+    while left := _members(leader):
+        late = time.monotonic() > deadline
+        for pid in left if late else left - frozenset(helpers):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        if late:
+            break
+        time.sleep(_SETTLE_PAUSE)
+
+
+def _members(group: int) -> set[int]:
+    """The processes of a group that have not ended yet."""
+    found = set()
+    for pid in psutil.pids():
+        with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+            if os.getpgid(pid) == group and runs(psutil.Process(pid)):
+                found.add(pid)
+    return found
 
 
 def runs(process: psutil.Process) -> bool:

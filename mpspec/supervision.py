@@ -97,7 +97,8 @@ class Supervisor:
             self._deadline.stop()
             self._journal.end()
         if self._must_go and self._replaceable:
-            leaks.kill(leaks.children(os.getpid()))
+            # Not those that clean up after the others when this process is gone.
+            leaks.kill(set(leaks.descendants(os.getpid())) - self._keeper.helpers)
             os._exit(_RETIRED)
         return outcome
 
@@ -126,6 +127,7 @@ class Supervisor:
             # What pytest and the suite hold needs no looking at in every collection that a leak asks for.
             gc.freeze()
         self._keeper.know_helpers()
+        self._journal.tell_helpers(self._keeper.helpers)
 
     @contextlib.contextmanager
     def _quiet(self) -> Generator[None, None, None]:
@@ -183,6 +185,7 @@ class Supervisor:
         with self._deadline.phase():
             result = yield
         found = self._keeper.find(held=self._progress.verdict is not Verdict.PASS)
+        self._journal.tell_helpers(self._keeper.helpers)
         if found:
             self._remove(found)
         return result
@@ -282,6 +285,10 @@ class Supervisor:
         """Take down what backends needed, and remove what failed tests held."""
         self._deadline.close()
         self._sessions.close()
+        for last in ("last_type", "last_value", "last_exc", "last_traceback"):
+            # pytest keeps the last failure for a debugger, and with it the objects of its test, which would miss
+            # their names at the interpreter's end.
+            vars(sys).pop(last, None)
         gc.collect()
         leaks.unlink(self._held)
         if not self._replaceable:

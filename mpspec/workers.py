@@ -86,7 +86,7 @@ class Workers:
         note = journal.read(self._folder, node.gateway.id)
         if note is not None:
             self._pids[node.gateway.id] = note.pid
-            _when_ended(note.pid, leaks.kill_group)
+            _when_ended(note.pid, functools.partial(self._end_group, node.gateway.id))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_from_serializable(self, data: dict[str, object]) -> None:
@@ -101,7 +101,7 @@ class Workers:
         A worker that went on purpose has reported already; one that did not come to the test leaves it to another.
         """
         worker = report.node.gateway.id
-        leaks.kill_group(self._pids[worker])
+        self._end_group(worker)
         note = journal.read(self._folder, worker)
         met = note is not None and note.test == crashitem
         if note is not None and note.warming:
@@ -149,10 +149,14 @@ class Workers:
         self._end()
 
     def _end(self) -> None:
-        for pid in self._pids.values():
-            leaks.kill_group(pid)
+        for worker in self._pids:
+            self._end_group(worker)
         # With a worker that did not end by itself went the tracker that would have cleaned up after it.
         leaks.unlink(journal.names(self._folder))
+
+    def _end_group(self, worker: str) -> None:
+        note = journal.read(self._folder, worker)
+        leaks.end_group(self._pids[worker], note.helpers if note else ())
 
 
 def _shared(value: Any) -> Any:  # noqa: ANN401 - whatever a report is made of
@@ -198,7 +202,7 @@ def _undisturbed(send: Callable[..., None]) -> Callable[..., None]:
     return send_if_possible
 
 
-def _when_ended(pid: int, callback: Callable[[int], None]) -> None:
+def _when_ended(pid: int, callback: Callable[[], None]) -> None:
     process = psutil.Process(pid)
     descriptor = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
 
@@ -211,6 +215,6 @@ def _when_ended(pid: int, callback: Callable[[int], None]) -> None:
             poll.register(descriptor, select.POLLIN)
             poll.poll()
             os.close(descriptor)
-        callback(pid)
+        callback()
 
     threading.Thread(target=watch, name=f"watch-{pid}", daemon=True).start()

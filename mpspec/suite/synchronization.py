@@ -1821,9 +1821,11 @@ def test_event_set_within_the_timeout(mp):
 
 @requirement("synchronization.event.wait.true-though-cleared-at-once")
 def test_wait_for_an_event_that_is_cleared_at_once(mp):
-    """Two that wait, one with a timeout, get True from set(), though clear() follows immediately, each of ten times."""
+    """Two that wait, one with a timeout, get True from set(), though clear() follows at once, each of 25 times."""
     event = mp.Event()
-    for _ in range(10):
+    for _ in range(
+        25
+    ):  # a race decides, which most implementations that lose it once do not lose every time
         waiters = [CallerThread(mp, event, "wait", timeout) for timeout in (None, mp.timeout)]
         for waiter in waiters:
             waiter.until_blocked()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
+from mpspec import leaks
 from tests.conftest import verdicts
 
 if TYPE_CHECKING:
@@ -151,3 +155,33 @@ def test_workers_hear_signals_that_the_run_was_told_to_ignore(conformance: Confo
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
     assert (conformance.folder / "heard").read_text() == "True"
+
+
+_LEADER = """
+import subprocess, sys, time
+cleans = "import pathlib, sys, time; sys.stdin.read(); time.sleep(0.1); pathlib.Path('cleaned').touch(); time.sleep(float(sys.argv[1]))"
+helper = subprocess.Popen([sys.executable, "-c", cleans, sys.argv[1]], stdin=subprocess.PIPE)
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], pass_fds=[helper.stdin.fileno()])
+print(helper.pid, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("stays", [0, 600], ids=["helper-ends", "helper-stays"])
+def test_helpers_clean_up_after_a_group(tmp_path: Path, stays: int) -> None:
+    # The helper hears that the others are gone when nobody holds the other end of its pipe, as trackers do.
+    with subprocess.Popen(
+        [sys.executable, "-c", _LEADER, str(stays)],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        cwd=tmp_path,
+    ) as leader:
+        assert leader.stdout is not None
+        helper = psutil.Process(int(leader.stdout.readline()))
+        leaks.end_group(leader.pid, [helper.pid])
+    assert (tmp_path / "cleaned").exists()
+    deadline = time.monotonic() + 10
+    while leaks.runs(helper) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not leaks.runs(helper)
+    assert leader.returncode == -signal.SIGKILL
