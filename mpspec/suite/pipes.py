@@ -6,7 +6,6 @@ import copyreg
 import functools
 import gc
 import os
-import pathlib
 import pickle
 import select
 import signal
@@ -1046,7 +1045,8 @@ def test_more_than_two_gibibytes_are_a_message_or_refused(mp):
     message = mmap.mmap(-1, 2**31 + 1, flags=flags)
     receiver, sender = mp.Pipe(duplex=False)
     # There is room for no copy of it either: to make one fails, and does not exhaust the machine.
-    pages = int(pathlib.Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    with open("/proc/self/statm", encoding="ascii") as file:
+        pages = int(file.read().split()[0])
     before = resource.getrlimit(resource.RLIMIT_AS)
     limit = pages * mmap.PAGESIZE + 2**30
     if before[1] == resource.RLIM_INFINITY or limit < before[1]:

@@ -10,7 +10,6 @@ Workers are dear. What needs a pool of its own, but can be seen beside other fac
 import contextlib
 import functools
 import gc
-import json
 import os
 import pickle
 import queue
@@ -21,7 +20,6 @@ import threading
 import time
 import warnings
 import weakref
-from pathlib import Path
 
 from mpspec.children import (
     AT_ONCE,
@@ -90,6 +88,14 @@ def _open(item):
         return mode
 
 
+@contextlib.contextmanager
+def _folder():
+    from pathlib import Path  # which most workers have no need of
+
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
 def _gate(tmp_path, name="gate"):
     gate = tmp_path / name
     os.mkfifo(gate)
@@ -130,8 +136,8 @@ def _until_blocked(mp, thread):
 
 
 def _note(folder, *args):
-    with open(Path(folder, str(os.getpid())), "a") as file:
-        file.write(json.dumps(args) + "\n")
+    with open(os.path.join(folder, str(os.getpid())), "a") as file:
+        file.write(f"{args}\n")
 
 
 @observed_once
@@ -139,11 +145,11 @@ def _initialized_pool(mp):
     """A pool of three workers whose initializer takes notes."""
     from mpspec.observing import wait_until
 
-    with tempfile.TemporaryDirectory() as folder:
-        pool, workers = _new_pool(mp, 3, _note, (folder, "one", 2))
+    with _folder() as folder:
+        pool, workers = _new_pool(mp, 3, _note, (str(folder), "one", 2))
 
         def written():
-            return sum(note.stat().st_size > 0 for note in Path(folder).iterdir())
+            return sum(note.stat().st_size > 0 for note in folder.iterdir())
 
         wait_until(lambda: written() == 3, mp.timeout, "three workers initialized")
         facts = {
@@ -151,7 +157,7 @@ def _initialized_pool(mp):
             "are processes": all(isinstance(worker, mp.Process) for worker in workers),
             "busy": set(pool.map(_pid, range(6), 1)),
         }
-        facts["notes"] = {int(note.name): note.read_text() for note in Path(folder).iterdir()}
+        facts["notes"] = {int(note.name): note.read_text() for note in folder.iterdir()}
         facts["robbed"] = outcome_of(_rob, mp, pool, facts["workers"])
         facts["left"] = [worker.is_alive() for worker in workers]
     return facts
@@ -162,8 +168,8 @@ def _rob(mp, pool, workers):
     from mpspec.observing import wait_until
 
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            gate, started = _gate(Path(folder)), Path(folder, "started")
+        with _folder() as folder:
+            gate, started = _gate(folder), folder / "started"
             started.mkdir()
 
             def begin(tasks):
@@ -184,7 +190,7 @@ def _rob(mp, pool, workers):
 
 
 def _begin(started, gate):
-    _touch(Path(started, str(os.getpid())))
+    _touch(started / str(os.getpid()))
     _pass_gate(gate)
 
 
@@ -255,7 +261,7 @@ def test_terminate_stops_all_workers(mp):
 def test_each_worker_calls_the_initializer(mp):
     """Each worker calls ``initializer(*initargs)`` when it starts, and not again."""
     facts = _initialized_pool(mp)
-    assert facts["notes"] == dict.fromkeys(facts["workers"], '["one", 2]\n')
+    assert facts["notes"] == dict.fromkeys(facts["workers"], "('one', 2)\n")
 
 
 def _mark():
@@ -1306,8 +1312,8 @@ def test_close_refuses_tasks_with_value_error(mp):
 @observed_once
 def _closed_pool(mp):
     """A pool that is closed and joined while its worker has a task, and another one waits."""
-    with tempfile.TemporaryDirectory() as folder:
-        gate = _gate(Path(folder))
+    with _folder() as folder:
+        gate = _gate(folder)
         pool, [worker] = _new_pool(mp)
         results = [pool.apply_async(_pass_gate, (gate,)), pool.apply_async(_square, (3,))]
         pool.close()
@@ -1359,10 +1365,10 @@ def _until_begun(mp, start):
 def _terminated_pool(mp):
     """A pool that is terminated in the middle of a task; another, too large for any buffer, waits for the worker."""
     before = threading.enumerate()
-    with tempfile.TemporaryDirectory() as folder:
-        start, first, second = (Path(folder, name) for name in ("start", "first", "second"))
+    with _folder() as folder:
+        start, first, second = (folder / name for name in ("start", "first", "second"))
         pool, [worker] = _new_pool(mp)
-        result = pool.apply_async(_arrive, (start, _gate(Path(folder)), first))
+        result = pool.apply_async(_arrive, (start, _gate(folder), first))
         pool.apply_async(_touch, (second, bytes(1 << 20)))
         _until_begun(mp, start)
         for thread in _new_threads(before):
@@ -1489,9 +1495,9 @@ def test_with_gives_the_pool(mp):
 def test_with_terminates(mp):
     """Leaving a pool terminates it, whatever its workers do."""
     pool, [worker] = _new_pool(mp)
-    with tempfile.TemporaryDirectory() as folder:
+    with _folder() as folder:
         with pool:
-            result = pool.apply_async(_pass_gate, (_gate(Path(folder)),))
+            result = pool.apply_async(_pass_gate, (_gate(folder),))
         pool.join()
     assert not worker.is_alive()
     assert not (result.ready() and result.successful())

@@ -1,6 +1,5 @@
 """Tests of the chapter synchronization: locks, semaphores, conditions, events and barriers."""
 
-import fractions
 import functools
 import os
 import pickle
@@ -228,6 +227,8 @@ def _timed_calls(mp):
 @requirement("synchronization.primitives.timeout-any-number")
 def test_timeouts_are_real_numbers(mp):
     """Whole numbers and fractions are timeouts, those of a barrier as well."""
+    import fractions
+
     for call in _timed_calls(mp):
         for timeout in (0, 0.001, fractions.Fraction(1, 1000)):
             assert call(timeout) is False
