@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ._transport import PacketTransport
+    from .connection import Connection
 
 __all__ = ["Feeder"]
 
@@ -37,12 +38,20 @@ _JOIN_PRIORITY = -5
 class Feeder:
     """The writing side of one queue in one process.
 
-    *sent* is called when a message is in the pipe; *join_at_exit* waits for the thread at exit.
+    *pipe* is the connection over *transport*. *sent* is called when a message is in the pipe; *join_at_exit* waits for
+    the thread at exit.
     """
 
     def __init__(
-        self, transport: PacketTransport, sent: Callable[[], object] | None, *, join_at_exit: bool
+        self,
+        pipe: Connection,
+        transport: PacketTransport,
+        sent: Callable[[], object] | None,
+        *,
+        join_at_exit: bool,
     ) -> None:
+        # Kept for its own sake: dropped with the queue, it would close what the thread still writes to.
+        self._pipe = pipe
         self._transport = transport
         self._sent = sent
         self._join_at_exit = join_at_exit

@@ -231,6 +231,14 @@ class Link:
         with self._lock:
             self.server = _hello(self._control, self.wire, self.session, "")
 
+    def leads_to(self, server: str, serializer: str) -> bool:
+        """Whether it is a session with the server of that name, in that language."""
+        return self.server == server and self.wire.name == serializer
+
+    def hang_up(self) -> None:
+        """End the session, of which nobody has made use."""
+        self._control.close()
+
     # References.
 
     def drop(self, ident: int) -> None:
@@ -284,6 +292,8 @@ class Link:
             channel.close()
         if inherited is not None:
             self._control, self.session = inherited
+        else:
+            _links.discard(self)
 
 
 def result_of(reply: Reply, wire: Wire) -> Any:
@@ -305,7 +315,7 @@ def new_session() -> str:
 
 
 def open_link(address: Any, authkey: bytes, serializer: str) -> Link:
-    """A new link to the server at *address*.
+    """This process's link to the server at *address*.
 
     OSError if nobody listens there; AuthenticationError if the keys differ.
 
@@ -313,7 +323,24 @@ def open_link(address: Any, authkey: bytes, serializer: str) -> Link:
     wire = wire_named(serializer)
     link = Link(_connect(address, authkey, wire), wire, address, authkey, new_session())
     link.greet()
-    return link
+    return _first_of_its_kind(link)
+
+
+def _first_of_its_kind(link: Link) -> Link:
+    """The link that this process had already to the server of *link*, which then is closed.
+
+    One that a reference was granted to must be the one that drops it: a proxy finds its link by
+    the server's name.
+    """
+    with _choosing[0]:
+        for other in list(_links):
+            if other is not link and other.leads_to(link.server, link.wire.name):
+                _links.discard(link)
+                break
+        else:
+            return link
+    link.hang_up()
+    return other
 
 
 def link_to(server: str, address: Any, authkey: bytes, serializer: str) -> Link:
@@ -323,7 +350,7 @@ def link_to(server: str, address: Any, authkey: bytes, serializer: str) -> Link:
     """
     found = None
     for link in list(_links):
-        if link.server == server and link.wire.name == serializer:
+        if link.leads_to(server, serializer):
             if link.in_call():
                 return link  # the one whose reply is being read
             found = link
@@ -346,6 +373,7 @@ def _is_remote(address: Any) -> bool:
 
 
 _links: weakref.WeakSet[Link] = weakref.WeakSet()
+_choosing = [threading.Lock()]
 _forking = threading.local()
 
 
@@ -360,6 +388,7 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork_in_child() -> None:
+    _choosing[0] = threading.Lock()
     for link, inherited in _forking.__dict__.pop("links", ()):
         link.after_fork_in_child(inherited)
 

@@ -103,6 +103,10 @@ class LocalReference:
         kind, value = perform(self._server, None, self._shared, method, args, kwds)
         return (kind, _copy(value)) if kind == VALUE else (kind, value)
 
+    def referent(self) -> Any:
+        """The object itself; None in a process that an object of the server has forked."""
+        return self._shared.obj if os.getpid() == self._pid else None
+
     def _from_child(self) -> RemoteReference:
         """For a process that an object of the server has forked.
 
@@ -284,6 +288,12 @@ def RebuildProxy(
     if note != _GRANTED:
         link.control("claim", token.id, max(note, 0))
     return kind(token, serializer, authkey=link.authkey, exposed=exposed, incref=False)
+
+
+def referent_of(proxy: Any) -> Any:
+    """What a proxy inside the server stands for; None for all else."""
+    reference = getattr(proxy, "_reference", None)
+    return reference.referent() if isinstance(reference, LocalReference) else None
 
 
 def forward(name: str) -> Callable[..., Any]:

@@ -78,7 +78,7 @@ class Queue:
         if not (isinstance(writer, PacketTransport) and isinstance(reader, PacketTransport)):
             message = "a queue is a pair of packet sockets, and this is another kind of connection"
             raise TypeError(message)
-        self._feeder = Feeder(writer, self._slots.sent, join_at_exit=self._joins)
+        self._feeder = Feeder(self._writer, writer, self._slots.sent, join_at_exit=self._joins)
         self._incoming = reader
 
     def _after_fork(self) -> None:

@@ -79,6 +79,16 @@ def Array(
     return array.array(typecode, sequence)
 
 
+def make_condition(lock: Any = None) -> threading.Condition:
+    """A threading.Condition of the lock for which *lock* is a proxy.
+
+    Of the lock itself: whether the caller holds a recursive lock can't be told from its proxy.
+    """
+    from ._proxy import referent_of
+
+    return threading.Condition(referent_of(lock) or lock)
+
+
 def make_queue(maxsize: int = 0) -> queue.Queue[Any]:
     """A queue.Queue; a function, so that only servers with a queue import that module."""
     import queue

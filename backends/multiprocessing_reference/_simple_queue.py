@@ -51,12 +51,12 @@ class SimpleQueue:
         """
         return self._reader.recv()
 
-    def put(self, obj: object) -> None:
-        """Put *obj* into the queue; OSError when it is closed.
+    def put(self, item: object) -> None:
+        """Put *item* into the queue; OSError when it is closed.
 
         Documentation: multiprocessing.SimpleQueue.put.
         """
-        self._writer.send(obj)
+        self._writer.send(item)
 
     def close(self) -> None:
         """Release what this process holds of the queue; again does nothing.

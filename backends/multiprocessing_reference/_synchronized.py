@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import ctypes
-from _ctypes import _SimpleCData
+from _ctypes import _Pointer, _SimpleCData
+from functools import wraps
 from types import FunctionType
 
 TYPE_CHECKING = False
@@ -132,12 +133,12 @@ class SynchronizedArray(SynchronizedBase):
         self[start:stop] = values
 
 
-class SynchronizedString(SynchronizedArray):
-    """An array of characters."""
+class SynchronizedText(SynchronizedArray):
+    """An array of characters, be they bytes or wide ones."""
 
     @property
     def value(self) -> Any:
-        """The bytes before the first null byte."""
+        """What stands before the first null."""
         self.acquire()
         try:
             return self._obj.value
@@ -152,6 +153,10 @@ class SynchronizedString(SynchronizedArray):
         finally:
             self.release()
 
+
+class SynchronizedString(SynchronizedText):
+    """An array of bytes."""
+
     @property
     def raw(self) -> bytes:
         """All the bytes."""
@@ -162,6 +167,29 @@ class SynchronizedString(SynchronizedArray):
     def raw(self, value: bytes) -> None:
         with self._lock:
             self._obj.raw = value
+
+
+class SynchronizedPointer(SynchronizedBase):
+    """A pointer. What it leads to lies elsewhere, and has no lock."""
+
+    @property
+    def contents(self) -> Any:
+        """What the pointer leads to."""
+        with self._lock:
+            return self._obj.contents
+
+    @contents.setter
+    def contents(self, target: Any) -> None:
+        with self._lock:
+            self._obj.contents = target
+
+    def __getitem__(self, place: int | slice) -> Any:
+        with self._lock:
+            return self._obj[place]
+
+    def __setitem__(self, place: int, value: Any) -> None:
+        with self._lock:
+            self._obj[place] = value
 
 
 _classes: dict[type[Any], type[SynchronizedBase]] = {}
@@ -179,16 +207,17 @@ def _choose(type_: type[Any]) -> type[SynchronizedBase]:
     if issubclass(type_, _SimpleCData):
         return Synchronized
     if issubclass(type_, ctypes.Array):
-        item_type: object = type_._type_
-        return SynchronizedString if item_type is ctypes.c_char else SynchronizedArray
+        return _TEXTS.get(type_._type_, SynchronizedArray)
+    if issubclass(type_, _Pointer):
+        return SynchronizedPointer
     if issubclass(type_, (ctypes.Structure, ctypes.Union)):
-        # A field whose name the wrapper itself needs is to be reached through get_obj().
-        names = set(_field_names(type_)) - _OWN - set(dir(SynchronizedBase))
-        fields = {name: _field(name) for name in names}
-        return type(f"Synchronized{type_.__name__}", (SynchronizedBase,), fields)
+        # What has a name that the wrapper itself needs is to be reached through get_obj().
+        names = {name for name in dir(type_) if not name.startswith("__")} - _OWN - _LAYOUT
+        members = {name: _member(name, type_) for name in names.difference(dir(SynchronizedBase))}
+        return type(f"Synchronized{type_.__name__}", (SynchronizedBase,), members)
     msg = (
         f"{type_.__name__} can't be shared behind a lock: "
-        "it is no simple type, array, structure or union of ctypes"
+        "it is no simple type, pointer, array, structure or union of ctypes"
     )
     raise UnsupportedTypeError(msg)
 
@@ -198,16 +227,12 @@ class UnsupportedTypeError(TypeError, AttributeError):
 
 
 _OWN = frozenset({"_obj", "_lock", "acquire", "release"})
-
-
-def _field_names(type_: type[Any]) -> Iterator[str]:
-    """Yield the names of a structure's fields, inherited and anonymous ones too."""
-    for base in reversed(type_.__mro__):
-        anonymous = base.__dict__.get("_anonymous_", ())
-        for name, field_type, *_ in base.__dict__.get("_fields_", ()):
-            yield name
-            if name in anonymous:
-                yield from _field_names(field_type)
+_LAYOUT = {"_fields_", "_anonymous_", "_pack_", "_align_", "_layout_", "_swappedbytes_"}
+_LAYOUT.update(dir(ctypes.Structure))
+_TEXTS: dict[object, type[SynchronizedArray]] = {
+    ctypes.c_char: SynchronizedString,
+    ctypes.c_wchar: SynchronizedText,
+}
 
 
 def _field(name: str) -> property:
@@ -219,6 +244,23 @@ def _field(name: str) -> property:
     value: property = vars(Synchronized)["value"]
     get, set_ = _renamed(value.fget, name), _renamed(value.fset, name)
     return property(get, set_, doc=f"The field {name}.")
+
+
+def _member(name: str, type_: type[Any]) -> Any:
+    """Return what a wrapper has for a field, a method or another attribute of a structure's class."""
+    found = next(vars(base)[name] for base in type_.__mro__ if name in vars(base))
+    return _method(found) if isinstance(found, FunctionType) else _field(name)
+
+
+def _method(function: FunctionType) -> Any:
+    """Return a method that calls a function with the object, under its lock."""
+
+    @wraps(function)
+    def method(self: SynchronizedBase, /, *args: Any, **kwds: Any) -> Any:
+        with self._lock:
+            return function(self._obj, *args, **kwds)
+
+    return method
 
 
 def _renamed(function: Any, name: str) -> FunctionType:

@@ -35,7 +35,7 @@ from ._proxies import (
     ValueProxy,
 )
 from ._proxy import AutoProxy, BaseProxy, MakeProxyType, RebuildProxy
-from ._referents import Array, Namespace, Value, make_pool, make_queue
+from ._referents import Array, Namespace, Value, make_condition, make_pool, make_queue
 from ._server import Server
 from ._undo import on_failure
 from .errors import ProcessError
@@ -115,7 +115,7 @@ SyncManager.register("Lock", threading.Lock, AcquirerProxy)
 SyncManager.register("RLock", threading.RLock, AcquirerProxy)
 SyncManager.register("Semaphore", threading.Semaphore, AcquirerProxy)
 SyncManager.register("BoundedSemaphore", threading.BoundedSemaphore, AcquirerProxy)
-SyncManager.register("Condition", threading.Condition, ConditionProxy)
+SyncManager.register("Condition", make_condition, ConditionProxy)
 SyncManager.register("Barrier", threading.Barrier, BarrierProxy)
 SyncManager.register("Pool", make_pool, PoolProxy)
 SyncManager.register("list", list, ListProxy)

@@ -1,8 +1,9 @@
 """What every part needs at the edges of a process's life: finalizers, after-fork hooks, the exit.
 
 The order at exit: finalizers with a priority of 0 or more, highest first; then the daemonic
-children are terminated and all children joined; then the finalizers with a negative priority. A
-finalizer without a priority never runs at exit.
+children are terminated and the others joined; then the finalizers with a negative priority. A
+finalizer without a priority never runs at exit. A daemon is not joined: one that takes its time, or
+that ignores SIGTERM, is left to itself.
 
 A finalizer belongs to the process that made it. A fork copies the registry, so each entry remembers
 its process, and a copy is dropped instead of run.
@@ -220,8 +221,9 @@ def _end_children() -> None:
             info("calling terminate() for daemon %s", child.name)
             child.terminate()
     for child in process.active_children():
-        info("calling join() for process %s", child.name)
-        child.join()
+        if not child.daemon:
+            info("calling join() for process %s", child.name)
+            child.join()
 
 
 def flush_std_streams() -> None:

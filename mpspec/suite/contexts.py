@@ -307,7 +307,8 @@ def _facts(mp, function, options=()):
     """The facts of a program, which all tests of a variant share."""
     key = (repr(mp), function)
     if key not in _known_facts:
-        _known_facts[key] = call(function, mp, timeout=mp.timeout, options=options)
+        # It starts several children, some of them one after the other.
+        _known_facts[key] = call(function, mp, timeout=2 * mp.timeout, options=options)
     return _known_facts[key]
 
 
@@ -692,10 +693,15 @@ def test_options_of_a_childs_interpreter(mp):
     assert ["ignore::BytesWarning" in each["warnings"] for each in facts] == [True, True]
 
 
-def _use_objects(queues, lock, event, state, shared):
+def _use_objects(queues, primitives, state, shared, words):
     """In a child: use what the package made."""
     queue, joinable, simple = queues
+    lock, event, barrier, *taken = primitives
     number, items = state
+    barrier.wait()
+    words.append("to the server")
+    # The parent has them all.
+    items[1] = [each.acquire(False) for each in taken].count(False)
     queue.put(simple.get())
     joinable.get()
     with lock:
@@ -723,24 +729,35 @@ def _package_facts(mp):
     queues = package.Queue(), package.JoinableQueue(), package.SimpleQueue()
     queue, joinable, simple = queues
     number, items = package.Value("i", 1), package.Array("i", [0, 1])
-    lock, event = package.RLock(), package.Event()
+    event, barrier = package.Event(), package.Barrier(2)
+    taken = [package.Lock(), package.Semaphore(1), package.BoundedSemaphore(1), package.Condition()]
+    for each in taken:
+        each.acquire()
+    primitives = (package.RLock(), event, barrier, *taken)
     shared = _shared_ctypes(mp.sharedctypes)
+    manager = package.Manager()
+    (server,) = package.active_children()
+    words = manager.list()
     process = package.Process(
-        target=_use_objects, args=(queues, lock, event, (number, items), shared)
+        target=_use_objects, args=(queues, primitives, (number, items), shared, words)
     )
     queue.put("by the parent")  # what it has started for that is not the child's
     process.start()
-    simple.put("through two queues")
-    joinable.put("a task")
-    joinable.join()
-    event.set()
-    texts = [queue.get(timeout=mp.timeout) for _ in range(2)]
-    process.join()
-    queue.close()
-    joinable.close()
     with package.Pool(1) as pool:
+        barrier.wait(mp.timeout)
+        simple.put("through two queues")
+        joinable.put("a task")
+        joinable.join()
+        event.set()
+        texts = [queue.get(timeout=mp.timeout) for _ in range(2)]
+        process.join()
+        queue.close()
+        joinable.close()
         worker = _origin(pool.apply(os.getpid))
+    served = {"child": _origin(server.pid), "main": os.getpid(), "words": words[:]}
+    manager.shutdown()
     return {
+        "server": served,
         "sharedctypes": [shared[0].value, shared[1][:], shared[2].value],
         "objects": [sorted(texts), number.value, items[:], process.exitcode],
         "worker": {"child": worker, "main": os.getpid()},
@@ -757,15 +774,23 @@ def _origin(pid):
 
 @requirement("contexts.package.objects")
 def test_objects_of_the_package(mp):
-    """Queues, a lock, an event and shared values of the package do their work in a child."""
+    """Queues, primitives and shared values of the package do their work in a child."""
     texts = ["by the parent", "through two queues"]
-    assert _facts(mp, _package_facts)["objects"] == [texts, 2, [7, 1], 0]
+    assert _facts(mp, _package_facts)["objects"] == [texts, 2, [7, 4], 0]
 
 
 @requirement("contexts.package.pool")
 def test_pool_of_the_package(mp):
     """The worker of the package's ``Pool(1)`` was started by the method that was set."""
     assert _looks_started_by(_facts(mp, _package_facts)["worker"], mp.start_method)
+
+
+@requirement("contexts.package.manager")
+def test_manager_of_the_package(mp):
+    """The server of the package's ``Manager()`` was started by the method that was set, and serves a child."""
+    server = _facts(mp, _package_facts)["server"]
+    assert _looks_started_by(server, mp.start_method)
+    assert server["words"] == ["to the server"]
 
 
 @requirement("contexts.get-context.pool")

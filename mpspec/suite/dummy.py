@@ -81,7 +81,7 @@ def test_dummy_pool(mp):
 
 @requirement("dummy.pool.arguments")
 def test_dummy_pool_arguments(mp):
-    """``dummy.Pool`` takes the number of threads, an initializer, and its arguments."""
+    """``dummy.Pool`` takes the number of threads, by default a ThreadPool's, an initializer, and its arguments."""
     names = []
     pool = mp.dummy.Pool(2, names.append, ("started",))
     barrier = threading.Barrier(2, timeout=mp.timeout)
@@ -93,6 +93,11 @@ def test_dummy_pool_arguments(mp):
     assert pool.apply(names.count, ("by name",)) == 1
     pool.terminate()
     pool.join()
+    for make in (mp.dummy.Pool, mp.pool.ThreadPool):
+        pool = make(initializer=names.append, initargs=(make,))
+        pool.close()
+        pool.join()
+    assert names.count(mp.dummy.Pool) == names.count(mp.pool.ThreadPool) > 0
 
 
 # What a Process of the dummy module has

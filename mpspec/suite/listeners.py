@@ -822,13 +822,16 @@ def test_no_key(mp):
 
 @requirement("listeners.authkey.empty-is-a-key")
 def test_empty_key(mp):
-    """A listener whose key is the empty byte string authenticates its clients nevertheless."""
+    """A listener whose key is the empty byte string authenticates its clients nevertheless, and so does a client."""
     with mp.connection.Listener(authkey=b"") as listener:
         client = mp.connection.Client(listener.address)
         caller = CallerThread(mp, listener, "accept")
         caller.until_blocked()
         client.close()
         outcome_of(caller.result)
+        caller = CallerThread(mp, listener, "accept")
+        client = mp.connection.Client(listener.address, authkey=b"")
+        assert _talk(client, caller.result()) == HEARD
 
 
 @requirement("listeners.authkey.not-bytes-refused")

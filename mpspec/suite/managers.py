@@ -70,6 +70,11 @@ class _Greeter:
         return "whispers"
 
 
+class _Host(_Greeter):
+    def serve(self):
+        return "serves"
+
+
 class _Broken(Exception):
     pass
 
@@ -95,6 +100,9 @@ class _Machine:
 
     def fail(self, *args):
         raise _Broken(*args)
+
+    def raise_this(self, error):
+        raise error
 
     def generate(self):
         return (number for number in range(3))
@@ -202,6 +210,17 @@ def _squares_proxy(mp):
 
 
 @remade
+def _part_proxy(mp):
+    class PartProxy(mp.managers.BaseProxy):
+        _exposed_ = ("turn",)
+
+        def turn_twice(self):
+            return [self._callmethod("turn"), self._callmethod("turn")]
+
+    return PartProxy
+
+
+@remade
 def _machine_proxy(mp):
     class MachineProxy(mp.managers.BaseProxy):
         _exposed_ = ("part", "turns")
@@ -225,8 +244,12 @@ def workshop_manager(mp):
 
     Workshop.register("Maths", _Maths)
     Workshop.register("Greeter", _Greeter)
+    Workshop.register(typeid="Host", callable=_Host, create_method=True)
     Workshop.register("Whisperer", _Greeter, exposed=("greet", "_whisper"))
     Workshop.register("Part", create_method=False)
+    Workshop.register("Rim", proxytype=_part_proxy(mp), create_method=False)
+    typeids = {"part": "Rim", "names": "list"}
+    Workshop.register("RimmedMachine", _Machine, method_to_typeid=typeids)
     Workshop.register("Machine", _Machine, method_to_typeid={"part": "Part"})
     Workshop.register("PlainMachine", _Machine)
     Workshop.register("SecretMachine", _Machine, exposed=())
@@ -282,18 +305,32 @@ def serve_queue(mp, sender):
         pass
 
     QueueManager.register("get_queue", callable=lambda: shared)
+    QueueManager.register("serve_at", callable=functools.partial(_ServerAt, mp, QueueManager))
     manager = QueueManager(authkey=KEY, ctx=mp.context)
     server = manager.get_server()
     sender.send(server.address)
     server.serve_forever()
 
 
-def _queue_client(mp, address, authkey=KEY):
+class _ServerAt:
+    """A further server in the process of the first, at an address of one's choice."""
+
+    def __init__(self, mp, kind, address, serializer):
+        manager = kind(address, KEY, serializer, mp.context)
+        self._server = manager.get_server()
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def address(self):
+        return self._server.address
+
+
+def _queue_client(mp, address, authkey=KEY, serializer="pickle"):
     class QueueManager(mp.managers.BaseManager):
         pass
 
     QueueManager.register("get_queue")
-    return QueueManager(address=address, authkey=authkey, ctx=mp.context)
+    QueueManager.register("serve_at")
+    return QueueManager(address, authkey, serializer, mp.context)
 
 
 def _started_by(mp, call):
@@ -348,9 +385,21 @@ def _life_of_a_manager(mp):
         thread.join()
     facts["appended"] = shared[:]
     facts["waited"] = outcome_of(_set_while_a_thread_waits, mp, manager.Event())
+    facts["owned"] = outcome_of(_own_an_rlock, mp, manager.RLock())
     del shared, threads, thread
     manager.shutdown()
     return facts
+
+
+def _own_an_rlock(mp, lock):
+    """What another proxy of a lock's owner, and another thread, come to that acquire and release it."""
+    found, another = [lock.acquire()], pickle.loads(pickle.dumps(lock))
+    found += [another.acquire(False), another.release()]
+    for one in (lock, another):
+        found.append(CallerThread(mp, one, "acquire", False).result())
+        found.append(_error_of(CallerThread(mp, one, "release").result))
+    another.release()
+    return [*found, _error_of(lock.release)]
 
 
 def _set_while_a_thread_waits(mp, event):
@@ -526,10 +575,11 @@ def _error_of(call):
 
 
 @requirement("managers.start.initializer")
-def test_start_calls_the_initializer_in_the_server(mp):
-    """The server's process calls ``initializer(*initargs)`` when it starts."""
+def test_start_calls_the_initializer_in_the_server(mp, socket_path):
+    """The server's process calls ``initializer(*initargs)`` when it starts, and nothing for None."""
     facts = _life(mp)
     assert facts["told"] == (facts["pid"], ("one", 2))
+    assert _life_at(mp, socket_path)["sum"] == 7
 
 
 @requirement("managers.start.initializer-callable")
@@ -644,7 +694,7 @@ def _life_after_death(mp, address):
 def _live_by_position(mp, address, held):
     """A manager that is given all its arguments by position; a proxy is left of it."""
     manager = _bare_manager(mp)(address, KEY, "pickle", mp.context)
-    _, process = _started_by(mp, manager.start)
+    _, process = _started_by(mp, functools.partial(manager.start, None, ()))
     facts = {"address": manager.address, "of context": isinstance(process, mp.Process)}
     shared = manager.Queue()
     shared.put((1, 2))
@@ -804,19 +854,35 @@ def test_ctx_starts_the_process(mp, workshop):
     assert isinstance(_process_of(mp, workshop), mp.Process)
 
 
-def _start_with_default_context(mp):
+def _start_by_default(mp):
+    """What a manager without arguments is like, in a process whose authkey was changed."""
     mp.set_start_method(mp.start_method, force=True)
+    mp.current_process().authkey = KEY
     manager = mp.managers.BaseManager()
+    mp.current_process().authkey = b"another"
     _, process = _started_by(mp, manager.start)
-    is_of_context = isinstance(process, mp.Process)
+    facts = {"of context": isinstance(process, mp.Process)}
+    other = mp.managers.BaseManager(address=manager.address, authkey=KEY)
+    facts["connected"] = outcome_of(other.connect)
     manager.shutdown()
-    return is_of_context
+    return facts
+
+
+@observed_once
+def _default_manager(mp):
+    return ask(mp, _start_by_default, mp)
 
 
 @requirement("managers.constructor.ctx-default")
 def test_ctx_default(mp):
     """Without a context the server's process is started by the current one."""
-    assert ask(mp, _start_with_default_context, mp) is True
+    assert _default_manager(mp)["of context"] is True
+
+
+@requirement("managers.constructor.authkey-of-the-moment")
+def test_authkey_of_the_moment(mp):
+    """Without an authkey the manager uses the one that the current process has when it is constructed."""
+    assert _default_manager(mp)["connected"] == ("returned", None)
 
 
 @requirement("managers.shutdown.stops-the-process")
@@ -1220,6 +1286,8 @@ def test_public_methods_are_exposed(workshop):
     assert not hasattr(greeter, "greeting")
     with raises(Exception):
         greeter._callmethod("_whisper")
+    host = workshop.Host("Ada")
+    assert (host.serve(), host.greet(), host.shout()) == ("serves", "Hi Ada", "shouts")
 
 
 @requirement("managers.register.exposed-attribute")
@@ -1239,6 +1307,11 @@ def test_method_to_typeid(mp, workshop):
     assert machine.turns() == 1
     # A proxy that a method has returned does so as well.
     assert isinstance(workshop.Chain().follow().follow(), mp.managers.BaseProxy)
+    machine = workshop.RimmedMachine()
+    assert machine.part().turn_twice() == [1, 2]
+    names = machine.names(b=1, a=2)
+    assert type(names) is type(workshop.list())
+    assert names[:] == ["a", "b"]
 
 
 @requirement("managers.register.method-to-typeid-by-proxytype")
@@ -1725,6 +1798,14 @@ def test_rlock_released_by_its_owner(manager, companion):
     lock.release()
 
 
+@requirement("managers.rlock.thread-owns")
+def test_rlock_is_owned_by_a_thread(mp):
+    """The thread that has acquired an RLock has it by any proxy, and releases it; no other thread does, nor nobody."""
+    others = [False, RuntimeError] * 2
+    found = [True, True, None, *others, RuntimeError]
+    assert _life_of_a_manager(mp)["owned"] == ("returned", found)
+
+
 @requirement("managers.semaphore.counts")
 def test_semaphore_counts(manager, companion):
     """A Semaphore is acquired as often as its value says, by all processes together."""
@@ -1855,6 +1936,39 @@ def test_condition_wait_for(manager, companion):
         assert condition.wait_for(list, timeout=0) == []
 
 
+class _Late:
+    """A predicate that asks for a notification each time, and the second time is as late as a wait can be."""
+
+    def __init__(self, asked, event, timeout):
+        self.asked, self.event, self.timeout = asked, event, timeout
+        self.calls = 0
+
+    def __call__(self):
+        self.calls += 1
+        self.asked.put(True)
+        if self.calls == 2:
+            self.event.wait(self.timeout)
+        return self.calls > 2
+
+
+def _notify_when_asked(_connection, condition, asked):
+    while asked.get():
+        with condition:
+            condition.notify()
+
+
+@requirement("managers.condition.wait-for-timeout-is-total")
+def test_condition_wait_for_is_not_prolonged(manager, companion):
+    """``wait_for`` that was notified in time, and found its predicate false when the time is up, waits no more."""
+    condition, asked, timeout = manager.Condition(), manager.Queue(), 0.05
+    companion.begin(_notify_when_asked, condition, asked)
+    with condition:
+        found = condition.wait_for(_Late(asked, manager.Event(), timeout), timeout)
+    asked.put(False)
+    companion.result()
+    assert found is False
+
+
 @requirement("managers.condition.wait-timeout")
 def test_condition_timeout(manager):
     """``wait`` with a timeout gives False when no notice comes."""
@@ -1866,9 +1980,18 @@ def test_condition_timeout(manager):
 
 
 @requirement("managers.condition.needs-lock")
-def test_condition_without_its_lock(manager):
-    """Who waits or notifies without holding the condition gets RuntimeError."""
-    condition = manager.Condition()
+def test_condition_without_its_lock(manager, companion):
+    """Who waits, notifies or releases gets RuntimeError when nobody holds the condition, and when another does."""
+    condition, event = manager.Condition(), manager.Event()
+    _use_without_lock(condition)
+    companion.begin(_hold_until, condition, event)
+    assert companion.receive() == "held"
+    _use_without_lock(condition)
+    event.set()
+    companion.result()
+
+
+def _use_without_lock(condition):
     for call in (condition.notify, condition.notify_all, condition.release):
         with raises(RuntimeError):
             call()
@@ -1882,12 +2005,37 @@ def _acquire_each_at_once(*locks):
 
 @requirement("managers.condition.lock")
 def test_condition_of_a_lock(manager, companion):
-    """A Condition uses the lock that it was given, a proxy for a Lock or an RLock."""
+    """A Condition uses the lock that it was given, a proxy for a Lock or an RLock, and works with a Lock."""
     locks = manager.Lock(), manager.RLock()
     first, second = map(manager.Condition, locks)
     with first, second:
         assert companion.ask(_acquire_each_at_once, *locks) == [False, False]
+    _wait_and_notify(first, locks[0])
     assert locks[0].acquire(False) is True
+
+
+def _wait_and_notify(condition, lock):
+    """Use a condition whose lock was acquired by it, and then by the lock's own proxy."""
+    with condition:
+        assert condition.wait(0.01) is False
+        condition.notify()
+    lock.acquire()
+    assert condition.wait(0.01) is False
+    condition.notify_all()
+    condition.release()
+
+
+@requirement("managers.condition.recursive-lock")
+def test_condition_of_a_recursive_lock(manager, companion):
+    """Who has acquired a Condition of a given RLock, or the RLock, waits and notifies, and holds it as often."""
+    lock = manager.RLock()
+    condition = manager.Condition(lock)
+    _wait_and_notify(condition, lock)
+    lock.acquire()
+    _wait_and_notify(condition, lock)
+    assert companion.ask(_acquire_at_once, lock) is False
+    lock.release()
+    assert companion.ask(_acquire_at_once, lock) is True
 
 
 @requirement("managers.condition.default-lock")
@@ -2246,6 +2394,21 @@ def test_server_address(mp, queue_server):
     assert client.address == queue_server
 
 
+@requirement("managers.get-server.as-given")
+def test_server_of_given_arguments(mp, queue_server, tmp_path):
+    """A server listens at the address that the manager was given, and speaks as the serializer says."""
+    first, address = _queue_client(mp, queue_server), str(tmp_path / "socket")
+    first.connect()
+    assert first.serve_at(address, "xmlrpclib").address() == address
+    second = _queue_client(mp, address, serializer="xmlrpclib")
+    second.connect()
+    shared = second.get_queue()
+    shared.put((1, 2))
+    assert first.get_queue().get() == [1, 2]
+    first.get_queue().put("hello")
+    assert shared.get() == "hello"
+
+
 @requirement("managers.get-server.serve-forever")
 def test_serve_forever(mp, queue_server):
     """``get_server().serve_forever()`` serves one client after the other in the process that calls it."""
@@ -2574,6 +2737,13 @@ def test_callmethod_raises_what_the_method_raises(manager, workshop):
     with raises(_Broken) as raised:
         workshop.Machine().fail("gear", 7)
     assert raised.value.args == ("gear", 7)
+    # Those that a server may meet, and take care of, itself.
+    machine = workshop.Machine()
+    for kind in (EOFError, KeyError, AttributeError, ConnectionResetError, BrokenPipeError):
+        with raises(kind) as raised:
+            machine.raise_this(kind("gear", 7))
+        assert (type(raised.value), raised.value.args) == (kind, ("gear", 7))
+    assert machine.turns() == 0
 
 
 @requirement("managers.callmethod.remote-error")
@@ -2652,6 +2822,17 @@ def test_the_last_proxy_takes_its_referent_along(mp, workshop):
     assert workshop.Census().has("alone")
     del tracked
     _until_deleted(mp.timeout, workshop, "alone")
+
+
+@requirement("managers.cleanup.connected-client")
+def test_the_proxy_of_a_client_takes_its_referent_along(mp, workshop):
+    """What a manager has created that only connected to the server is deleted with its last proxy."""
+    client = workshop_manager(mp)(address=workshop.address, ctx=mp.context)
+    client.connect()
+    tracked = client.Tracked("of a client")
+    assert (tracked.name(), workshop.Census().has("of a client")) == ("of a client", True)
+    del tracked
+    _until_deleted(mp.timeout / 100, workshop, "of a client")
 
 
 @requirement("managers.cleanup.returned-proxy")

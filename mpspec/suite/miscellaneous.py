@@ -91,7 +91,11 @@ def _mark_of(mp, interpreter, executable):
     interpreter.write_text(f'#!/bin/sh\necho $$ >> "$0.started"\nexec "{executable}" "$@"\n')
     interpreter.chmod(0o755)
     text = str(interpreter)
-    given = mp.set_executable(text if interpreter.name == "text" else interpreter)
+    # One through the package, one through a context.
+    if interpreter.name == "text":
+        given = mp.set_executable(text)
+    else:
+        given = mp.context.set_executable(interpreter)
     receiver, sender = mp.Pipe(duplex=False)
     process = mp.Process(target=_send_pid, args=(sender, mp))
     process.start()
@@ -145,7 +149,7 @@ def test_set_executable_for_the_fork_server(mp):
 
 @requirement("miscellaneous.set-executable.path-like")
 def test_set_executable_to_a_path(mp):
-    """A ``pathlib.Path`` does what its text does."""
+    """A ``pathlib.Path``, given to a context's function, does what its text does, given to the package's."""
     assert _known_marks(mp)["path"] == [None, "from the child", True]
 
 
@@ -187,9 +191,9 @@ def _send_loaded(connection):
 def _loaded_in_children(mp, folder, names, options):
     """Whether children find the module loaded, after preloading; the second call comes when the server runs."""
     sys.path.insert(0, folder)
-    # The next call takes its place.
+    # The next call, the package's, takes the place of a context's.
     mp.context.set_forkserver_preload([] if names else [_UNLIKELY])
-    mp.context.set_forkserver_preload(names, **options)
+    mp.set_forkserver_preload(names, **options)
     found = []
     for _ in range(2):
         receiver, sender = mp.Pipe(duplex=False)

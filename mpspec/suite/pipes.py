@@ -21,6 +21,8 @@ LARGE = 4 * 1024 * 1024
 CLOCKS = 0.005
 # A short timeout, and how long a call with it may take.
 SHORT, ENOUGH = 0.03, 0.055
+# Timeouts of more milliseconds than poll() of the operating system can count.
+HUGE = (3_000_000, threading.TIMEOUT_MAX)
 
 
 # Pipe
@@ -337,8 +339,9 @@ def test_recv_raises_eoferror_when_the_other_end_is_closed(mp):
     """recv() raises EOFError when nothing is left to receive and the other end was closed."""
     for receiver, sender in (mp.Pipe(), mp.Pipe(duplex=False)):
         sender.close()
-        with raises(EOFError):
-            receiver.recv()
+        for _ in range(2):
+            with raises(EOFError):
+                receiver.recv()
 
 
 @requirement("pipes.recv.messages-before-end-of-file")
@@ -380,24 +383,43 @@ def test_child_that_ends_closes_its_end(mp):
 @requirement("pipes.recv-bytes.end-of-file")
 def test_recv_bytes_raises_eoferror_when_the_other_end_is_closed(mp):
     """recv_bytes() raises EOFError when nothing is left and the other end was closed."""
-    receiver, sender = mp.Pipe(duplex=False)
-    sender.send_bytes(b"last")
-    sender.close()
-    assert receiver.recv_bytes() == b"last"
-    with raises(EOFError):
-        receiver.recv_bytes()
+    for receiver, sender in (mp.Pipe(), mp.Pipe(duplex=False)):
+        sender.send_bytes(b"last")
+        sender.close()
+        assert receiver.recv_bytes() == b"last"
+        for _ in range(2):
+            with raises(EOFError):
+                receiver.recv_bytes()
 
 
 @requirement("pipes.recv-bytes-into.end-of-file")
 def test_recv_bytes_into_raises_eoferror_when_the_other_end_is_closed(mp):
     """recv_bytes_into() raises EOFError when nothing is left and the other end was closed."""
-    receiver, sender = mp.Pipe(duplex=False)
-    sender.send_bytes(b"last")
-    sender.close()
-    buffer = bytearray(8)
-    assert receiver.recv_bytes_into(buffer) == 4
-    with raises(EOFError):
-        receiver.recv_bytes_into(buffer)
+    for receiver, sender in (mp.Pipe(), mp.Pipe(duplex=False)):
+        sender.send_bytes(b"last")
+        sender.close()
+        buffer = bytearray(8)
+        assert receiver.recv_bytes_into(buffer) == 4
+        for _ in range(2):
+            with raises(EOFError):
+                receiver.recv_bytes_into(buffer)
+
+
+@requirement("pipes.recv.end-of-file-though-unread")
+def test_end_of_file_though_the_other_end_has_not_read_all(mp):
+    """Each way to receive gives what is left, then raises EOFError, though messages to the closed end were unread."""
+    for method, arguments, expected in (
+        ("recv", (), "last"),
+        ("recv_bytes", (), pickle.dumps("last")),
+        ("recv_bytes_into", (bytearray(100),), len(pickle.dumps("last"))),
+    ):
+        receiver, sender = mp.Pipe()
+        receiver.send("never read")
+        sender.send_bytes(pickle.dumps("last"))
+        sender.close()
+        assert getattr(receiver, method)(*arguments) == expected
+        with raises(EOFError):
+            getattr(receiver, method)(*arguments)
 
 
 @requirement("pipes.send.closed-other-end-is-oserror")
@@ -572,12 +594,15 @@ def test_poll_is_false_at_once_when_there_is_nothing(mp):
 
 @requirement("pipes.poll.something-to-read")
 def test_poll_is_true_when_there_is_a_message(mp):
-    """poll() gives True when an object or bytes can be read, whatever the timeout."""
-    for method, message in (("send", "message"), ("send_bytes", b"message")):
+    """poll() gives True when an object or bytes can be read, whatever the timeout: for the second of two, too."""
+    for way, message in (("", "message"), ("_bytes", b"message")):
         receiver, sender = mp.Pipe(duplex=False)
-        getattr(sender, method)(message)
-        for timeout in ((), (0,), (mp.timeout,), (None,)):
-            assert receiver.poll(*timeout) is True
+        for _ in range(2):
+            getattr(sender, f"send{way}")(message)
+        for _ in range(2):
+            for timeout in ((), (0,), (mp.timeout,), (None,)):
+                assert receiver.poll(*timeout) is True
+            assert getattr(receiver, f"recv{way}")() == message
 
 
 @requirement("pipes.poll.takes-nothing")
@@ -658,12 +683,26 @@ def test_poll_none_waits_without_limit(mp):
     assert caller.result() is True
 
 
+@requirement("pipes.poll.timeout-huge")
+def test_poll_takes_a_huge_timeout(mp):
+    """poll() with a timeout of many days, or of threading.TIMEOUT_MAX, waits until something can be read."""
+    for timeout in HUGE:
+        receiver, sender = mp.Pipe(duplex=False)
+        caller = CallerThread(mp, receiver, "poll", timeout)
+        caller.until_blocked()
+        sender.send("message")
+        assert caller.result() is True
+
+
 @requirement("pipes.poll.true-at-end-of-file")
 def test_poll_is_true_when_the_other_end_was_closed(mp):
-    """poll() gives True when recv() would raise EOFError at once."""
-    receiver, sender = mp.Pipe(duplex=False)
-    sender.close()
-    assert receiver.poll(mp.timeout) is True
+    """poll() gives True when recv() would raise EOFError at once, and after it did."""
+    for receiver, sender in (mp.Pipe(), mp.Pipe(duplex=False)):
+        sender.close()
+        assert receiver.poll(mp.timeout) is True
+        with raises(EOFError):
+            receiver.recv()
+        assert receiver.poll() is True
 
 
 # Bytes
@@ -745,11 +784,16 @@ def test_what_has_no_bytes_is_refused(mp):
 
 @requirement("pipes.send-bytes.offset")
 def test_offset_is_where_the_data_begins(mp):
-    """send_bytes(buffer, offset) sends what follows that position, nothing when it is the end."""
+    """send_bytes(buffer, offset) sends what follows that byte, nothing when it is the end."""
     receiver, sender = mp.Pipe(duplex=False)
     for offset in (0, 2, 6):
         sender.send_bytes(b"abcdef", offset)
     assert [receiver.recv_bytes() for _ in range(3)] == [b"abcdef", b"cdef", b""]
+    numbers = array.array("i", [1, 2, 3])
+    whole = numbers.tobytes()
+    for offset in (4, len(whole)):
+        sender.send_bytes(numbers, offset)
+    assert [receiver.recv_bytes(), receiver.recv_bytes()] == [whole[4:], b""]
 
 
 @requirement("pipes.send-bytes.size")
@@ -761,15 +805,24 @@ def test_size_is_how_many_bytes_are_sent(mp):
     sender.send_bytes(b"abcdef", offset=1, size=2)
     expected = [b"abc", b"cde", b"cdef", b"", b"bc"]
     assert [receiver.recv_bytes() for _ in expected] == expected
+    numbers = array.array("i", [1, 2, 3])
+    whole = numbers.tobytes()
+    sender.send_bytes(numbers, 4, 6)
+    sender.send_bytes(numbers, 0, len(whole))
+    assert [receiver.recv_bytes(), receiver.recv_bytes()] == [whole[4:10], whole]
 
 
 @requirement("pipes.send-bytes.refuses-bad-offset-or-size")
 def test_offset_and_size_must_fit_the_buffer(mp):
     """An offset or size that is negative or too large raises ValueError, and sends nothing."""
     receiver, sender = mp.Pipe(duplex=False)
-    for arguments in ((-1,), (7,), (0, -1), (0, 7), (4, 3)):
+    numbers = array.array("i", [1, 2, 3])
+    for message, arguments in (
+        *((b"abcdef", each) for each in ((-1,), (7,), (0, -1), (0, 7), (4, 3))),
+        *((numbers, each) for each in ((13,), (0, 13), (4, 9))),
+    ):
         with raises(ValueError):
-            sender.send_bytes(b"abcdef", *arguments)
+            sender.send_bytes(message, *arguments)
     assert not receiver.poll()
 
 

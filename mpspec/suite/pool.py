@@ -202,15 +202,17 @@ def test_pool_has_as_many_workers_as_asked_for(mp):
     assert facts["busy"] <= facts["workers"]
 
 
-def _default_workers(mp, cpus):
+def _default_workers(mp, cpus, **given):
     """How many workers a pool has by default in a process that may use these CPUs alone."""
     usable = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cpus)
     try:
         expected = _usable_cpus()
-        pool, workers = _new_pool(mp, None)
+        before = mp.active_children()
+        pool = mp.Pool(**given)
     finally:
         os.sched_setaffinity(0, usable)
+    workers = [child for child in mp.active_children() if child not in before]
     _end(pool)
     return len(workers), expected
 
@@ -218,8 +220,9 @@ def _default_workers(mp, cpus):
 @requirement("pool.constructor.processes-default")
 def test_pool_has_a_worker_per_cpu(mp):
     """By default a pool has as many workers as ``os.cpu_count()`` says, however few CPUs the process may use."""
-    workers, _ = _default_workers(mp, {min(os.sched_getaffinity(0))})
-    assert workers == os.cpu_count()
+    for given in ({}, {"processes": None}):
+        workers, _ = _default_workers(mp, {min(os.sched_getaffinity(0))}, **given)
+        assert workers == os.cpu_count()
 
 
 def _usable_cpus():
@@ -231,9 +234,28 @@ def _usable_cpus():
 def test_pool_has_a_worker_per_usable_cpu(mp):
     """By default a pool has as many workers as ``os.process_cpu_count()`` says: all CPUs, or the only usable one."""
     usable = os.sched_getaffinity(0)
-    for cpus in (usable, {min(usable)}):
-        workers, expected = _default_workers(mp, cpus)
+    for cpus, given in ((usable, {}), ({min(usable)}, {"processes": None})):
+        workers, expected = _default_workers(mp, cpus, **given)
         assert workers == expected
+    (workers, _), expected = _defaults_of_program(mp)
+    assert workers == expected
+
+
+def _count_by_default(mp):
+    """In a new interpreter: how many workers a Pool has, and how many a ThreadPool, and how many CPUs are usable."""
+    pool = mp.Pool()
+    workers = len(mp.active_children())
+    _end(pool)
+    return (workers, _threads(mp)), _usable_cpus()
+
+
+@observed_once
+def _defaults_of_program(mp):
+    """What a program counts that is told to have more CPUs than there are; an older interpreter does not listen."""
+    from mpspec.programs import call
+
+    option = f"cpu_count={len(os.sched_getaffinity(0)) + 1}"
+    return call(_count_by_default, mp, timeout=mp.timeout, options=("-X", option))
 
 
 @requirement("pool.constructor.processes-positive")
@@ -350,7 +372,9 @@ def _has_come(mp, result):
 @observed_once
 def _short_lived_pool(mp):
     """A pool whose only worker is replaced after two tasks: what tasks see, the last four of them in chunks of two."""
-    pool, _ = _new_pool(mp, 1, _mark_as, ("by the initializer",), 2)
+    pool = mp.Pool(
+        maxtasksperchild=2, initargs=("by the initializer",), initializer=_mark_as, processes=1
+    )
     seen = [pool.apply(_pid_and_mark)]
     with raises(_Refusal) as raised:
         pool.apply(_refuse_with_pid)
@@ -674,21 +698,25 @@ def test_map_gives_a_list_in_order(pool):
 
 def _assert_parallel(mp, gate, submit):
     """Two items that end only together, without a chunksize: both workers have one."""
-    result = submit([(gate, "r"), (gate, "w")])
-    try:
-        assert result.get(mp.timeout / 2) == ["r", "w"]
-    finally:
+    thread, results = _in_thread(submit, [(gate, "r"), (gate, "w")])
+    thread.join(mp.timeout / 2)
+    in_time = not thread.is_alive()
+    if not in_time:
         both = os.open(gate, os.O_RDWR)  # whoever waits at the gate goes on
-        result.wait(mp.timeout)
+        thread.join()
         os.close(both)
+    assert in_time
+    assert results == [["r", "w"]]
 
 
 @requirement("pool.map.parallel")
 def test_map_is_parallel(mp, pool, tmp_path):
     """Without a chunksize the maps do two items at the same time, if two workers are idle."""
     gate = _gate(tmp_path)
-    _assert_parallel(mp, gate, lambda items: pool.map_async(_open, items))
-    _assert_parallel(mp, gate, lambda items: pool.starmap_async(_open, [(item,) for item in items]))
+    for submit in (pool.map, lambda *args: pool.map_async(*args).get()):
+        _assert_parallel(mp, gate, functools.partial(submit, _open))
+    for submit in (pool.starmap, lambda *args: pool.starmap_async(*args).get()):
+        _assert_parallel(mp, gate, lambda items, submit=submit: submit(_open, [*zip(items)]))
 
 
 @requirement("pool.map.blocks")
@@ -713,8 +741,13 @@ def test_map_with_chunks(pool):
 
 
 @requirement("pool.map.chunks-are-tasks")
-def test_map_chunks_are_tasks(mp):
+def test_map_chunks_are_tasks(mp, pool, tmp_path):
     """A chunk of ``chunksize`` items is one task, of which one worker does all."""
+
+    def submit(items):
+        return pool.map(_pass_gate_or_touch_item, items, 3)
+
+    _assert_chunk_is_one_task(mp, pool, tmp_path, submit)
     [*_, (before, _)], chunks, _ = _short_lived_pool(mp)
     first, second, third, fourth = (pid for pid, _ in chunks)
     assert before == first == second  # the second task of its worker
@@ -957,8 +990,9 @@ def test_imap_next_timeout(mp, pool, tmp_path):
     with raises(mp.TimeoutError):
         results.next(0.05)
     assert time.monotonic() - start > 0.045
-    with raises(mp.TimeoutError):
-        results.next(timeout=0)
+    for timeout in (0, -1):
+        with raises(mp.TimeoutError):
+            results.next(timeout=timeout)
     gate.write_text("open")
     assert results.next(timeout=mp.timeout) == "open"
     with raises(StopIteration):
@@ -969,8 +1003,11 @@ def test_imap_next_timeout(mp, pool, tmp_path):
 def test_imap_with_chunks(pool):
     """The chunksize does not change what ``imap`` gives."""
     for chunksize in (1, 2, 3, 100):
-        assert list(pool.imap(_square, range(10), chunksize)) == [x * x for x in range(10)]
+        squares = [x * x for x in range(10)]
+        assert list(pool.imap(_square, range(10), chunksize)) == squares
+        assert list(pool.imap(_square, iter(range(10)), chunksize)) == squares
     assert list(pool.imap(_square, [], 2)) == []
+    assert list(pool.imap(_square, iter(()), 2)) == []
 
 
 @requirement("pool.imap.chunksize-positive")
@@ -1052,10 +1089,11 @@ def test_imap_unordered_gives_all_results(pool):
 def test_imap_unordered_with_chunks(pool):
     """The chunksize does not change what ``imap_unordered`` gives."""
     for chunksize in (2, 3, 100):
-        assert sorted(pool.imap_unordered(_square, range(10), chunksize)) == [
-            x * x for x in range(10)
-        ]
+        squares = [x * x for x in range(10)]
+        assert sorted(pool.imap_unordered(_square, range(10), chunksize)) == squares
+        assert sorted(pool.imap_unordered(_square, iter(range(10)), chunksize)) == squares
     assert list(pool.imap_unordered(_square, [], 2)) == []
+    assert list(pool.imap_unordered(_square, iter(()), 2)) == []
 
 
 @requirement("pool.imap-unordered.chunks-are-tasks")
@@ -1099,7 +1137,7 @@ def test_imap_unordered_next_timeout(mp, pool, tmp_path):
     """``next(timeout)`` raises TimeoutError when no result comes in time."""
     gate = _gate(tmp_path)
     results = pool.imap_unordered(_pass_gate, [gate])
-    for timeout in (0.01, 0):
+    for timeout in (0.01, 0, -1):
         with raises(mp.TimeoutError):
             results.next(timeout=timeout)
     gate.write_text("open")
@@ -1309,44 +1347,98 @@ def test_close_refuses_tasks_with_value_error(mp):
     assert {*facts["close"], *facts["terminate"]} == {"ValueError"}
 
 
+def _hold_end(folder):
+    """In a worker: a thread keeps the process from ending until a gate of its own is opened."""
+    gate = os.path.join(folder, str(os.getpid()))
+    os.mkfifo(gate)
+    threading.Thread(target=_open_and_touch, args=(gate, f"{gate} open")).start()
+
+
+def _open_and_touch(gate, path):
+    _open((gate, "r"))
+    _touch(path)
+
+
+def _all_of(mp, results):
+    """What an iterator of results gives until it ends, least first."""
+    values = []
+    with contextlib.suppress(StopIteration):
+        while True:
+            values.append(results.next(mp.timeout))
+    return sorted(values)
+
+
+def _let_end(mp, caller, gates):
+    """Let one worker after the other end, for which a call waits."""
+    from mpspec.observing import has_ended, wait_until
+
+    for pid, gate in sorted(gates.items()):
+        caller.until_blocked()
+        both = os.open(gate, os.O_RDWR)  # does not wait for a worker that has ended already
+        try:
+            wait_until(functools.partial(has_ended, pid), mp.timeout, "the worker has ended")
+        finally:
+            os.close(both)
+        assert os.path.exists(f"{gate} open"), "the worker has ended before it was let"
+
+
 @observed_once
 def _closed_pool(mp):
-    """A pool that is closed and joined while its worker has a task, and another one waits."""
+    """A pool that is closed and joined while a worker has a task, others wait, and two iterables go on."""
+    from mpspec.observing import wait_until
+
+    resume = threading.Event()
+
+    def items():
+        yield 2
+        resume.wait(mp.timeout)
+        yield 3
+
     with _folder() as folder:
         gate = _gate(folder)
-        pool, [worker] = _new_pool(mp)
-        results = [pool.apply_async(_pass_gate, (gate,)), pool.apply_async(_square, (3,))]
-        pool.close()
-        facts = {"closed": worker.is_alive()}
-        caller = CallerThread(mp, pool, "join")
-        caller.until_blocked()
-        gate.write_text("open")
-        facts["join"] = caller.result()
-        facts["joined"] = worker.is_alive()
-        facts["results"] = [result.get(mp.timeout) for result in results]
+        pool, workers = _new_pool(mp, 2, _hold_end, (str(folder),))
+        gates = {worker.pid: folder / str(worker.pid) for worker in workers}
+        try:
+            wait_until(lambda: all(each.exists() for each in gates.values()), mp.timeout, "held")
+            results = [pool.apply_async(_pass_gate, (gate,))]
+            results += [pool.apply_async(_square, (number,)) for number in (3, 4)]
+            iterated = [method(_square, items()) for method in (pool.imap, pool.imap_unordered)]
+            pool.close()
+            facts = {"closed": [worker.is_alive() for worker in workers]}
+            caller = CallerThread(mp, pool, "join")
+            caller.until_blocked()
+            gate.write_text("open")
+            resume.set()
+            facts["results"] = [result.get(mp.timeout) for result in results]
+            facts["iterated"] = [_all_of(mp, each) for each in iterated]
+            facts["waited"], _ = outcome_of(_let_end, mp, caller, gates)
+            if facts["waited"] != "returned":
+                pool.terminate()
+            facts["join"] = caller.result()
+            facts["joined"] = [worker.is_alive() for worker in workers]
+            facts["exit codes"] = [worker.exitcode for worker in workers]
+        finally:
+            pool.terminate()
     return facts
 
 
 @requirement("pool.close.completes-tasks")
 def test_close_lets_tasks_complete(mp):
-    """Tasks that were submitted before ``close`` are completed, and then the workers exit."""
+    """Tasks that were submitted before ``close`` are completed, if by new workers, and all of an iterable."""
     facts = _closed_pool(mp)
-    assert facts["closed"]
-    assert facts["results"] == ["open", 9]
-    assert not facts["joined"]
-
-
-@requirement("pool.close.completes-tasks")
-def test_close_lets_tasks_complete_though_workers_are_replaced(mp):
-    """Tasks for which workers must be replaced are completed after ``close`` as well."""
-    _, chunks, _ = _short_lived_pool(mp)
+    assert facts["closed"] == [True, True]
+    assert facts["results"] == ["open", 9, 16]
+    assert facts["iterated"] == [[4, 9], [4, 9]]
+    assert facts["joined"] == [False, False]
+    _, chunks, _ = _short_lived_pool(mp)  # whose workers were replaced after it was closed
     assert [mark for _, mark in chunks] == ["by the initializer"] * 4
 
 
 @requirement("pool.close.workers-exit")
 def test_close_lets_workers_exit(mp):
-    """After ``close`` an idle pool's workers exit by themselves."""
+    """After ``close`` the workers of an idle pool exit by themselves, all of them."""
     assert _single_pool(mp)["exit code"] == 0
+    assert _closed_pool(mp)["exit codes"] == [0, 0]
 
 
 def _arrive(start, gate, path):
@@ -1359,6 +1451,24 @@ def _until_begun(mp, start):
     from mpspec.observing import wait_until
 
     wait_until(start.exists, mp.timeout, "the task has begun")
+
+
+@contextlib.contextmanager
+def _endless(mp):
+    """An iterator of numbers; it must not be read any more when the block is left, by threads that began in it."""
+    from mpspec.observing import wait_until
+
+    before, left = threading.enumerate(), []
+
+    def numbers():
+        while not left:
+            yield 2
+
+    try:
+        yield numbers()
+        wait_until(lambda: not _new_threads(before), mp.timeout, "nobody reads on")
+    finally:
+        left.append(True)
 
 
 @observed_once
@@ -1475,10 +1585,11 @@ def test_join_needs_close_else_value_error(pool):
 
 @requirement("pool.join.waits")
 def test_join_waits_for_the_workers(mp):
-    """``join`` waits until the workers have exited."""
-    facts = _closed_pool(mp)  # where it was seen to block
+    """``join`` waits until all workers have exited."""
+    facts = _closed_pool(mp)
+    assert facts["waited"] == "returned"
     assert facts["join"] is None
-    assert not facts["joined"]
+    assert facts["joined"] == [False, False]
 
 
 @requirement("pool.context-manager.enter")
@@ -1493,11 +1604,12 @@ def test_with_gives_the_pool(mp):
 
 @requirement("pool.context-manager.exit-terminates")
 def test_with_terminates(mp):
-    """Leaving a pool terminates it, whatever its workers do."""
+    """Leaving a pool terminates it, whatever its workers do, and though an iterable has no end."""
     pool, [worker] = _new_pool(mp)
-    with _folder() as folder:
+    with _folder() as folder, _endless(mp) as numbers:
         with pool:
             result = pool.apply_async(_pass_gate, (_gate(folder),))
+            pool.imap_unordered(_square, numbers)
         pool.join()
     assert not worker.is_alive()
     assert not (result.ready() and result.successful())
@@ -1584,7 +1696,8 @@ def test_wait(mp, pool, tmp_path):
     start = time.monotonic()
     result.wait(0.05)
     assert time.monotonic() - start > 0.045
-    result.wait(timeout=0)
+    for timeout in (0, -1):
+        result.wait(timeout=timeout)
     assert not result.ready()
     start = time.monotonic()
     thread, results = _in_thread(result.wait)
@@ -1729,6 +1842,8 @@ def test_thread_pool_default_usable(mp):
     for cpus in (usable, {min(usable)}):
         counts, expected = _default_threads(mp, cpus)
         assert counts == {expected}
+    (_, threads), expected = _defaults_of_program(mp)
+    assert threads == expected
 
 
 @requirement("pool.thread-pool.initializer")
@@ -1817,43 +1932,53 @@ def test_thread_pool_refuses_what_a_pool_refuses(mp):
 
 @requirement("pool.thread-pool.close")
 def test_thread_pool_close(mp):
-    """A closed ThreadPool completes its tasks, takes no more, and its threads end."""
+    """A closed ThreadPool completes its tasks, those that wait too, takes no more, and its threads end."""
     before = threading.active_count()
-    pool = mp.pool.ThreadPool(2)
+    pool = mp.pool.ThreadPool(1)
     gate = threading.Event()
     result = pool.apply_async(gate.wait)
+    queued = [pool.apply_async(_square, (number,)) for number in (3, 4)]
     pool.close()
     with raises(ValueError):
         pool.apply_async(_square, (3,))
     gate.set()
     pool.join()
-    assert result.get() is True
+    assert result.get(0) is True
+    assert [each.get(0) for each in queued] == [9, 16]
     assert threading.active_count() == before
 
 
 @requirement("pool.thread-pool.terminate")
 def test_thread_pool_terminate(mp):
-    """A ThreadPool that is terminated starts no further task, takes none, and its threads end."""
+    """A ThreadPool that is terminated, or left, starts no further task, takes none, and its threads end."""
     before = threading.enumerate()
-    pool = mp.pool.ThreadPool(1)
-    begun, gate, done = threading.Event(), threading.Event(), []
-    pool.apply_async(lambda: (begun.set(), gate.wait(mp.timeout)))
-    pool.apply_async(done.append, (1,))
-    begun.wait(mp.timeout)
-    for thread in _new_threads(before):
-        _until_blocked(mp, thread)
-    pool.terminate()
-    gate.set()
-    pool.join()
-    assert done == []
-    with raises(Exception):
-        pool.apply_async(_square, (3,))
-    assert _new_threads(before) == []
+    for end in (mp.pool.ThreadPool.terminate, _leave):
+        pool = mp.pool.ThreadPool(1)
+        begun, gate, done = threading.Event(), threading.Event(), []
+        pool.apply_async(lambda begun=begun, gate=gate: (begun.set(), gate.wait(mp.timeout)))
+        pool.apply_async(done.append, (1,))
+        begun.wait(mp.timeout)
+        for thread in _new_threads(before):
+            _until_blocked(mp, thread)
+        end(pool)
+        gate.set()
+        pool.join()
+        assert done == []
+        with raises(Exception):
+            pool.apply_async(_square, (3,))
+        assert _new_threads(before) == []
+
+
+def _leave(pool):
+    with pool:
+        pass
 
 
 @requirement("pool.thread-pool.no-maxtasksperchild")
 def test_thread_pool_takes_no_maxtasksperchild(mp):
-    """A ThreadPool takes neither ``maxtasksperchild`` nor ``context``."""
+    """A ThreadPool takes neither ``maxtasksperchild``, be it by position, nor ``context``."""
+    with raises(TypeError):
+        mp.pool.ThreadPool(1, None, (), 1)
     with raises(TypeError):
         mp.pool.ThreadPool(1, maxtasksperchild=1)
     with raises(TypeError):

@@ -12,7 +12,17 @@ import sys
 import threading
 import time
 
-from mpspec.children import CallerThread, ask, observed_once, outcome_of, raises, run, value_of
+from mpspec.children import (
+    AT_ONCE,
+    CallerThread,
+    ask,
+    observed_once,
+    outcome_of,
+    raises,
+    run,
+    value_of,
+    within,
+)
 from mpspec.marks import requirement
 from mpspec.programs import call
 
@@ -123,7 +133,7 @@ def _ready_by(process, timeout):
 
 
 def _tell_of_itself(mp, connection, items=None, waiting=None):
-    """In a child: send what it finds itself, its parent and its future children to be, and wait if it is to."""
+    """In a child: send what it finds itself, its parent and its future children to be; wait and exit if it is to."""
     if items is not None:
         items.append("child")
     observations = {
@@ -138,6 +148,7 @@ def _tell_of_itself(mp, connection, items=None, waiting=None):
     connection.send({**facts, "items": ("returned", items)})
     if waiting is not None:
         waiting.recv()
+        sys.exit(0)
 
 
 def _itself(mp):
@@ -147,6 +158,7 @@ def _itself(mp):
         "daemon": current.daemon,
         "alive": current.is_alive(),
         "same": mp.current_process() is current,
+        "in a thread": CallerThread(mp, mp, "current_process").result() is current,
         "ids": [outcome_of(_look, current, "pid")[1], os.getpid(), os.getppid()],
         "active": len(mp.active_children()),
     }
@@ -154,7 +166,8 @@ def _itself(mp):
 
 def _its_parent(mp):
     parent = mp.parent_process()
-    return [parent.pid, parent.ident, parent.is_alive(), parent.name]
+    in_thread = CallerThread(mp, mp, "parent_process").result()
+    return [parent.pid, parent.ident, parent.is_alive(), parent.name, in_thread is parent]
 
 
 def _made(mp):
@@ -195,7 +208,7 @@ def _kin(mp):
     """What three children tell of themselves, beside what their parent sees.
 
     The first has nothing set, the second was given a name, the third is a daemon whose name and key were set late.
-    The first goes on until the others were started.
+    The first goes on until the others were started, then ends by ``sys.exit(0)``.
     """
     last = mp.Process().name
     items = ["parent"]
@@ -222,6 +235,7 @@ def _kin(mp):
         seen = {name: outcome_of(_look, process, name) for name in names}
         facts[kind] = {"seen": seen, "told": receiver.recv()}
         process.join()
+        facts[kind]["exitcode"] = process.exitcode
     return facts
 
 
@@ -460,9 +474,10 @@ def _subclass(mp, name):
             self.value = value
 
         def run(self):
-            """Send the value, where, and whether this object is the current process."""
+            """Send the value, where, and whether this object is the current process; returns a number."""
             is_current = mp.current_process() is self
             self.connection.send((self.value, threading.get_native_id(), is_current))
+            return 5
 
         def __reduce__(self):
             return _rebuilt, (mp, name, self.__dict__)
@@ -479,14 +494,14 @@ def _rebuilt(mp, name, state):
 
 @observed_once
 def _subclassed(mp):
-    """What a process of a subclass sends."""
+    """What a process of a subclass sends, and its exit code."""
     receiver, sender = mp.Pipe(duplex=False)
     process = _subclass(mp, "Subclass")(sender, ["kept"])
     process.start()
     sender.close()
     facts = receiver.recv()
     process.join()
-    return facts
+    return (*facts, process.exitcode)
 
 
 @requirement("process.constructor.subclass")
@@ -498,7 +513,7 @@ def test_subclass_with_a_constructor(mp):
 @requirement("process.run.overridden")
 def test_overridden_run(mp):
     """The child calls the subclass's ``run()``."""
-    _, thread, _ = _subclassed(mp)
+    _, thread, *_ = _subclassed(mp)
     assert thread != threading.get_native_id()
 
 
@@ -511,6 +526,14 @@ def test_run_called_directly(mp):
     assert _recorded(mp.Process(target=_record, args=[1])) == _recorded(
         mp.Process(target=_record, args=(1,))
     )
+
+
+@requirement("process.run.many-times")
+def test_run_called_again(mp):
+    """A second ``run()`` calls the target as the first did."""
+    made = mp.Process(target=_record, args=(1,), kwargs={"two": 2})
+    made.run()
+    assert _recorded(made) == [((1,), {"two": 2})]
 
 
 def _send_after_word(waiting, sender):
@@ -535,30 +558,43 @@ def test_join_blocks(mp):
 
 @requirement("process.join.timeout-elapses")
 def test_join_with_a_timeout_that_elapses(mp):
-    """``join(timeout)`` comes back though the process goes on."""
-    _, took, alive, exitcode = _joined_in_time(mp)[0.02]
+    """``join(timeout)`` comes back when the time is over, though the process goes on."""
+    outcome, alive, exitcode = _joined_in_time(mp)[_SHORT]
+    _, took = value_of(outcome)
     # The clocks of a timeout and of this test may tick differently.
-    assert 0.01 < took < mp.timeout
+    assert took > _SHORT / 2
     assert alive is True
     assert exitcode is None
 
 
 @requirement("process.join.timeout-zero")
 def test_join_with_zero(mp):
-    """``join(0)`` of a living process comes back, and leaves it alive."""
-    returned, took, alive, _ = _joined_in_time(mp)[0]
+    """``join(0)`` of a living process comes back at once, and leaves it alive."""
+    outcome, alive, _ = _joined_in_time(mp)[0]
+    returned, _ = value_of(outcome)
     assert returned is None
-    assert took < mp.timeout
     assert alive is True
 
 
 @requirement("process.join.timeout-negative")
 def test_join_with_a_negative_timeout(mp):
-    """``join(-1)`` of a living process comes back, and leaves it alive."""
-    returned, took, alive, _ = _joined_in_time(mp)[-1]
+    """``join(-1)`` of a living process comes back at once, and leaves it alive."""
+    outcome, alive, _ = _joined_in_time(mp)[-1]
+    returned, _ = value_of(outcome)
     assert returned is None
-    assert took < mp.timeout
     assert alive is True
+
+
+@requirement("process.join.timeout-huge")
+def test_join_with_a_huge_timeout(mp):
+    """``join()`` with five weeks, and with the longest timeout that ``threading`` takes, waits for the end."""
+    child = _Waiting(mp)
+    timeouts = (3e6, threading.TIMEOUT_MAX)
+    callers = [CallerThread(mp, child.process, "join", timeout) for timeout in timeouts]
+    blocked = [outcome_of(caller.until_blocked) for caller in callers]
+    child.end()
+    assert [outcome_of(caller.result) for caller in callers] == [("returned", None)] * 2
+    assert blocked == [("returned", None)] * 2
 
 
 @requirement("process.join.timeout-cut-short")
@@ -587,13 +623,24 @@ def test_join_with_none(mp):
 def test_join_returns_none(mp):
     """``join`` gives None when the timeout is over, when the process has ended, and later."""
     facts = _joined_in_time(mp)
-    assert [facts[0][0], facts[0.02][0], facts["returned"]] == [None, None, None]
+    assert [value_of(facts[timeout][0])[0] for timeout in (0, _SHORT)] == [None, None]
+    assert facts["returned"] is None
     assert _life(mp)["join"] == [None] * 4
 
 
 def _exit_after_word(waiting, status):
     waiting.recv()
     sys.exit(status)
+
+
+# A timeout that elapses, and what a join() with it takes at the most.
+_SHORT, _ENOUGH = 0.02, 0.045
+
+
+def _timed_join(process, timeout):
+    before = time.monotonic()
+    returned = process.join(timeout)
+    return returned, time.monotonic() - before
 
 
 @observed_once
@@ -603,11 +650,9 @@ def _joined_in_time(mp):
     process = mp.Process(target=_exit_after_word, args=(waiting, 3))
     process.start()
     facts = {}
-    for timeout in (0, -1, 0.02):
-        before = time.monotonic()
-        returned = process.join(timeout)
-        took = time.monotonic() - before
-        facts[timeout] = [returned, took, process.is_alive(), process.exitcode]
+    for timeout, limit in ((0, AT_ONCE), (-1, AT_ONCE), (_SHORT, _ENOUGH)):
+        outcome = outcome_of(within, limit, functools.partial(_timed_join, process, timeout))
+        facts[timeout] = [outcome, process.is_alive(), process.exitcode]
     tell.send("end")
     facts["returned"] = process.join(timeout=mp.timeout)
     facts["exitcode"] = process.exitcode
@@ -618,7 +663,7 @@ def _joined_in_time(mp):
 def test_exitcode_after_join(mp):
     """``exitcode`` is None after a timeout, and the exit code after the end."""
     facts = _joined_in_time(mp)
-    assert (facts[0.02][3], facts["exitcode"]) == (None, 3)
+    assert (facts[_SHORT][2], facts["exitcode"]) == (None, 3)
 
 
 @requirement("process.join.many-times")
@@ -727,8 +772,8 @@ def test_name_set_to_a_number(mp):
 
 @requirement("process.name.default-pattern")
 def test_default_names(mp):
-    """Default names count the children of the process that made them."""
-    first, second = mp.Process().name, mp.Process().name
+    """Default names, for which None stands too, count the children of the process that made them."""
+    first, second = mp.Process().name, mp.Process(name=None).name
     pattern = re.compile(r"\w*Process-(?:\d+:)*(\d+)")
     found = [pattern.fullmatch(name) for name in (first, second)]
     assert all(found), (first, second)
@@ -867,9 +912,9 @@ def test_daemon_set_too_late(mp):
 
 
 @requirement("process.daemon.ended-at-parent-exit")
-def test_daemon_ends_with_its_parent(mp):
-    """A daemon that would wait for ever is gone when its parent has ended."""
-    words, exitcode = _daemon_of_returning(mp)
+def test_daemons_end_with_their_parent(mp):
+    """Three daemons that would wait for ever are gone when their parent has ended."""
+    words, exitcode = _daemons_of_returning(mp)
     assert (words[-1], exitcode) == ("gone", 0)
 
 
@@ -878,8 +923,8 @@ def test_daemon_ends_with_a_failing_parent(mp, tmp_path):
     """A daemon is gone when its parent has ended by an exception, or by ``sys.exit()``."""
     fail = functools.partial(_redirected, _raise, tmp_path / "stderr")
     ends = (fail, functools.partial(sys.exit, 3))
-    parents = [_start_parent_of_daemon(mp, end) for end in ends]
-    found = [_end_parent_of_daemon(mp, *parent) for parent in parents]
+    parents = [_start_parent_of_daemons(mp, end) for end in ends]
+    found = [_end_parent_of_daemons(mp, *parent) for parent in parents]
     assert [(words[-1], exitcode) for words, exitcode in found] == [("gone", 1), ("gone", 3)]
 
 
@@ -895,28 +940,30 @@ def _tell_sigterm(sender):
     _let_handlers_run()
 
 
-def _be_parent_of_daemon(mp, sender, go, end):
-    mp.Process(target=_tell_sigterm, args=(sender,), daemon=True).start()
+def _be_parent_of_daemons(mp, number, sender, go, end):
+    for _ in range(number):
+        mp.Process(target=_tell_sigterm, args=(sender,), daemon=True).start()
     go.recv()
     end()
 
 
-def _start_parent_of_daemon(mp, end):
+def _start_parent_of_daemons(mp, end, number=1):
     receiver, sender = mp.Pipe(duplex=False)
     go, let_go = mp.Pipe(duplex=False)
-    parent = mp.Process(target=_be_parent_of_daemon, args=(mp, sender, go, end))
+    parent = mp.Process(target=_be_parent_of_daemons, args=(mp, number, sender, go, end))
     parent.start()
     sender.close()
+    for _ in range(number):
+        assert receiver.recv() == "the daemon runs"
     return parent, receiver, let_go
 
 
-def _end_parent_of_daemon(mp, parent, receiver, let_go):
-    """What a daemon sends after its parent has ended by some call, and the parent's exit code."""
-    assert receiver.recv() == "the daemon runs"
+def _end_parent_of_daemons(mp, parent, receiver, let_go):
+    """What daemons send after their parent has ended by some call, and the parent's exit code."""
     let_go.send("end")
     parent.join()
     words = []
-    # Neither the parent nor the daemon lives, or one of them would hold the other end.
+    # Neither the parent nor a daemon lives, or one of them would hold the other end.
     while receiver.poll(mp.timeout / 5):
         try:
             words.append(receiver.recv())
@@ -926,8 +973,8 @@ def _end_parent_of_daemon(mp, parent, receiver, let_go):
 
 
 @observed_once
-def _daemon_of_returning(mp):
-    return _end_parent_of_daemon(mp, *_start_parent_of_daemon(mp, _nothing))
+def _daemons_of_returning(mp):
+    return _end_parent_of_daemons(mp, *_start_parent_of_daemons(mp, _nothing, 3))
 
 
 def _let_handlers_run():
@@ -937,9 +984,9 @@ def _let_handlers_run():
 
 
 @requirement("process.daemon.sigterm-at-parent-exit")
-def test_daemon_is_ended_by_sigterm(mp):
-    """The signal that a daemon gets at its parent's exit is SIGTERM."""
-    assert _daemon_of_returning(mp)[0][0] == signal.SIGTERM
+def test_daemons_are_ended_by_sigterm(mp):
+    """The signal that each of three daemons gets at its parent's exit is SIGTERM."""
+    assert _daemons_of_returning(mp)[0][:3] == [signal.SIGTERM] * 3
 
 
 @requirement("process.daemon.no-children")
@@ -948,29 +995,38 @@ def test_daemon_has_no_children(mp):
     assert _told(mp, "daemon", "start") not in {False, "returned"}
 
 
-def _leave_child_behind(mp, waiting, sender):
-    mp.Process(target=_send_after_word, args=(waiting, sender)).start()
+def _send_pid_after_word(waiting, sender):
+    waiting.recv()
+    sender.send(os.getpid())
+
+
+def _leave_children_behind(mp, waiting, sender):
+    for each in waiting:
+        mp.Process(target=_send_pid_after_word, args=(each, sender)).start()
     sender.send("run returns")
 
 
 @requirement("process.non-daemonic.joined-at-parent-exit")
 def test_children_are_joined_at_exit(mp):
-    """A process that has returned from run() lives on until its child has ended."""
-    from mpspec.observing import wait_until_asleep
+    """A process that has returned from run() lives on until the last of its three children has ended."""
+    from mpspec.observing import has_ended, wait_until, wait_until_asleep
 
     receiver, sender = mp.Pipe(duplex=False)
-    waiting, tell = mp.Pipe(duplex=False)
-    process = mp.Process(target=_leave_child_behind, args=(mp, waiting, sender))
+    waiting, tell = zip(*[mp.Pipe(duplex=False) for _ in range(3)], strict=True)
+    process = mp.Process(target=_leave_children_behind, args=(mp, waiting, sender))
     process.start()
     sender.close()
     assert receiver.recv() == "run returns"
     process.join(0.05)
-    assert process.is_alive()
-    # It waits: the interpreter's own end, which takes a while too, does not sleep.
-    wait_until_asleep(process.pid, process.pid, mp.timeout / 5)
-    tell.send("end")
+    # In an order for which it is too little to wait for the first alone, the last alone, or every second one.
+    for each in (tell[2], tell[0], tell[1]):
+        assert process.is_alive()
+        # It waits: the interpreter's own end, which takes a while too, does not sleep.
+        wait_until_asleep(process.pid, process.pid, mp.timeout / 5)
+        each.send("end")
+        child = receiver.recv()
+        wait_until(lambda child=child: has_ended(child), mp.timeout, "a child ended")
     process.join()
-    assert receiver.recv() == "about to end"
     assert process.exitcode == 0
 
 
@@ -1029,14 +1085,16 @@ def _return_value():
 
 @requirement("process.exitcode.zero-after-return")
 def test_exitcode_after_return(mp):
-    """``exitcode`` is 0 after a return, of whatever value."""
+    """``exitcode`` is 0 after a return, of whatever value: by the target, and by a ``run()`` that is overridden."""
     assert run(mp, _return_value).exitcode == 0
+    assert _subclassed(mp)[3] == 0
 
 
 @requirement("process.exitcode.from-sys-exit")
 def test_exitcode_after_sys_exit(mp):
-    """``exitcode`` is the number that was given to ``sys.exit``, however large it may be."""
+    """``exitcode`` is the number that was given to ``sys.exit``, however large it may be, and 0 if that is 0."""
     assert run(mp, sys.exit, 255).exitcode == 255
+    assert _kin(mp)["plain"]["exitcode"] == 0
     assert _joined_in_time(mp)["exitcode"] == 3
 
 
@@ -1318,13 +1376,18 @@ def _live_noisily(mp, waiting, sender):
 
 
 def _ended_by(mp, method):
-    """What a method that ends a process returns, the exit code, and all that it and its child say after that."""
+    """What a method that ends a process returns, the exit code, and all that it and its child say after that.
+
+    Then its text, and whether the main thread and another one found it active: a third one has started it.
+    """
     receiver, sender = mp.Pipe(duplex=False)
     waiting, tell = mp.Pipe(duplex=False)
     process = mp.Process(target=_live_noisily, args=(mp, waiting, sender))
-    process.start()
+    CallerThread(mp, process, "start").result()
     sender.close()
     assert {receiver.recv(), receiver.recv()} == {"ready", "ready, too"}
+    listings = [mp.active_children(), CallerThread(mp, mp, "active_children").result()]
+    listed = [process in listing for listing in listings]
     returned = getattr(process, method)()
     process.join()
     tell.send("speak")
@@ -1334,7 +1397,7 @@ def _ended_by(mp, method):
             words.append(receiver.recv())
         except EOFError:  # its child has ended, too
             break
-    return returned, process.exitcode, words, repr(process)
+    return returned, process.exitcode, words, repr(process), listed
 
 
 @observed_once
@@ -1703,8 +1766,9 @@ def test_current_process(mp):
 
 @requirement("process.current.pid-in-main")
 def test_current_process_has_its_pid(mp):
-    """``current_process().pid`` is ``os.getpid()``, in a process that no Process object started too."""
+    """``current_process().pid`` is ``os.getpid()``, in a process that no Process object started too, in any thread."""
     assert mp.current_process().pid == mp.current_process().ident == os.getpid()
+    assert CallerThread(mp, mp, "current_process").result() is mp.current_process()
 
 
 @requirement("process.current.is-own-object")
@@ -1715,11 +1779,11 @@ def test_current_process_is_the_object(mp):
 
 @requirement("process.current.in-child")
 def test_current_process_in_a_child(mp):
-    """A child finds itself as its parent knows it, and alive."""
+    """A child finds itself as its parent knows it, and alive; a thread of it finds the same object."""
     itself = _told(mp, "plain", "itself")
     assert itself["ids"][:2] == [_seen(mp, "plain", "pid")] * 2
     assert itself["name"] == _seen(mp, "plain", "name")
-    assert (itself["same"], itself["alive"]) == (True, True)
+    assert (itself["same"], itself["alive"], itself["in a thread"]) == (True, True, True)
 
 
 @requirement("process.current.main-thread")
@@ -1730,8 +1794,10 @@ def test_main_thread_of_a_child(mp):
 
 @requirement("process.parent.in-child")
 def test_parent_process(mp):
-    """A child finds its parent, alive."""
-    assert _told(mp, "plain", "parent")[:3] == [os.getpid(), os.getpid(), True]
+    """A child finds its parent, alive; a thread of it finds the same object."""
+    found = _told(mp, "plain", "parent")
+    assert found[:3] == [os.getpid(), os.getpid(), True]
+    assert found[4] is True
 
 
 @requirement("process.parent.name")
@@ -1850,6 +1916,12 @@ def test_active_children(mp):
     assert [_told(mp, kind, "itself")["active"] for kind in ("plain", "named")] == [0, 0]
 
 
+@requirement("process.active-children.of-all-threads")
+def test_active_children_of_threads(mp):
+    """A living child that a thread has started is active for the main thread, and for a third one."""
+    assert _terminated(mp)[4] == [True, True]
+
+
 @requirement("process.active-children.is-a-list")
 def test_active_children_gives_a_list(mp):
     """``active_children()`` gives a list, which may be emptied: the next has them all again."""
@@ -1944,9 +2016,15 @@ def test_output_before_start_is_not_repeated(mp):
 
 EXIT = """
 import os, signal
+import psutil
+from mpspec.observing import has_ended, wait_until
+
+def say(*words):
+    # In one piece: others speak at the same time.
+    os.write(1, (" ".join(map(str, words)) + "\\n").encode())
 
 def tell_end(number, frame):
-    print("daemon: signal", number, flush=True)
+    say("daemon: signal", number)
     os._exit(0)
 
 def be_daemon(connection):
@@ -1955,19 +2033,49 @@ def be_daemon(connection):
     parent = mp.parent_process()
     while parent.is_alive():
         parent.join(0.02)
-    print("daemon: left alone", flush=True)
+    say("daemon: left alone")
 
-def go_on(connection):
+def stay(connection, gone):
+    signal.signal(signal.SIGTERM, lambda number, frame: say("daemon: signal", number))
+    connection.send("ready")
+    parent = mp.parent_process()
+    if gone.poll(mp.timeout):
+        child = gone.recv()
+        wait_until(lambda: has_ended(child), mp.timeout, "the child ended")
+        # Nothing is left for the parent to do but to end: to sleep on is to wait.
+        looks = 0
+        while parent.is_alive() and looks < 30:
+            looks = looks + 1 if is_asleep(parent.pid) else 0
+            parent.join(0.01)
+        say("daemon: parent", "waits" if parent.is_alive() else "has ended")
+
+def is_asleep(pid):
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_SLEEPING
+    except psutil.NoSuchProcess:
+        return False
+
+def go_on(connection, going):
+    connection.send("ready")
     connection.recv()
     parent = mp.parent_process()
     parent.join(0.15)
-    print("child: parent alive", parent.is_alive(), flush=True)
+    say("child: parent alive", parent.is_alive())
+    going.send(os.getpid())
+    os._exit(0)
 
 if __name__ == "__main__":
     ours, theirs = mp.Pipe()
-    mp.Process(target=be_daemon, args=(theirs,), daemon=True).start()
-    mp.Process(target=go_on, args=(theirs,)).start()
-    ours.recv()
+    gone, going = mp.Pipe(duplex=False)
+    processes = [
+        mp.Process(target=be_daemon, args=(theirs,), daemon=True),
+        mp.Process(target=stay, args=(theirs, gone), daemon=True),
+        mp.Process(target=go_on, args=(theirs, going)),
+    ]
+    for process in processes:
+        process.start()
+    for _ in processes:
+        ours.recv()
     ours.send("the program ends")
 """
 
@@ -1993,8 +2101,14 @@ def test_program_waits_for_its_children(mp):
 
 @requirement("process.daemon.ended-at-program-exit")
 def test_program_ends_its_daemons(mp):
-    """The daemon of a program that has come to its end gets SIGTERM."""
-    assert f"daemon: signal {int(signal.SIGTERM)}" in _lines_at_exit(mp)
+    """Both daemons of a program that has come to its end get SIGTERM."""
+    assert _lines_at_exit(mp).count(f"daemon: signal {int(signal.SIGTERM)}") == 2
+
+
+@requirement("process.daemon.not-joined-at-exit")
+def test_program_does_not_join_its_daemons(mp):
+    """A daemon that SIGTERM does not end sees the end of the program, whose child it has waited for."""
+    assert "daemon: parent has ended" in _lines_at_exit(mp)
 
 
 def _exitcode_of_child(mp):

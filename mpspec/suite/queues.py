@@ -34,6 +34,8 @@ AGES = 1_000_000
 CLOCKS = 0.005
 # A short timeout, and how long a call with it may take.
 SHORT, ENOUGH = 0.03, 0.055
+# Timeouts of more milliseconds than poll() of the operating system can count.
+HUGE = (3_000_000, threading.TIMEOUT_MAX)
 
 
 def _descriptors():
@@ -506,6 +508,17 @@ def test_put_waits_for_a_slot_within_its_timeout(mp):
     assert caller.result() is None
 
 
+@requirement("queues.put.timeout-huge")
+def test_put_takes_a_huge_timeout(mp):
+    """put() with a timeout of many days, or of threading.TIMEOUT_MAX, waits until a slot is free."""
+    queue = _full(mp)
+    callers = [CallerThread(mp, queue, "put", "item", True, each) for each in HUGE]
+    for caller in callers:
+        caller.until_blocked()
+    assert _get_many(queue, 3) == [0, "item", "item"]
+    assert [caller.result() for caller in callers] == [None, None]
+
+
 @requirement("queues.put.full-raises-after-timeout")
 def test_put_raises_full_after_its_timeout(mp):
     """put() with a timeout raises Full when no slot is freed within that time, and not before."""
@@ -625,6 +638,18 @@ def test_get_waits_for_an_item_within_its_timeout(mp):
     caller.until_blocked()
     queue.put("item")
     assert caller.result() == "item"
+
+
+@requirement("queues.get.timeout-huge")
+def test_get_takes_a_huge_timeout(mp):
+    """get() with a timeout of many days, or of threading.TIMEOUT_MAX, waits until there is an item."""
+    queue = mp.Queue()
+    callers = [CallerThread(mp, queue, "get", True, each) for each in HUGE]
+    for caller in callers:
+        caller.until_blocked()
+    for _ in callers:
+        queue.put("item")
+    assert [caller.result() for caller in callers] == ["item", "item"]
 
 
 @requirement("queues.get.empty-raises-after-timeout")
@@ -993,20 +1018,43 @@ def _get_when_told(queue, told, report):
     report.send(_is_much(_get_much(queue)))
 
 
+def _get_of_each_when_told(queues, told, report, timeout):
+    report.send("ready")
+    told.recv()
+    report.send([outcome_of(_gets_much_within, queue, timeout) for queue in queues])
+
+
+def _gets_much_within(queue, timeout):
+    return _is_much([queue.get(timeout=timeout) for _ in range(MANY + 2)])
+
+
+@observed_once
+def _got_of_closed_and_dropped(mp):
+    """What a child gets of a queue that its parent has closed, and of one that it has dropped, with much on them."""
+    closed, dropped = mp.Queue(), mp.Queue()
+    told, tell = mp.Pipe(duplex=False)
+    reporter, report = mp.Pipe(duplex=False)
+    process = mp.Process(
+        target=_get_of_each_when_told, args=((closed, dropped), told, report, mp.timeout)
+    )
+    process.start()
+    reporter.recv()
+    for queue in (closed, dropped):
+        _put_much(queue)
+    closed.close()
+    del queue, dropped
+    gc.collect()
+    tell.send("get them")
+    found = reporter.recv()
+    closed.join_thread()
+    process.join()
+    return found
+
+
 @requirement("queues.close.buffered-items-arrive")
 def test_items_put_before_close_arrive(mp):
     """What was put before close() is flushed: another process gets all of it."""
-    queue = mp.Queue()
-    told, tell = mp.Pipe(duplex=False)
-    reporter, report = mp.Pipe(duplex=False)
-    process = mp.Process(target=_get_when_told, args=(queue, told, report))
-    process.start()
-    _put_much(queue)
-    queue.close()
-    tell.send("get them")
-    assert reporter.recv() is True
-    queue.join_thread()
-    process.join()
+    assert _got_of_closed_and_dropped(mp)[0] == ("returned", True)
 
 
 @requirement("queues.close.in-one-process-only")
@@ -1074,7 +1122,8 @@ def test_background_thread_ends_after_close(mp):
 
 @requirement("queues.close.when-garbage-collected")
 def test_garbage_collection_closes(mp):
-    """A queue that nobody refers to any more ends its thread, and releases its descriptors."""
+    """A queue that nobody refers to any more is flushed, ends its thread, and releases its descriptors."""
+    assert _got_of_closed_and_dropped(mp)[1] == ("returned", True)
     kept = mp.Queue()  # whatever the first queue of a process starts is there now
     kept.put("item")
     kept.get()
@@ -1171,6 +1220,23 @@ def _put_much_and_leave(queue):
     sys.exit(3)
 
 
+@requirement("queues.exit.flushes-after-exception")
+def test_items_are_flushed_after_an_uncaught_exception(mp):
+    """What a child has put arrives when its target raises as well."""
+    queue = mp.Queue()
+    process = mp.Process(target=_put_much_and_raise, args=(queue,))
+    process.start()
+    assert _is_much(_get_much(queue))
+    process.join()
+    assert process.exitcode == 1
+
+
+def _put_much_and_raise(queue):
+    sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - left for the child's end to use
+    _put_much(queue)
+    raise LookupError
+
+
 class _Late:
     """Can't be pickled, which is found out when somebody says so."""
 
@@ -1240,31 +1306,33 @@ def test_unpicklable_object_of_an_ending_child_is_reported(mp):
     assert "TypeError: this can't be pickled" in _ended_with_unpicklable(mp)["stderr"]
 
 
-def _put_and_cancel(queue):
-    _put_much(queue)
-    queue.cancel_join_thread()
+def _put_and_cancel(mp, given):
+    for queue in (given, mp.Queue()):
+        _put_much(queue)
+        queue.cancel_join_thread()
 
 
 @requirement("queues.cancel-join-thread.exit-does-not-wait")
 def test_child_ends_unflushed_after_cancel_join_thread(mp):
-    """After cancel_join_thread() a child ends although nobody gets what it has put."""
+    """After cancel_join_thread() of a queue, given or its own, a child ends although nobody gets what it has put."""
     queue = mp.Queue()
-    process = mp.Process(target=_put_and_cancel, args=(queue,))
+    process = mp.Process(target=_put_and_cancel, args=(mp, queue))
     process.start()
     process.join()
     assert process.exitcode == 0
 
 
-def _cancel_and_put(queue):
-    queue.cancel_join_thread()
-    _put_much(queue)
+def _cancel_and_put(mp, given):
+    for queue in (given, mp.Queue()):
+        queue.cancel_join_thread()
+        _put_much(queue)
 
 
 @requirement("queues.cancel-join-thread.before-first-put")
 def test_cancel_join_thread_may_come_before_the_first_put(mp):
-    """cancel_join_thread() holds for what is put later, too."""
+    """cancel_join_thread() holds for what is put later, too, on a queue given or its own."""
     queue = mp.Queue()
-    process = mp.Process(target=_cancel_and_put, args=(queue,))
+    process = mp.Process(target=_cancel_and_put, args=(mp, queue))
     process.start()
     process.join()
     assert process.exitcode == 0
@@ -1418,6 +1486,14 @@ def test_workers_are_fed_through_a_queue(mp):
 
 
 # SimpleQueue
+
+
+@requirement("queues.simple.put-parameter")
+def test_parameter_of_put_of_a_simple_queue(mp):
+    """SimpleQueue.put() takes its object by the name ``item``."""
+    queue = mp.SimpleQueue()
+    queue.put(item="by name")
+    assert queue.get() == "by name"
 
 
 @requirement("queues.simple.put-get")
@@ -1639,6 +1715,18 @@ def test_put_on_a_full_joinable_queue_waits_as_told(mp):
     assert queue.get() == "first"
     caller.result()
     assert queue.get() == "second"
+
+
+@requirement("queues.joinable.put-parameters")
+def test_put_on_a_joinable_queue_takes_its_arguments_by_name(mp):
+    """put() of a JoinableQueue takes obj, block and timeout, and put_nowait() obj, by these names and in this order."""
+    queue = mp.JoinableQueue(3)
+    queue.put(obj="by name", block=True, timeout=None)
+    queue.put("in order", False, None)
+    queue.put_nowait(obj="at once")
+    with raises(mp.Full):
+        queue.put(timeout=AGES, block=False, obj="refused")
+    assert _get_many(queue, 3) == ["by name", "in order", "at once"]
 
 
 @requirement("queues.joinable.refused-put-is-no-task")

@@ -378,7 +378,7 @@ def test_track_is_not_given_by_position(mp):
 
 @requirement("shared-memory.track.accepted")
 def test_blocks_work_with_and_without_tracking(mp):
-    """With ``track=True`` and ``track=False`` blocks are created, attached, closed and unlinked."""
+    """With ``track=True`` and ``track=False`` blocks are created, attached, closed and unlinked, without a word."""
     for track in (True, False):
         block = _new(mp, track=track)
         other = _attached(mp, block.name, track=track)
@@ -386,6 +386,18 @@ def test_blocks_work_with_and_without_tracking(mp):
         assert other.buf[0] == 17
         _free(block, other)
         assert not _exists(mp, block.name)
+    _assert_runs_without_a_word(mp, _USE_UNTRACKED)
+
+
+_USE_UNTRACKED = """\
+if __name__ == "__main__":
+    block = mp.shared_memory.SharedMemory(create=True, size=16, track=False)
+    other = mp.shared_memory.SharedMemory(block.name, track=False)
+    other.close()
+    block.close()
+    block.unlink()
+    print("done")
+"""
 
 
 def _leave_behind(mp, name, keywords):
@@ -699,16 +711,18 @@ def test_close_in_a_child_leaves_the_parent_its_access(mp):
 
 @requirement("shared-memory.close.dropped-instance")
 def test_dropped_instance_is_closed(mp):
-    """An instance that was dropped without ``close()`` leaves the block and its content."""
+    """An instance that was dropped without ``close()`` leaves the block and its content, and nothing in the process."""
     block = _new(mp)
     name = block.name
     block.buf[0] = 17
     del block
     gc.collect()
+    assert _traces(name) == (0, 0)
     other = _attached(mp, name)
     assert other.buf[0] == 17
     del other
     gc.collect()
+    assert _traces(name) == (0, 0)
     assert _read(mp, name, 1) == bytes([17])
     _unlink(mp, name)
 
@@ -1556,7 +1570,15 @@ def test_storage_of_a_number(mp):
             with raises(ValueError):
                 made[position] = value + value[-1:]
             assert made[position] == value
-    _free_lists(made)
+    others = _others(mp, made)
+    for other in others:
+        for position in range(4):
+            with raises(ValueError):
+                other[position] = "123456789"
+            other[position] = "12345678"
+            assert (other[position], other[4]) == ("12345678", "neighbour")
+            other[position] = None
+    _free_lists(made, *others)
 
 
 @requirement("shared-memory.list.set-too-large")
@@ -1574,17 +1596,35 @@ def test_too_large_values_are_refused(mp):
             if outcome_of(made.__setitem__, position, value)[0] == "returned":
                 assert made[position] == value  # whole, and at nobody's expense
             assert (made[1], made[3]) == ("dry ice", 4)
-    _free_lists(made)
+    made[1] = ""
+    others = _others(mp, made)
+    for other in others:
+        for position in (1, 3):
+            with raises(ValueError):
+                other[position] = "larger than previously allocated storage space"
+        assert list(other) == list(made)
+    _free_lists(made, *others)
+
+
+def _others(mp, made):
+    """A list that has been attached by name, and one that was pickled."""
+    return mp.shared_memory.ShareableList(name=made.shm.name), pickle.loads(pickle.dumps(made))
 
 
 @requirement("shared-memory.list.set-up-to-storage")
 def test_storage_keeps_its_size(mp):
-    """After a shorter text an item still takes one as long as the first."""
+    """After a shorter text an item still takes one as long as the first, attached and unpickled as well."""
     made = _list(mp, ["first text of all", b"first bytes of all"])
     made[0], made[1] = "", 5
     made[0], made[1] = "other text of all", b"other bytes of all"
     assert list(made) == ["other text of all", b"other bytes of all"]
-    _free_lists(made)
+    made[0], made[1] = "", b""
+    others = _others(mp, made)
+    for other in others:
+        other[0], other[1] = "third text of all", b"third bytes of all"
+        assert list(made) == ["third text of all", b"third bytes of all"]
+        other[0], other[1] = "", None
+    _free_lists(made, *others)
 
 
 @requirement("shared-memory.list.negative-index")

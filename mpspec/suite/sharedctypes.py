@@ -205,6 +205,7 @@ def test_arguments_of_a_value(mp):
     """``Value(type, a, b)`` holds ``type(a, b)``."""
     point = mp.Value(_Point, 4, 6).get_obj()
     assert (point.x, point.y) == (4.0, 6.0)
+    assert mp.Value(ctypes.c_int * 3, 9, 2, 8)[:] == [9, 2, 8]
 
 
 @requirement("sharedctypes.value.zero-without-arguments")
@@ -239,11 +240,11 @@ def test_default_lock_of_a_value(mp):
 
 @requirement("sharedctypes.value.lock-given")
 def test_lock_given_to_a_value(mp):
-    """get_lock() is the lock given, a Lock or an RLock."""
+    """get_lock() is the lock given, a Lock or an RLock, and a thread that reads sleeps while it is held."""
     for lock in (mp.Lock(), mp.RLock()):
         value = mp.Value("i", 7, lock=lock)
         assert value.get_lock() is lock
-        assert value.value == 7
+        assert _until_released(mp, value, ("read", "value")) == [7]
 
 
 @requirement("sharedctypes.value.access-takes-lock")
@@ -509,6 +510,9 @@ def test_array_of_a_ctypes_type(mp):
     """``Array(c_short, n)`` holds a ctypes array of n c_short."""
     array = mp.Array(ctypes.c_short, 7).get_obj()
     assert isinstance(array, ctypes.c_short * 7)
+    pairs = mp.Array(ctypes.c_int * 2, [(1, 2), (3, 4)])
+    assert [pair[:] for pair in pairs] == [[1, 2], [3, 4]]
+    assert mp.Array(ctypes.c_int * 2, 2)[1][:] == [0, 0]
 
 
 @requirement("sharedctypes.array.typecode-w-refused")
@@ -552,11 +556,11 @@ def test_default_lock_of_an_array(mp):
 
 @requirement("sharedctypes.array.lock-given")
 def test_lock_given_to_an_array(mp):
-    """get_lock() is the lock given, a Lock or an RLock."""
+    """get_lock() is the lock given, a Lock or an RLock, and a thread that reads sleeps while it is held."""
     for lock in (mp.Lock(), mp.RLock()):
         array = mp.Array("i", [7], lock=lock)
         assert array.get_lock() is lock
-        assert array[0] == 7
+        assert _until_released(mp, array, ("get", 0)) == [7]
 
 
 @requirement("sharedctypes.array.access-takes-lock")
@@ -587,21 +591,23 @@ def test_lock_of_an_array_is_keyword_only(mp):
 @requirement("sharedctypes.array.characters-value")
 def test_value_of_characters(mp):
     """``value`` is the bytes before the first null byte; a shorter text ends with one."""
-    array = mp.Array("c", b"hello world")
-    values = [array.value]
-    array.value = b"short"
-    values.append(array.value)
-    assert values == [b"hello world", b"short"]
-    assert mp.Array("c", 5).value == b""
+    for kind in ("c", ctypes.c_char):
+        array = mp.Array(kind, b"hello world")
+        values = [array.value]
+        array.value = b"short"
+        values.append(array.value)
+        assert values == [b"hello world", b"short"]
+        assert mp.Array(kind, 5).value == b""
 
 
 @requirement("sharedctypes.array.characters-raw")
 def test_raw_of_characters(mp):
     """``raw`` is all bytes of the array, those after a null byte too."""
-    array = mp.Array("c", 5)
-    raws = [array.raw]
-    array.raw = b"a\0b\0c"
-    assert [*raws, array.raw, array.value] == [bytes(5), b"a\0b\0c", b"a"]
+    for kind in ("c", ctypes.c_char):
+        array = mp.Array(kind, 5)
+        raws = [array.raw]
+        array.raw = b"a\0b\0c"
+        assert [*raws, array.raw, array.value] == [bytes(5), b"a\0b\0c", b"a"]
 
 
 @requirement("sharedctypes.array.characters-take-lock")
@@ -682,13 +688,15 @@ def _see_raw_objects(mp):
 
 @requirement("sharedctypes.raw-value.zeroed-though-used-before")
 def test_raw_value_where_another_was(mp):
-    """A value made without arguments is zero though others, not zero, have come and gone."""
+    """Without arguments, or with too few, the rest is zero though others, not zero, have come and gone."""
+    make = mp.sharedctypes.RawValue
     for _ in range(5):
-        value, point = mp.sharedctypes.RawValue("l"), mp.sharedctypes.RawValue(_Point)
+        value, point, other = make("l"), make(_Point), make(_Point, 4)
         assert (value.value, point.x, point.y) == (0, 0.0, 0.0)
+        assert (other.x, other.y) == (4.0, 0.0)
         value.value = -1
-        point.x = point.y = 1.0
-        del value, point
+        point.x = point.y = other.x = other.y = 1.0
+        del value, point, other
 
 
 @requirement("sharedctypes.raw.memory-of-its-own")
@@ -849,23 +857,39 @@ def test_shared_objects_are_not_pickled(mp):
 
 @requirement("sharedctypes.module.value")
 def test_value_of_the_module(mp):
-    """``sharedctypes.Value`` takes type, arguments and lock."""
+    """``sharedctypes.Value`` takes type, arguments and lock; without, and for True, each has a new one."""
     lock = mp.Lock()
     value = mp.sharedctypes.Value("i", 7, lock=lock)
     raw = mp.sharedctypes.Value(ctypes.c_int, 7, lock=False)
     assert (value.value, type(value.get_obj()), value.get_lock()) == (7, ctypes.c_int, lock)
     assert (raw.value, type(raw)) == (7, ctypes.c_int)
+    make = mp.sharedctypes.Value
+    values = [make("i", 7), make("i", 7, lock=True), make("i", 7)]
+    assert [type(value.get_obj()) for value in values] == [ctypes.c_int] * 3
+    _each_has_its_lock(mp, values)
+
+
+def _each_has_its_lock(mp, wrappers):
+    """See that while any of the wrappers is held the others are not."""
+    for held in wrappers:
+        with held.get_lock():
+            free = [_free_for_others(mp, wrapper) for wrapper in wrappers]
+        assert free == [wrapper is not held for wrapper in wrappers]
 
 
 @requirement("sharedctypes.module.array")
 def test_array_of_the_module(mp):
-    """``sharedctypes.Array`` takes type, size or initializer, and lock."""
+    """``sharedctypes.Array`` takes type, size or initializer, and lock; without, and for True, each has a new one."""
     lock = mp.Lock()
     array = mp.sharedctypes.Array("i", [7], lock=lock)
     raw = mp.sharedctypes.Array(ctypes.c_int, 1, lock=False)
     assert (array[:], array.get_lock()) == ([7], lock)
     assert isinstance(array.get_obj(), ctypes.c_int * 1)
     assert isinstance(raw, ctypes.c_int * 1)
+    make = mp.sharedctypes.Array
+    arrays = [make("i", [7]), make("i", [7], lock=True), make("i", [7])]
+    assert [isinstance(each.get_obj(), ctypes.c_int * 1) for each in arrays] == [True] * 3
+    _each_has_its_lock(mp, arrays)
 
 
 def _increment_all(*wrappers):
@@ -1071,6 +1095,69 @@ def test_value_of_a_derived_structure(mp):
     point = mp.Value(_NamedPoint, 4, 6, b"P")
     point.x = 5
     assert (point.x, point.y, point.name, point.get_obj().x) == (5.0, 6.0, b"P", 5.0)
+
+
+@requirement("sharedctypes.value.pointer")
+def test_value_of_a_pointer(mp):
+    """A wrapped pointer leads, by ``contents`` and by index, to what it was made of."""
+    numbers = (ctypes.c_int * 2)(7, 8)
+    pointer = mp.Value(ctypes.POINTER(ctypes.c_int), numbers)
+    pointer.contents.value = 9
+    pointer[1] += 1
+    assert (numbers[:], pointer[0]) == ([9, 9], 9)
+    assert isinstance(pointer.get_obj(), ctypes.POINTER(ctypes.c_int))
+    with pointer.get_lock():
+        assert not _free_for_others(mp, pointer)
+
+
+class _Vector(ctypes.Structure):
+    _fields_ = (("x", ctypes.c_double), ("y", ctypes.c_double))
+
+    def scale(self, factor, *, shift=0):
+        self.x, self.y = factor * self.x + shift, factor * self.y + shift
+        return self
+
+    @property
+    def both(self):
+        return self.x, self.y
+
+    @both.setter
+    def both(self, both):
+        self.x, self.y = both
+
+
+@requirement("sharedctypes.synchronized.methods")
+def test_wrapper_of_a_structure_with_methods(mp):
+    """The methods and properties of a structure's class are the wrapper's as well, and act on the structure."""
+    vector = mp.Value(_Vector, 4, 6)
+    vector.scale(2, shift=1)
+    assert vector.both == (9.0, 13.0)
+    vector.both = (1, 2)
+    assert (vector.get_obj().x, vector.get_obj().y) == (1.0, 2.0)
+
+
+class _Named(ctypes.Structure):
+    _anonymous_ = ("number",)
+    _fields_ = (("number", _Number), ("name", ctypes.c_char))
+
+
+@requirement("sharedctypes.synchronized.anonymous-fields")
+def test_wrapper_of_a_structure_with_anonymous_fields(mp):
+    """The fields of an anonymous field are attributes of the wrapper."""
+    named = mp.Value(_Named)
+    named.whole = 0x01010101
+    assert (named.whole, [*named.bytes]) == (0x01010101, [1] * 4)
+    assert named.get_obj().number.whole == 0x01010101
+
+
+@requirement("sharedctypes.synchronized.wide-text")
+def test_value_of_wide_characters(mp):
+    """``value`` of an array of c_wchar is the text before the first null; a shorter one ends with it."""
+    for kind in ("u", ctypes.c_wchar):
+        array = mp.Array(kind, "häßlich")
+        values = [array.value]
+        array.value = "schön"
+        assert [*values, array.value, array[6]] == ["häßlich", "schön", "h"]
 
 
 @requirement("sharedctypes.synchronized.classes")

@@ -511,6 +511,16 @@ def test_lock_timeout_expires(mp):
     # The semaphore's clock is another one, and may be a tick behind.
     assert time.monotonic() - began >= 0.04
     assert within(_ENOUGH, lambda: lock.acquire(timeout=_MOMENT)) is False
+    _take_the_next(mp, lock)
+
+
+def _take_the_next(mp, exhausted):
+    """What is released once goes to one who waits, whatever calls have been in vain before."""
+    caller = CallerThread(mp, exhausted, "acquire")
+    caller.until_blocked()
+    exhausted.release()
+    assert caller.result() is True
+    assert exhausted.acquire(False) is False
 
 
 @requirement("synchronization.lock.acquire.timeout-in-time")
@@ -528,6 +538,8 @@ def test_lock_released_within_the_timeout(mp):
 def test_lock_negative_timeout(mp):
     """acquire() with a timeout below zero does not wait, but takes a free lock."""
     lock = mp.Lock()
+    assert lock.acquire(True, 0) is True
+    lock.release()
     assert lock.acquire(True, -1) is True
     for timeout in (-_AGES, -1, -0.001):
         assert within(AT_ONCE, functools.partial(lock.acquire, True, timeout)) is False
@@ -808,10 +820,11 @@ def test_nonblocking_acquire_of_owned_rlock(mp):
 
 @requirement("synchronization.rlock.acquire.failure-keeps-level")
 def test_failed_acquire_changes_nothing(mp):
-    """After a vain acquire(False) elsewhere, one release() of the owner frees the lock."""
+    """After vain calls of acquire() elsewhere, a release() for each of the owner's frees the lock."""
     lock = mp.RLock()
     lock.acquire()
     assert CallerThread(mp, lock, "acquire", False).result() is False
+    assert CallerThread(mp, lock, "acquire", True, _MOMENT).result() is False
     assert lock.acquire() is True
     lock.release()
     lock.release()
@@ -862,8 +875,9 @@ def test_rlock_negative_timeout(mp):
 def test_rlock_timeout_without_block(mp):
     """acquire(False, ...) returns at once, however long the timeout."""
     lock = mp.RLock()
-    assert lock.acquire(False, _AGES) is True
-    assert CallerThread(mp, lock, "acquire", False, _AGES).result() is False
+    for timeout in (_AGES, -1, None):
+        assert lock.acquire(False, timeout) is True
+        assert CallerThread(mp, lock, "acquire", False, timeout).result() is False
 
 
 @requirement("synchronization.rlock.release.as-often-as-acquired")
@@ -978,6 +992,8 @@ def test_rlock_locked(mp):
     lock = mp.RLock()
     states = [lock.locked()]
     with lock:
+        with lock:
+            pass
         states += [lock.locked(), CallerThread(mp, lock, "locked").result(), ask(mp, _locked, lock)]
     assert states == [False, True, True, True]
     assert lock.locked() is False
@@ -1052,6 +1068,7 @@ def test_semaphore_timeout_expires(mp):
     assert semaphore.acquire(timeout=_MOMENT) is False
     assert time.monotonic() - began >= _NEARLY
     assert within(_ENOUGH, lambda: semaphore.acquire(True, _MOMENT)) is False
+    _take_the_next(mp, semaphore)
 
 
 @requirement("synchronization.semaphore.acquire.timeout-in-time")
@@ -1072,8 +1089,9 @@ def _take_within_the_timeout(mp, semaphore, timeout):
 
 @requirement("synchronization.semaphore.acquire.timeout-negative")
 def test_semaphore_negative_timeout(mp):
-    """acquire() with a timeout below zero does not wait, but takes what there is."""
-    semaphore = mp.Semaphore(1)
+    """acquire() with a timeout of zero or below does not wait, but takes what there is."""
+    semaphore = mp.Semaphore(2)
+    assert semaphore.acquire(True, 0) is True
     assert semaphore.acquire(True, -1) is True
     assert within(AT_ONCE, lambda: semaphore.acquire(True, -1)) is False
     assert within(AT_ONCE, lambda: semaphore.acquire(timeout=-_AGES)) is False
@@ -1141,13 +1159,15 @@ def test_with_semaphore(mp):
 
 @requirement("synchronization.semaphore.get-value")
 def test_semaphore_get_value(mp):
-    """get_value() follows acquire() and release(), also those of a child."""
+    """get_value() follows acquire() and release(), also those of a child, and above the initial value."""
     semaphore = mp.Semaphore(2)
+    semaphore.release()
     values = [semaphore.get_value()]
+    semaphore.acquire()
     semaphore.acquire()
     values.append(semaphore.get_value())
     run(mp, _acquire, semaphore)
-    assert [*values, semaphore.get_value()] == [2, 1, 0]
+    assert [*values, semaphore.get_value()] == [3, 1, 0]
 
 
 @requirement("synchronization.semaphore.locked")
@@ -1160,6 +1180,7 @@ def test_semaphore_locked(mp):
     assert states == [False, False]
     semaphore.acquire()
     assert semaphore.locked() is True
+    assert mp.Semaphore(0).locked() is True
 
 
 # BoundedSemaphore
@@ -1217,6 +1238,7 @@ def test_bounded_semaphore_timeout_expires(mp):
     assert semaphore.acquire(timeout=_MOMENT) is False
     assert time.monotonic() - began >= _NEARLY
     assert within(_ENOUGH, lambda: semaphore.acquire(True, _MOMENT)) is False
+    _take_the_next(mp, semaphore)
 
 
 @requirement("synchronization.bounded-semaphore.acquire.timeout-in-time")
@@ -1234,7 +1256,8 @@ def test_bounded_semaphore_timeout_none(mp):
 @requirement("synchronization.bounded-semaphore.acquire.timeout-negative")
 def test_bounded_semaphore_negative_timeout(mp):
     """acquire() with a timeout of zero or below does not wait, but takes what there is."""
-    semaphore = mp.BoundedSemaphore(1)
+    semaphore = mp.BoundedSemaphore(2)
+    assert semaphore.acquire(True, 0) is True
     assert semaphore.acquire(True, -1) is True
     assert within(AT_ONCE, lambda: semaphore.acquire(True, 0)) is False
     assert within(AT_ONCE, lambda: semaphore.acquire(timeout=-_AGES)) is False
@@ -1371,6 +1394,25 @@ def test_condition_acquire_is_the_lock_s(mp):
     assert condition.acquire(False) is True
     assert CallerThread(mp, condition, "acquire", False).result() is False
     assert CallerThread(mp, condition, "acquire", True, _MOMENT).result() is False
+
+
+@requirement("synchronization.condition.acquire.parameters-named-block-and-timeout")
+def test_condition_acquire_parameters(mp):
+    """acquire() takes block and timeout by name."""
+    condition = mp.Condition(mp.Lock())
+    assert condition.acquire(block=True, timeout=None) is True
+    assert condition.acquire(block=False) is False
+    assert condition.acquire(timeout=0.0) is False
+
+
+@requirement("synchronization.condition.release.free-raises-as-lock")
+def test_release_of_free_condition(mp):
+    """release() raises ValueError when the lock is a Lock, AssertionError when it is an RLock."""
+    with raises(ValueError):
+        mp.Condition(mp.Lock()).release()
+    for condition in (mp.Condition(), mp.Condition(mp.RLock())):
+        with raises(AssertionError):
+            condition.release()
 
 
 @requirement("synchronization.condition.release.returns-nothing")
@@ -1709,12 +1751,14 @@ def test_notify_all_without_the_lock(mp):
 
 @requirement("synchronization.condition.locked")
 def test_condition_locked(mp):
-    """``locked()`` follows acquire() and release()."""
+    """``locked()`` is True exactly while somebody holds the lock, another thread as well."""
     condition = mp.Condition()
     states = [condition.locked()]
     with condition:
-        states.append(condition.locked())
-    assert [*states, condition.locked()] == [False, True, False]
+        states += [condition.locked(), CallerThread(mp, condition, "locked").result()]
+    states.append(condition.locked())
+    assert [state is True for state in states] == [False, True, True, False]
+    assert states[0] is states[-1] is False
 
 
 # Event

@@ -17,15 +17,22 @@ from mpspec.marks import requirement
 CLOCKS = 0.005
 # A short timeout, and how long a call with it may take.
 SHORT, ENOUGH = 0.03, 0.055
+# Timeouts of more milliseconds than poll() of the operating system can count.
+HUGE = (3_000_000, threading.TIMEOUT_MAX)
 
 
 @requirement("wait.connection.with-data")
 def test_connection_with_data_is_ready(mp):
-    """A connection from which a message can be read is ready, be it an object or bytes."""
-    for method, message in (("send", "message"), ("send_bytes", b"message")):
+    """A connection from which a message can be read is ready, be it an object or bytes: the second of two, too."""
+    for way, message in (("", "message"), ("_bytes", b"message")):
         receiver, sender = mp.Pipe(duplex=False)
-        getattr(sender, method)(message)
-        assert mp.connection.wait([receiver]) == [receiver]
+        for _ in range(2):
+            getattr(sender, f"send{way}")(message)
+        for _ in range(2):
+            assert mp.connection.wait([receiver], 0) == [receiver]
+            assert receiver.poll() is True
+            assert mp.connection.wait([receiver]) == [receiver]
+            assert getattr(receiver, f"recv{way}")() == message
 
 
 @requirement("wait.connection.without-data")
@@ -216,6 +223,17 @@ def test_wait_gives_what_gets_ready_within_the_timeout(mp):
     caller.until_blocked()
     sender.send("message")
     assert caller.result() == [receiver]
+
+
+@requirement("wait.timeout.huge")
+def test_wait_takes_a_huge_timeout(mp):
+    """wait() with a timeout of many days, or of threading.TIMEOUT_MAX, blocks until an object is ready."""
+    receiver, sender = mp.Pipe(duplex=False)
+    callers = [CallerThread(mp, mp.connection, "wait", [receiver], each) for each in HUGE]
+    for caller in callers:
+        caller.until_blocked()
+    sender.send("message")
+    assert [caller.result() for caller in callers] == [[receiver], [receiver]]
 
 
 @requirement("wait.timeout.none")
