@@ -1193,12 +1193,41 @@ def test_join_thread_needs_close_first(mp):
     assert queue.get() == "still open"
 
 
+def _put_and_end(put, queue, tell, error=None):
+    put(queue)
+    tell.send((os.getpid(), threading.get_native_id()))
+    if error is not None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - left for the child's end to use
+        raise error
+
+
+def _ending(mp, put, queue, error=None):
+    """A process that has put something and comes to its end: it waits there, or has ended already.
+
+    If anything were got earlier, the pipe might be empty by chance before it ends.
+    """
+    from mpspec.observing import Timeout, has_ended, wait_until, wait_until_asleep
+
+    def rests():
+        with contextlib.suppress(Timeout):
+            wait_until_asleep(pid, thread, SHORT)
+            return True
+        return has_ended(pid)
+
+    told, tell = mp.Pipe(duplex=False)
+    process = mp.Process(target=_put_and_end, args=(put, queue, tell, error))
+    process.start()
+    pid, thread = told.recv()
+    if pid != os.getpid():
+        wait_until(rests, mp.timeout, "the process at its end")
+    return process
+
+
 @requirement("queues.exit.waits-until-flushed")
 def test_no_item_of_a_child_that_ends_is_lost(mp):
     """All that a child has put arrives, without close() and join_thread(); then the child ends."""
     queue = mp.Queue()
-    process = mp.Process(target=_put_much, args=(queue,))
-    process.start()
+    process = _ending(mp, _put_much, queue)
     assert _is_much(_get_much(queue))
     process.join()
     assert process.exitcode == 0
@@ -1208,33 +1237,20 @@ def test_no_item_of_a_child_that_ends_is_lost(mp):
 def test_items_are_flushed_at_sys_exit(mp):
     """What a child has put arrives when it ends by sys.exit() as well."""
     queue = mp.Queue()
-    process = mp.Process(target=_put_much_and_leave, args=(queue,))
-    process.start()
+    process = _ending(mp, _put_much, queue, SystemExit(3))
     assert _is_much(_get_much(queue))
     process.join()
     assert process.exitcode == 3
-
-
-def _put_much_and_leave(queue):
-    _put_much(queue)
-    sys.exit(3)
 
 
 @requirement("queues.exit.flushes-after-exception")
 def test_items_are_flushed_after_an_uncaught_exception(mp):
     """What a child has put arrives when its target raises as well."""
     queue = mp.Queue()
-    process = mp.Process(target=_put_much_and_raise, args=(queue,))
-    process.start()
+    process = _ending(mp, _put_much, queue, LookupError())
     assert _is_much(_get_much(queue))
     process.join()
     assert process.exitcode == 1
-
-
-def _put_much_and_raise(queue):
-    sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - left for the child's end to use
-    _put_much(queue)
-    raise LookupError
 
 
 class _Late:
@@ -1374,8 +1390,7 @@ def test_cancel_join_thread_concerns_the_calling_process_alone(mp):
     """After cancel_join_thread() in the parent a child still flushes all that it has put."""
     queue = mp.Queue()
     queue.cancel_join_thread()
-    process = mp.Process(target=_put_large, args=(queue,))
-    process.start()
+    process = _ending(mp, _put_large, queue)
     found = outcome_of(_get_within, queue, mp.timeout)
     process.join()
     assert equal(found, ("returned", [b"x" * LARGE, "end"]))
