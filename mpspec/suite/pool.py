@@ -369,6 +369,17 @@ def _has_come(mp, result):
     return result.ready()
 
 
+def _listed(mp, pid):
+    """The active children of that pid. A worker may have a result before the thread that started it has listed it."""
+    from mpspec.observing import wait_until
+
+    def listed():
+        return [child for child in mp.active_children() if child.pid == pid]
+
+    wait_until(listed, mp.timeout, f"the worker {pid} among the active children")
+    return listed()
+
+
 @observed_once
 def _short_lived_pool(mp):
     """A pool whose only worker is replaced after two tasks: what tasks see, the last four of them in chunks of two."""
@@ -379,7 +390,7 @@ def _short_lived_pool(mp):
     with raises(_Refusal) as raised:
         pool.apply(_refuse_with_pid)
     seen += [(raised.value.args[0], None), pool.apply(_pid_and_mark)]
-    daemons = [child.daemon for child in mp.active_children() if child.pid == seen[-1][0]]
+    daemons = [child.daemon for child in _listed(mp, seen[-1][0])]
     chunks = pool.map_async(_pid_and_mark, range(4), 2)
     pool.close()
     pool.join()
