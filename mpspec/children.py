@@ -24,6 +24,8 @@ _GLANCE = 0.25
 _TRIES = 10
 # Seconds that a call may take which does not wait.
 AT_ONCE = 0.01
+# Timeouts of more milliseconds than poll() of the operating system can count, in seconds.
+HUGE = (3_000_000, threading.TIMEOUT_MAX)
 
 
 def run(mp: Api, target: Callable[..., object], *args: object, **kwargs: object) -> Any:  # noqa: ANN401 - the backend's

@@ -97,7 +97,7 @@ class Keeper:
         self._settle = settle
         self._made_here = made_here
         self._kept = Snapshot(frozenset(), frozenset(), frozenset(), frozenset())
-        self._helpers: set[str] = set()
+        self._commands: set[str] = set()
         self.helpers: set[int] = set()
         self._ended: set[int] = set()
         self._before = self._look()
@@ -130,9 +130,10 @@ class Keeper:
 
         A fork server that a test made end is restarted by the next test, which leaves no one behind.
         """
-        commands = {pid: _command(pid) for pid in children(os.getpid())}
-        self._helpers |= {*commands.values()} - {_command(os.getpid())}
-        self.helpers |= {pid for pid, command in commands.items() if command in self._helpers}
+        own = _command(os.getpid())
+        found = {pid: _command(pid) for pid in children(os.getpid())}
+        self.helpers |= {pid for pid, command in found.items() if command != own}
+        self._commands |= {*found.values()} - {own}
         self.keep()
 
     def find(self, *, held: bool) -> Leaks:
@@ -177,7 +178,7 @@ class Keeper:
             process = psutil.Process(pid)
             if process.status() == psutil.STATUS_ZOMBIE:
                 return False  # ended; whose turn it is to reap it is nobody's requirement
-            if process.ppid() != os.getpid() or _command(pid) not in self._helpers:
+            if process.ppid() != os.getpid() or _command(pid) not in self._commands:
                 return True
             self.helpers.add(pid)
         return False
@@ -209,7 +210,7 @@ def kill(pids: Iterable[int]) -> None:
         time.sleep(_SETTLE_PAUSE)
 
 
-def end_group(leader: int, helpers: Collection[int] = ()) -> None:
+def end_group(leader: int, helpers: Collection[int]) -> None:
     """Kill a process group that may be gone already.
 
     Args:

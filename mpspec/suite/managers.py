@@ -289,6 +289,8 @@ def _bare_manager(mp):
     BareManager.register("Maths", _Maths)
     BareManager.register("get_pid", _Server)
     BareManager.register("Queue", queue.Queue)
+    BareManager.register("Machine", _Machine, method_to_typeid={"part": "Part"})
+    BareManager.register("Part", create_method=False)
     return BareManager
 
 
@@ -722,17 +724,18 @@ def _life_over_tcp(mp):
     """What comes of a manager that serves all of the machine's addresses, at a port of the system's choice."""
     manager = _started_manager(mp, address=("", 0))
     facts = {"address": manager.address}
-    facts["sum"] = outcome_of(_add_over_tcp, mp, manager.address[1])
+    facts["turns"] = outcome_of(_turn_over_tcp, mp, manager.address[1])
     gc.collect()
     manager.shutdown()
     return facts
 
 
-def _add_over_tcp(mp, port):
+def _turn_over_tcp(mp, port):
     # Few calls: where each of them needs a connection of its own, TCP makes it wait 40 ms for several things.
     client = _bare_manager(mp)(("127.0.0.1", port), ctx=mp.context)
     client.connect()
-    return client.Maths().add(4, 3)
+    machine = client.Machine()
+    return machine.part().turn(), machine.turns()
 
 
 @requirement("managers.address.actual-port")
@@ -741,13 +744,13 @@ def test_address_tells_the_port(mp):
     facts = _life_over_tcp(mp)
     _, port = facts["address"]
     assert port > 0
-    assert value_of(facts["sum"]) == 7
+    assert facts["turns"][0] == "returned"
 
 
 @requirement("managers.remote.tcp")
 def test_remote_over_tcp(mp):
-    """Clients use the objects of a server over TCP."""
-    assert value_of(_life_over_tcp(mp)["sum"]) == 7
+    """Clients use the objects of a server over TCP, and what their methods return by proxies."""
+    assert value_of(_life_over_tcp(mp)["turns"]) == (1, 1)
 
 
 @requirement("managers.address.read-only")

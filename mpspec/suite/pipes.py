@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 
-from mpspec.children import AT_ONCE, Caller, CallerThread, Unpicklable, equal, raises, within
+from mpspec.children import AT_ONCE, HUGE, Caller, CallerThread, Unpicklable, equal, raises, within
 from mpspec.marks import requirement
 
 # More than any pipe or socket buffers, less than what the documentation warns of.
@@ -21,8 +21,6 @@ LARGE = 4 * 1024 * 1024
 CLOCKS = 0.005
 # A short timeout, and how long a call with it may take.
 SHORT, ENOUGH = 0.03, 0.055
-# Timeouts of more milliseconds than poll() of the operating system can count.
-HUGE = (3_000_000, threading.TIMEOUT_MAX)
 
 
 # Pipe

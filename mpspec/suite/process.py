@@ -14,6 +14,7 @@ import time
 
 from mpspec.children import (
     AT_ONCE,
+    HUGE,
     CallerThread,
     ask,
     observed_once,
@@ -589,8 +590,7 @@ def test_join_with_a_negative_timeout(mp):
 def test_join_with_a_huge_timeout(mp):
     """``join()`` with five weeks, and with the longest timeout that ``threading`` takes, waits for the end."""
     child = _Waiting(mp)
-    timeouts = (3e6, threading.TIMEOUT_MAX)
-    callers = [CallerThread(mp, child.process, "join", timeout) for timeout in timeouts]
+    callers = [CallerThread(mp, child.process, "join", timeout) for timeout in HUGE]
     blocked = [outcome_of(caller.until_blocked) for caller in callers]
     child.end()
     assert [outcome_of(caller.result) for caller in callers] == [("returned", None)] * 2

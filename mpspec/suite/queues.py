@@ -11,6 +11,7 @@ import time
 
 from mpspec.children import (
     AT_ONCE,
+    HUGE,
     Caller,
     CallerThread,
     Gate,
@@ -34,8 +35,6 @@ AGES = 1_000_000
 CLOCKS = 0.005
 # A short timeout, and how long a call with it may take.
 SHORT, ENOUGH = 0.03, 0.055
-# Timeouts of more milliseconds than poll() of the operating system can count.
-HUGE = (3_000_000, threading.TIMEOUT_MAX)
 
 
 def _descriptors():

@@ -10,15 +10,13 @@ import tempfile
 import threading
 import time
 
-from mpspec.children import AT_ONCE, CallerThread, raises, within
+from mpspec.children import AT_ONCE, HUGE, CallerThread, raises, within
 from mpspec.marks import requirement
 
 # Clocks differ a little: what waited for a time may find a little less on another clock.
 CLOCKS = 0.005
 # A short timeout, and how long a call with it may take.
 SHORT, ENOUGH = 0.03, 0.055
-# Timeouts of more milliseconds than poll() of the operating system can count.
-HUGE = (3_000_000, threading.TIMEOUT_MAX)
 
 
 @requirement("wait.connection.with-data")
