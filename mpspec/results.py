@@ -140,11 +140,17 @@ def _against_prerequisites(
 ) -> Result:
     if result.verdict in {Verdict.NOT_OFFERED, Verdict.EXPECTED}:
         return result
-    for need in settings.specification.prerequisites(result.id):
-        root = settled.get((need, result.variant))
-        # BLOCKED whatever the test itself came to, so that it makes no difference in which order they ran.
-        if root is not None and root.verdict in _BLOCKING - {Verdict.BLOCKED}:
-            message = f"rests on {need}, which came to {root.verdict.value}"
+    known = settings.specification
+    failed: dict[str, Verdict] = {}
+    for need in known.prerequisites(result.id):
+        found = settled.get((need, result.variant))
+        if found is not None and found.verdict in _BLOCKING - {Verdict.BLOCKED}:
+            failed[need] = found.verdict
+    for need, verdict in failed.items():
+        # The root is named, also when a test that rests on it was begun before it had failed: in which order they ran
+        # makes no difference. For the same reason the test is BLOCKED whatever it came to itself.
+        if failed.keys().isdisjoint(known.prerequisites(need)):
+            message = f"rests on {need}, which came to {verdict.value}"
             return dataclasses.replace(result, verdict=Verdict.BLOCKED, message=message, details="")
     return result
 

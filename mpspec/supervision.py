@@ -25,9 +25,10 @@ from mpspec.errors import SuiteError
 from mpspec.results import RESULT_ATTRIBUTE, Result, blocks
 from mpspec.settings import TEST_DEADLINE
 from mpspec.verdicts import Verdict
+from mpspec.warming import warm_up
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable, Sequence
 
     from mpspec.backends import Backend
     from mpspec.journal import Journal
@@ -37,7 +38,6 @@ _SETTLE = 1.0
 # The part of a deadline that is given to a test which is listed to hang: it has hung through a whole one before.
 _LISTED = 0.25
 _STDERR = 2
-_HEAP = 1 << 16
 _RETIRED = 0
 _PR_SET_CHILD_SUBREAPER = 36
 _M_MMAP_THRESHOLD = -3
@@ -87,7 +87,7 @@ class Supervisor:
             return (yield)
         self._progress = _Progress()
         self._journal.begin(item.nodeid, requirement.id, variant_of(item))
-        self._prepare(variant_of(item).backend)
+        self._prepare(variant_of(item).backend, item.session.items)
         self._keeper.begin()
         part = _LISTED if self._hangs(requirement.id, variant_of(item)) else 1
         self._deadline.start(self._keeper.spared, part)
@@ -106,7 +106,7 @@ class Supervisor:
         entry = self._settings.deviation(requirement, variant.name)
         return entry is not None and entry.verdict is Verdict.HANG
 
-    def _prepare(self, backend: Backend) -> None:
+    def _prepare(self, backend: Backend, items: Sequence[pytest.Item]) -> None:
         if backend in self._warm:
             return
         self._warm.add(backend)
@@ -117,11 +117,12 @@ class Supervisor:
             self._unusable[backend] = error
         self._claims[backend.name] = backend.claims()
         self._journal.tell_unclaimed(backend.name, backend.unclaimed())
-        for method in backend.start_methods:
+        methods = _methods_needed(backend, items)
+        for method in methods:
             variant = f"{backend.name}-{method}"
             if self._journal.bears_warming(variant):
                 with self._journal.warming(variant), self._quiet():
-                    warm_up(backend, method, self._deadline)
+                    warm_up(backend, method, self._deadline, first=method == methods[0])
         gc.collect()
         if hasattr(gc, "freeze"):
             # What pytest and the suite hold needs no looking at in every collection that a leak asks for.
@@ -295,36 +296,16 @@ class Supervisor:
             departure.ensure(session, self._settings.patience)
 
 
-def warm_up(backend: Backend, method: str, deadline: Deadline) -> None:
-    """Make the backend start what it keeps for the life of the process: fork servers, trackers, threads of its own.
-
-    Else the first test that happens to need it would be charged for leaving it behind. Whatever goes wrong here, goes
-    wrong again in a test, where it gets its verdict.
-    """
-    claims = backend.claims()
-    api = backend.api(method, 1)
-    deadline.start(frozenset(leaks.descendants(os.getpid())))
-    try:
-        with deadline.phase():
-            if "process" in claims:
-                process = api.Process(target=int)
-                process.start()
-                process.join()
-            if "synchronization" in claims:
-                api.Lock()
-            if "sharedctypes" in claims:
-                # A heap of shared memory keeps what it has taken from the system: make it large enough for any test.
-                api.Array("b", _HEAP)
-            if "pool" in claims and method == backend.start_methods[0]:
-                # What a pool keeps is its own, by whatever method its workers are started.
-                pool = api.Pool(1)
-                pool.apply(int)
-                pool.terminate()
-                pool.join()
-    except (Exception, Hang):  # noqa: BLE001, S110 - an unknown backend may fail in any way; see above
-        pass
-    finally:
-        deadline.stop()
+def _methods_needed(backend: Backend, items: Iterable[pytest.Item]) -> list[str]:
+    """The start methods of a backend that the tests of this run use; those about contexts may use any."""
+    needed: set[str] = set()
+    for item in items:
+        requirement = requirement_of(item)
+        if requirement is not None and variant_of(item).backend == backend:
+            if "contexts" in requirement.capabilities:
+                return list(backend.start_methods)
+            needed.add(variant_of(item).start_method)
+    return [method for method in backend.start_methods if method in needed]
 
 
 def verdict_of(error: BaseException) -> Verdict:

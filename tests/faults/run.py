@@ -11,6 +11,7 @@ a fork of this process.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import fnmatch
 import json
 import os
@@ -39,7 +40,7 @@ from mpspec.verdicts import Verdict
 from tests.faults import catalogue
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tests.faults.catalogue import Fault
 
@@ -134,6 +135,24 @@ def _for_other_pythons(faults: Sequence[Fault]) -> set[str]:
     return set(others)
 
 
+@dataclasses.dataclass
+class _Trial:
+    """A fault that is tried, under some start methods first: most faults are killed by the first.
+
+    Attributes:
+        place: the folder of its copy of the reference.
+        methods: the start methods that it is run under now.
+        rest: those for afterwards, should it survive.
+        started: when it began, by the monotonic clock.
+    """
+
+    fault: Fault
+    place: Path
+    methods: tuple[str, ...]
+    rest: tuple[str, ...]
+    started: float = 0.0
+
+
 class Runner:
     """Runs faults in forks of this process, several at a time."""
 
@@ -171,27 +190,39 @@ class Runner:
     def run(self, faults: Sequence[Fault]) -> dict[Fault, str]:
         """What became of each fault: the verdict that killed it, or that it was not killed."""
         verdicts: dict[Fault, str] = {}
-        running: dict[int, tuple[Fault, Path, float]] = {}
-        waiting = list(reversed(faults))
+        running: dict[int, _Trial] = {}
+        waiting = [self._trial(fault, number) for number, fault in enumerate(faults)][::-1]
         while waiting or running:
             while waiting and len(running) < self._jobs:
-                fault = waiting.pop()
-                place = self._folder / f"fault-{len(waiting)}"
-                fault.apply(catalogue.copy_of(self._reference, place))
-                edition = self._known[fault.requirement].last
-                pid = self._start(
-                    place, [fault.requirement], edition, fault.start_methods, stop=True
-                )
-                running[pid] = (fault, place, time.monotonic())
-            pid = _wait_for_one(running)
-            fault, place, _ = running.pop(pid)
-            verdicts[fault] = _verdict(place)
-            if verdicts[fault] in _NOT_KILLED:
-                print(
-                    f"{verdicts[fault]}: {fault.requirement}\n  {fault}\n{(place / 'output').read_text()[-2000:]}"
-                )
-            shutil.rmtree(place)
+                trial = waiting.pop()
+                running[self._begin(trial)] = trial
+            trial = running.pop(_wait_for_one(running))
+            verdict = _verdict(trial.place)
+            if verdict == _SURVIVED and trial.rest:
+                (trial.place / "report.json").unlink()
+                waiting.append(dataclasses.replace(trial, methods=trial.rest, rest=()))
+                continue
+            verdicts[trial.fault] = verdict
+            if verdict in _NOT_KILLED:
+                output = (trial.place / "output").read_text()
+                print(f"{verdict}: {trial.fault.requirement}\n  {trial.fault}\n{output[-2000:]}")
+            shutil.rmtree(trial.place)
         return verdicts
+
+    def _trial(self, fault: Fault, number: int) -> _Trial:
+        requirement = self._known[fault.requirement]
+        methods = fault.start_methods or tuple(
+            filter(requirement.speaks_of, specification.START_METHODS)
+        )
+        return _Trial(fault, self._folder / f"fault-{number}", methods[:1], methods[1:])
+
+    def _begin(self, trial: _Trial) -> int:
+        fault = trial.fault
+        if not trial.place.exists():
+            fault.apply(catalogue.copy_of(self._reference, trial.place))
+        trial.started = time.monotonic()
+        edition = self._known[fault.requirement].last
+        return self._start(trial.place, [fault.requirement], edition, trial.methods, stop=True)
 
     def _start(
         self, place: Path, ids: Sequence[str], edition: str, methods: Sequence[str], *, stop: bool
@@ -206,7 +237,7 @@ class Runner:
         if pid:
             return pid
         os.setsid()
-        output = os.open(place / "output", os.O_WRONLY | os.O_CREAT)
+        output = os.open(place / "output", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.chdir(place)
@@ -218,11 +249,11 @@ class Runner:
         os._exit(int(pytest.main(arguments)))
 
 
-def _wait_for_one(running: dict[int, tuple[Fault, Path, float]]) -> int:
+def _wait_for_one(running: Mapping[int, _Trial]) -> int:
     """Wait until one of the forks has ended; one that does not end by itself is ended."""
     while True:
-        for pid, (_, _, started) in running.items():
-            if time.monotonic() - started > _LIMIT:
+        for pid, trial in running.items():
+            if time.monotonic() - trial.started > _LIMIT:
                 os.killpg(pid, signal.SIGKILL)
             if os.waitpid(pid, os.WNOHANG)[0]:
                 _end_group(pid)

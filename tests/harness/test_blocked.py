@@ -6,8 +6,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from mpspec_backends.stdlib import BACKEND as STDLIB
 
 from mpspec import specification
+from mpspec.results import Result, finish
+from mpspec.settings import Settings, Variant
+from mpspec.specification import Level
+from mpspec.verdicts import Verdict
 
 if TYPE_CHECKING:
     from tests.conftest import Conformance
@@ -77,6 +82,38 @@ def test_workers_change_no_verdict(runs: dict[int, tuple[dict[str, Any], str]]) 
         for report, _ in runs.values()
     ]
     assert told[0] == told[1] == told[2]
+
+
+def test_root_is_named_when_others_began_before_it_had_failed() -> None:
+    known = specification.load([specification.SPEC_DIR])
+    settings = Settings(
+        variants=(Variant(STDLIB, "fork"),),
+        specification=known,
+        deviations=(),
+        edition="3.11",
+        level=Level.DOCUMENTED,
+        patience=1.0,
+        patterns=(),
+        spellings={},
+        report=None,
+    )
+    ids = ["process.start", "process.exitcode.zero-after-return", "process.exit.handlers-run"]
+    assert known.prerequisites(ids[2]) == (ids[1], ids[0])
+    failed = [
+        Result(
+            id=each,
+            backend="stdlib",
+            start_method="fork",
+            verdict=Verdict.FAIL,
+            test=each,
+            duration=0.0,
+        )
+        for each in ids
+    ]
+    results = {each.id: each for each in finish(failed, settings).results}
+    assert results.pop(ids[0]).verdict is Verdict.FAIL
+    assert {each.verdict for each in results.values()} == {Verdict.BLOCKED}
+    assert {each.message for each in results.values()} == {f"rests on {ids[0]}, which came to FAIL"}
 
 
 @pytest.mark.parametrize("workers", [1, 2])
