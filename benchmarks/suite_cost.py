@@ -34,10 +34,10 @@ SUITE = ("-m", "pytest", "--backend=stdlib", "--level=de-facto", "-n", "2", "-q"
 START_METHODS = ("fork", "spawn", "forkserver")
 # As CPython's own test_multiprocessing_fork.py and its kin, which not every installation has.
 CPYTHON = """\
-import sys, unittest
+import unittest
 import test._test_multiprocessing
 
-test._test_multiprocessing.install_tests_in_module_dict(globals(), sys.argv.pop())
+test._test_multiprocessing.install_tests_in_module_dict(globals(), {method!r})
 
 if __name__ == "__main__":
     unittest.main()
@@ -77,10 +77,11 @@ def beside(ours: Cost) -> None:
         return
     total = 0.0
     with tempfile.TemporaryDirectory() as folder:
-        program = Path(folder, "cpython_tests.py")
-        program.write_text(CPYTHON, encoding="utf-8")
         for method in START_METHODS:
-            cost = measure(str(program), method)
+            # The method is part of its text: children import it again, when its arguments may be others.
+            program = Path(folder, f"cpython_tests_{method}.py")
+            program.write_text(CPYTHON.format(method=method), encoding="utf-8")
+            cost = measure(str(program))
             show(f"CPython's own, {method}", cost)
             total += cost.seconds
     print(f"CPython's own take {total / ours.seconds:.1f} times as long, one after the other")
