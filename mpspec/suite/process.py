@@ -196,7 +196,9 @@ def _pickle_key(process):
 
 
 def _start_if_daemon(mp):
-    return mp.current_process().daemon and outcome_of(mp.Process().start)[0]
+    if not mp.current_process().daemon:
+        return None
+    return [outcome_of(mp.Process(**flag).start)[0] for flag in ({}, {"daemon": False})]
 
 
 def _its_main_thread(_):
@@ -469,15 +471,17 @@ def _subclass(mp, name):
     class Subclass(process_class):
         """A process that sends what its constructor was given, and whether it is the current one."""
 
-        def __init__(self, connection, value):
+        def __init__(self, connection, value, last=int):
             super().__init__()
             self.connection = connection
             self.value = value
+            self.last = last
 
         def run(self):
-            """Send the value, where, and whether this object is the current process; returns a number."""
+            """Send the value, where, and whether this object is the current process; returns a number, if at all."""
             is_current = mp.current_process() is self
             self.connection.send((self.value, threading.get_native_id(), is_current))
+            self.last()
             return 5
 
         def __reduce__(self):
@@ -496,13 +500,18 @@ def _rebuilt(mp, name, state):
 @observed_once
 def _subclassed(mp):
     """What a process of a subclass sends, and its exit code."""
+    facts, process = _run_subclass(mp)
+    return (*facts, process.exitcode)
+
+
+def _run_subclass(mp, *last):
     receiver, sender = mp.Pipe(duplex=False)
-    process = _subclass(mp, "Subclass")(sender, ["kept"])
+    process = _subclass(mp, "Subclass")(sender, ["kept"], *last)
     process.start()
     sender.close()
     facts = receiver.recv()
     process.join()
-    return (*facts, process.exitcode)
+    return facts, process
 
 
 @requirement("process.constructor.subclass")
@@ -991,8 +1000,10 @@ def test_daemons_are_ended_by_sigterm(mp):
 
 @requirement("process.daemon.no-children")
 def test_daemon_has_no_children(mp):
-    """``start()`` in a daemonic process raises."""
-    assert _told(mp, "daemon", "start") not in {False, "returned"}
+    """``start()`` in a daemonic process raises, be the new process daemonic, as by default, or not."""
+    outcomes = _told(mp, "daemon", "start")
+    assert len(outcomes) == 2
+    assert "returned" not in outcomes
 
 
 def _send_pid_after_word(waiting, sender):
@@ -1092,8 +1103,9 @@ def test_exitcode_after_return(mp):
 
 @requirement("process.exitcode.from-sys-exit")
 def test_exitcode_after_sys_exit(mp):
-    """``exitcode`` is the number that was given to ``sys.exit``, however large it may be, and 0 if that is 0."""
-    assert run(mp, sys.exit, 255).exitcode == 255
+    """``exitcode`` is the number that a target or a ``run()`` gave to ``sys.exit``, be it large, and 0 if that is 0."""
+    _, process = _run_subclass(mp, functools.partial(sys.exit, 255))
+    assert process.exitcode == 255
     assert _kin(mp)["plain"]["exitcode"] == 0
     assert _joined_in_time(mp)["exitcode"] == 3
 
@@ -1137,13 +1149,14 @@ def _print_and_raise(path):
 
 @observed_once
 def _failed(mp):
-    """The exit code and the error stream of a process that ended by an exception."""
+    """The exit code and the error stream of a process whose ``run()`` is overridden, and ended by an exception."""
     import tempfile
     from pathlib import Path
 
     with tempfile.TemporaryDirectory() as folder:
         path, output = Path(folder, "stderr"), Path(folder, "stdout")
-        process = run(mp, _redirected, _print_and_raise, path, output)
+        last = functools.partial(_redirected, _print_and_raise, path, output)
+        _, process = _run_subclass(mp, last)
         return process.exitcode, path.read_text(), process.name, output.read_text()
 
 

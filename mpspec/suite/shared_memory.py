@@ -1200,11 +1200,13 @@ def _create_through(mp, address, authkey):
 
 @requirement("shared-memory.manager.connect")
 def test_another_process_connects_to_the_manager(mp):
-    """A block that a child created through its parent's manager lives until the shutdown."""
+    """A block that a child created through its parent's manager lives until the shutdown; another key is refused."""
     manager = mp.managers.SharedMemoryManager(authkey=b"secret", ctx=mp.context)
     manager.start()
     name = ask(mp, _create_through, mp, manager.address, b"secret")
     found = _read(mp, name, 5)
+    with raises(mp.AuthenticationError):
+        _create_through(mp, manager.address, bytes(mp.current_process().authkey))
     manager.shutdown()
     assert (found, _exists(mp, name)) == (b"howdy", False)
 
