@@ -1327,29 +1327,32 @@ def test_objects_set_the_method(mp):
 
 
 def _after_modules(mp):
-    """In a new interpreter: as ``_after_objects``, after each that a submodule makes without a context."""
-    ctypes = mp.sharedctypes
+    """In a new interpreter: as ``_after_objects``, after each that a submodule makes with a context, and without."""
+    ctypes, context = mp.sharedctypes, mp.get_context(mp.start_method)
     makers = {
-        "Value": lambda: ctypes.Value("i"),
-        "Array": lambda: ctypes.Array("i", 1),
-        "synchronized": lambda: ctypes.synchronized(ctypes.RawValue("i")),
+        "Value": lambda **ctx: ctypes.Value("i", **ctx),
+        "Array": lambda **ctx: ctypes.Array("i", 1, **ctx),
+        "synchronized": lambda **ctx: ctypes.synchronized(ctypes.RawValue("i"), **ctx),
         "BaseManager": mp.managers.BaseManager,
     }
-    found = {}
-    for name, make in makers.items():
-        mp.set_start_method(None, force=True)
-        made = make()
-        found[name] = mp.get_start_method(allow_none=True)
-        del made
+    found = {"with": {}, "without": {}}
+    for kind, ctx in (("with", {"ctx": context}), ("without", {})):
+        for name, make in makers.items():
+            mp.set_start_method(None, force=True)
+            made = make(**ctx)
+            found[kind][name] = mp.get_start_method(allow_none=True)
+            del made
     return found
 
 
 @requirement("contexts.global.set-by-modules")
 def test_objects_of_modules_set_the_method(mp):
-    """After each of ``sharedctypes``, and a manager, was made without a context the start method is the default."""
+    """After each of ``sharedctypes``, and a manager, was made the start method is the default; with a ctx, None."""
     found = _facts(mp, _after_modules)
     default = _facts(mp, _default_facts)["default"]
-    assert found == dict.fromkeys(("Value", "Array", "synchronized", "BaseManager"), default)
+    names = ("Value", "Array", "synchronized", "BaseManager")
+    assert found["with"] == dict.fromkeys(names)
+    assert found["without"] == dict.fromkeys(names, default)
 
 
 @requirement("contexts.package.sharedctypes")

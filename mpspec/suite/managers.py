@@ -87,6 +87,9 @@ class _Part:
         self.turns += 1
         return self.turns
 
+    def turn_back(self):
+        self.turns -= 1
+
 
 class _Machine:
     def __init__(self):
@@ -210,6 +213,15 @@ def _squares_proxy(mp):
 
 
 @remade
+def _greeter_proxy(mp):
+    class GreeterProxy(mp.managers.BaseProxy):
+        def greet_twice(self):
+            return [self._callmethod("greet"), self._callmethod("greet")]
+
+    return GreeterProxy
+
+
+@remade
 def _part_proxy(mp):
     class PartProxy(mp.managers.BaseProxy):
         _exposed_ = ("turn",)
@@ -246,6 +258,7 @@ def workshop_manager(mp):
     Workshop.register("Greeter", _Greeter)
     Workshop.register(typeid="Host", callable=_Host, create_method=True)
     Workshop.register("Whisperer", _Greeter, exposed=("greet", "_whisper"))
+    Workshop.register("ProxiedGreeter", _Greeter, proxytype=_greeter_proxy(mp))
     Workshop.register("Part", create_method=False)
     Workshop.register("Rim", proxytype=_part_proxy(mp), create_method=False)
     typeids = {"part": "Rim", "names": "list"}
@@ -1281,7 +1294,7 @@ def test_what_is_empty_counts(workshop):
 
 @requirement("managers.register.public-methods")
 def test_public_methods_are_exposed(workshop):
-    """Without any exposed list all public methods are, and nothing else is."""
+    """Without any exposed list all public methods are, and nothing else is, for a proxytype without one too."""
     greeter = workshop.Greeter("Ada")
     assert (greeter.greet(), greeter.wave()) == ("Hi Ada", "waves")
     assert greeter.shout() == "shouts"
@@ -1291,6 +1304,11 @@ def test_public_methods_are_exposed(workshop):
         greeter._callmethod("_whisper")
     host = workshop.Host("Ada")
     assert (host.serve(), host.greet(), host.shout()) == ("serves", "Hi Ada", "shouts")
+    proxied = workshop.ProxiedGreeter("Ada")
+    assert proxied.greet_twice() == ["Hi Ada"] * 2
+    assert [proxied._callmethod(name) for name in ("wave", "shout")] == ["waves", "shouts"]
+    with raises(Exception):
+        proxied._callmethod("_whisper")
 
 
 @requirement("managers.register.exposed-attribute")
@@ -1302,7 +1320,7 @@ def test_exposed_attribute_of_a_proxy(workshop):
 
 @requirement("managers.register.method-to-typeid")
 def test_method_to_typeid(mp, workshop):
-    """A method named in method_to_typeid returns a proxy for its result, of that typeid."""
+    """A method named in method_to_typeid returns a proxy for its result, of that typeid, with what that exposes."""
     machine = workshop.Machine()
     part = machine.part()
     assert isinstance(part, mp.managers.BaseProxy)
@@ -1311,7 +1329,10 @@ def test_method_to_typeid(mp, workshop):
     # A proxy that a method has returned does so as well.
     assert isinstance(workshop.Chain().follow().follow(), mp.managers.BaseProxy)
     machine = workshop.RimmedMachine()
-    assert machine.part().turn_twice() == [1, 2]
+    rim = machine.part()
+    assert rim.turn_twice() == [1, 2]
+    with raises(Exception):
+        rim._callmethod("turn_back")
     names = machine.names(b=1, a=2)
     assert type(names) is type(workshop.list())
     assert names[:] == ["a", "b"]
@@ -2818,13 +2839,25 @@ def _until_missing(timeout, census, name):
         assert questions < _QUESTIONS or time.monotonic() < deadline, f"the server keeps {name}"
 
 
+def _name_of(tracked):
+    return tracked.name()
+
+
 @requirement("managers.cleanup.referent-deleted")
-def test_the_last_proxy_takes_its_referent_along(mp, workshop):
-    """An object is deleted from the server when no proxy refers to it any more."""
+def test_the_last_proxy_takes_its_referent_along(mp, workshop, companion):
+    """An object is deleted from the server when no proxy refers to it any more, be there a process that had one."""
     tracked = workshop.Tracked("alone")
     assert workshop.Census().has("alone")
     del tracked
     _until_deleted(mp.timeout, workshop, "alone")
+    tracked = workshop.Tracked("used elsewhere")
+    assert companion.ask(_name_of, tracked) == "used elsewhere"
+    companion.ask(gc.collect)
+    assert workshop.Census().has("used elsewhere")
+    del tracked
+    _until_deleted(mp.timeout, workshop, "used elsewhere")
+    # It answers: it has lived on.
+    assert companion.ask(int) == 0
 
 
 @requirement("managers.cleanup.connected-client")

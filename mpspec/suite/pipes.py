@@ -12,7 +12,17 @@ import signal
 import threading
 import time
 
-from mpspec.children import AT_ONCE, HUGE, Caller, CallerThread, Unpicklable, equal, raises, within
+from mpspec.children import (
+    AT_ONCE,
+    HUGE,
+    Caller,
+    CallerThread,
+    Unpicklable,
+    equal,
+    outcome_of,
+    raises,
+    within,
+)
 from mpspec.marks import requirement
 
 # More than any pipe or socket buffers, less than what the documentation warns of.
@@ -500,15 +510,17 @@ def test_closing_in_the_parent_leaves_the_childs_copy_open(mp):
 
 @requirement("pipes.close.when-garbage-collected")
 def test_garbage_collection_closes(mp):
-    """A connection that nobody refers to any more is closed."""
-    receiver, sender = mp.Pipe(duplex=False)
-    descriptor = sender.fileno()
-    del sender
-    gc.collect()
-    with raises(EOFError):
-        receiver.recv()
-    with raises(OSError):
-        os.fstat(descriptor)
+    """A connection that nobody refers to any more is closed, of a two-way pipe and of a one-way one."""
+    for duplex in (True, False):
+        # No loop over the pipes themselves: what it goes through would refer to both ends.
+        receiver, sender = mp.Pipe(duplex)
+        descriptor = sender.fileno()
+        del sender
+        gc.collect()
+        with raises(EOFError):
+            receiver.recv()
+        with raises(OSError):
+            os.fstat(descriptor)
 
 
 @requirement("pipes.context-manager.enter-returns-connection")
@@ -584,10 +596,10 @@ def test_descriptor_is_not_inheritable(mp):
 
 @requirement("pipes.poll.nothing-to-read")
 def test_poll_is_false_at_once_when_there_is_nothing(mp):
-    """poll() without a timeout does not wait: it gives False when there is nothing to read."""
-    receiver, _sender = mp.Pipe(duplex=False)
-    assert within(AT_ONCE, receiver.poll) is False
-    assert within(AT_ONCE, lambda: receiver.poll(0)) is False
+    """poll() without a timeout does not wait: it gives False when there is nothing to read, at a writable end, too."""
+    for receiver, _sender in (mp.Pipe(), mp.Pipe(duplex=False)):
+        assert within(AT_ONCE, receiver.poll) is False
+        assert within(AT_ONCE, functools.partial(receiver.poll, 0)) is False
 
 
 @requirement("pipes.poll.something-to-read")
@@ -618,12 +630,12 @@ def test_poll_leaves_the_message_there(mp):
 
 @requirement("pipes.poll.timeout-expires")
 def test_poll_gives_up_after_its_timeout(mp):
-    """poll(timeout) gives False when nothing arrives in time, and not before."""
-    receiver, _sender = mp.Pipe(duplex=False)
-    start = time.monotonic()
-    assert receiver.poll(SHORT) is False
-    assert time.monotonic() - start > SHORT - CLOCKS
-    assert within(ENOUGH, lambda: receiver.poll(timeout=SHORT)) is False
+    """poll(timeout) gives False when nothing arrives in time, and not before, at a writable end, too."""
+    for receiver, _sender in (mp.Pipe(), mp.Pipe(duplex=False)):
+        start = time.monotonic()
+        assert receiver.poll(SHORT) is False
+        assert time.monotonic() - start > SHORT - CLOCKS
+        assert within(ENOUGH, functools.partial(receiver.poll, timeout=SHORT)) is False
 
 
 @requirement("pipes.poll.negative-is-zero")
@@ -1270,24 +1282,34 @@ def test_exception_of_a_signal_handler_comes_out(mp):
 # Connections as messages
 
 
-def _offer_end(mp, connection):
+def _offer_end(mp, connection, teller):
     mine, yours = mp.Pipe()
     connection.send(yours)
+    yours.close()
+    teller.send("sent and closed")
     mine.send("from the child")
-    answer = mine.recv()
-    mine.send(answer)
+    mine.send(mine.recv())
+    # The sender may keep what it has sent until it is received, and for a moment longer.
+    teller.send(outcome_of(mine.recv)[0] if mine.poll(mp.timeout) else "goes on")
 
 
 @requirement("pipes.send.connection")
 def test_connection_travels_through_a_connection(mp):
-    """A connection that a child makes and sends to its parent connects the two."""
+    """A connection that a child makes and sends to its parent connects the two, though the child closes it at once.
+
+    When its receiver closes it, too, the other end meets the end of file.
+    """
     parent_end, child_end = mp.Pipe()
-    process = mp.Process(target=_offer_end, args=(mp, child_end))
+    told, teller = mp.Pipe(duplex=False)
+    process = mp.Process(target=_offer_end, args=(mp, child_end, teller))
     process.start()
+    assert told.recv() == "sent and closed"
     received = parent_end.recv()
     assert received.recv() == "from the child"
     received.send("from the parent")
     assert received.recv() == "from the parent"
+    received.close()
+    assert told.recv() == "EOFError"
     process.join()
 
 

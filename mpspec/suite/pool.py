@@ -1555,9 +1555,25 @@ def _abandoned_pool(mp):
 
 @requirement("pool.terminate.garbage-collected")
 def test_an_abandoned_pool_is_terminated(mp):
-    """The workers of a pool that is garbage collected are stopped."""
+    """The workers of a pool that is garbage collected are stopped, be they processes or the threads of a ThreadPool."""
     stopped, *_ = _abandoned_pool(mp)
     assert stopped == ("returned", None)
+    with _resource_warnings():
+        threads = _abandoned_threads(mp)
+        assert len(threads) >= 2
+        for thread in threads:
+            _collect_until_stopped(mp, thread)
+
+
+def _abandoned_threads(mp):
+    """The threads of a ThreadPool that nobody refers to any more, and that was idle before."""
+    before = threading.enumerate()
+    pool = mp.pool.ThreadPool(2)
+    assert pool.apply(_square, (3,)) == 9
+    threads = _new_threads(before)
+    for thread in threads:
+        _until_blocked(mp, thread)
+    return threads
 
 
 @requirement("pool.terminate.garbage-collected-warning")

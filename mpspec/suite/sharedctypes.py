@@ -4,10 +4,20 @@ import contextlib
 import ctypes
 import gc
 import mmap
+import os
 import pickle
 import threading
 
-from mpspec.children import Caller, CallerThread, ask, observed_once, raises, run
+from mpspec.children import (
+    Caller,
+    CallerThread,
+    ask,
+    observed_once,
+    outcome_of,
+    raises,
+    run,
+    value_of,
+)
 from mpspec.marks import requirement
 
 # The C types that the documentation of the array module names, and their ctypes equivalents.
@@ -99,6 +109,47 @@ def _until_released(mp, wrapper, *calls):
         wrapper.get_lock().release()
         results.append(caller.result())
     return results
+
+
+def _access_when_told(connection, wrappers):
+    """In a child: make the calls that the parent names, telling before each that it is about to be made."""
+    accesses = {name: _Access(wrapper) for name, wrapper in wrappers.items()}
+    for name, call, *args in iter(connection.recv, None):
+        connection.send((os.getpid(), threading.get_native_id()))
+        connection.send(outcome_of(getattr(accesses[name], call), *args))
+
+
+@observed_once
+def _see_accesses_of_a_child(mp):
+    """A child reads and writes a value and an array while its parent holds the lock of each, and after its release."""
+    from mpspec.observing import wait_until_asleep
+
+    wrappers = {"value": mp.Value("i", 7), "array": mp.Array("i", [3, 4, 5])}
+    whole = slice(None)
+    calls = {
+        "value": (("read", "value"), ("write", "value", 8)),
+        "array": (("get", 0), ("put", 0, 7), ("get", whole), ("put", whole, [1, 2, 3])),
+    }
+    connection, other = mp.Pipe()
+    child = mp.Process(target=_access_when_told, args=(other, wrappers))
+    child.start()
+    other.close()
+    seen = {}
+    for name, wrapper in wrappers.items():
+        waited, outcomes = [], []
+        for call in calls[name]:
+            with wrapper.get_lock():
+                connection.send((name, *call))
+                wait_until_asleep(*connection.recv(), mp.timeout)
+                # A child that did not wait sleeps as well, until it is told what is next; it has told what came of it.
+                waited.append(not connection.poll())
+            outcomes.append(connection.recv())
+        seen[name] = {"waited": waited, "outcomes": outcomes}
+    connection.send(None)
+    child.join()
+    seen["value"]["content"] = wrappers["value"].value
+    seen["array"]["content"] = wrappers["array"][:]
+    return seen
 
 
 def _negate(array):
@@ -249,10 +300,14 @@ def test_lock_given_to_a_value(mp):
 
 @requirement("sharedctypes.value.access-takes-lock")
 def test_value_is_not_accessed_without_its_lock(mp):
-    """A thread that reads the value, or writes it, sleeps while another holds the lock."""
+    """A thread that reads the value, or writes it, sleeps while another holds the lock; so does a child."""
     value = mp.Value("i", 7)
     assert _until_released(mp, value, ("read", "value"), ("write", "value", 8)) == [7, None]
     assert value.value == 8
+    seen = _see_accesses_of_a_child(mp)["value"]
+    assert seen["waited"] == [True, True]
+    assert [value_of(outcome) for outcome in seen["outcomes"]] == [7, None]
+    assert seen["content"] == 8
 
 
 @requirement("sharedctypes.value.lock-false")
@@ -565,12 +620,16 @@ def test_lock_given_to_an_array(mp):
 
 @requirement("sharedctypes.array.access-takes-lock")
 def test_array_is_not_accessed_without_its_lock(mp):
-    """A thread that reads or writes an item or a slice sleeps while another holds the lock."""
+    """A thread that reads or writes an item or a slice sleeps while another holds the lock; so does a child."""
     array = mp.Array("i", [3, 4, 5])
     whole = slice(None)
     calls = (("get", 0), ("put", 0, 7), ("get", whole), ("put", whole, [1, 2, 3]))
     assert _until_released(mp, array, *calls) == [3, None, [7, 4, 5], None]
     assert array[:] == [1, 2, 3]
+    seen = _see_accesses_of_a_child(mp)["array"]
+    assert seen["waited"] == [True] * 4
+    assert [value_of(outcome) for outcome in seen["outcomes"]] == [3, None, [7, 4, 5], None]
+    assert seen["content"] == [1, 2, 3]
 
 
 @requirement("sharedctypes.array.lock-false")
