@@ -61,7 +61,7 @@ def warm_up(backend: Backend, method: str, deadline: Deadline, *, first: bool) -
 def _preload(api: Api) -> None:
     """Let the fork server import once what most children of tests need; programs of their own go without.
 
-    Else each child would import it again, which is half of what a test under ``forkserver`` costs.
+    Else each child would import it again, which is half of what starting one under ``forkserver`` costs.
     """
     modules = [companion.__name__]
     for name in _SERVED:
