@@ -36,6 +36,7 @@ def warm_up(backend: Backend, method: str, deadline: Deadline, *, first: bool) -
         ("synchronization", _make_lock),
         ("sharedctypes", _make_array),
         ("shared_memory", _make_block),
+        ("pipes.bytes", _send_connection),
     ]
     if method == "forkserver":
         steps.insert(0, ("contexts", _preload))
@@ -89,6 +90,14 @@ def _make_block(api: Api) -> None:
     block = api.shared_memory.SharedMemory(create=True, size=1)
     block.close()
     block.unlink()
+
+
+def _send_connection(api: Api) -> None:
+    # What gives away the descriptors of this process may be a thread that stays.
+    (receiver, sender), (travelling, other) = api.Pipe(duplex=False), api.Pipe()
+    with receiver, sender, travelling, other:
+        sender.send(travelling)
+        receiver.recv().close()
 
 
 def _start_pool(api: Api) -> None:

@@ -1313,6 +1313,23 @@ def test_connection_travels_through_a_connection(mp):
     process.join()
 
 
+def _answer_over(_, connection):
+    with connection:
+        connection.send(["answer to", connection.recv()])
+
+
+@requirement("pipes.send.connection-to-running-child")
+def test_connection_travels_to_a_running_child(mp, companion):
+    """A child that runs already is sent a connection, and answers over it, though the parent has closed its own."""
+    mine, yours = mp.Pipe()
+    companion.begin(_answer_over, yours)
+    yours.close()
+    mine.send("a question")
+    assert mine.recv() == ["answer to", "a question"]
+    companion.result()
+    assert outcome_of(mine.recv)[0] == "EOFError"
+
+
 def _pass_on(connection, own):
     own.send("by the child")
     connection.send(own)

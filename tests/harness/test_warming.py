@@ -47,9 +47,9 @@ class FakeDeadline:
 
 
 CLAIMS = frozenset(
-    {"contexts", "process", "synchronization", "sharedctypes", "shared_memory", "pool"}
+    {"contexts", "process", "synchronization", "sharedctypes", "shared_memory", "pipes.bytes", "pool"}
 )
-KEPT = ["Process", "Lock", "Array", "shared_memory"]
+KEPT = ["Process", "Lock", "Array", "shared_memory", "Pipe"]
 
 
 def warmed(api: FakeApi, method: str, *, first: bool, claims: frozenset[str] = CLAIMS) -> FakeApi:
