@@ -385,6 +385,44 @@ def test_freeze_support_under_other_methods(mp):
     assert call(_freeze_support_of_other_methods, mp, timeout=mp.timeout) == [None, None]
 
 
+# The executable stands for what a freezer makes: whatever it is given, it runs the program. Only what is a program of its
+# own, on the command line, it leaves to the interpreter: so do the executables of the known freezers.
+FROZEN = """
+import os, sys
+
+sys.frozen = True
+EXECUTABLE = '''#!/bin/sh
+for argument do test "$argument" = -c && exec {python} "$@"; done
+exec {python} {program} "$@"
+'''
+
+def greet():
+    print("child")
+
+if __name__ == "__main__":
+    mp.freeze_support()
+    print("main", flush=True)
+    if len(sys.argv) > 1:
+        sys.exit("freeze_support() did not run the child")
+    path = __file__ + ".sh"
+    with open(path, "w") as file:
+        file.write(EXECUTABLE.format(python=sys.executable, program=__file__))
+    os.chmod(path, 0o700)
+    mp.set_executable(path)
+    process = mp.Process(target=greet)
+    process.start()
+    process.join()
+    print(process.exitcode)
+"""
+
+
+@requirement("miscellaneous.freeze-support.frozen")
+def test_freeze_support_runs_the_child_of_a_frozen_program(mp):
+    """A frozen program that is started for a child is that child as soon as it calls ``freeze_support()``."""
+    done = run_script(mp, FROZEN)
+    assert (done.stdout.split(), done.stderr) == (["main", "child", "0"], "")
+
+
 PARENT_AT_IMPORT = """
 is_main = mp.parent_process() is None
 
