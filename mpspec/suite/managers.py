@@ -1943,8 +1943,11 @@ def _wait_for_items(sender, condition, items):
 
 @requirement("managers.condition.wait-for")
 def test_condition_wait_for(manager, companion):
-    """``wait_for`` waits until the predicate holds, and gives its value."""
-    condition, items = manager.Condition(), manager.list()
+    """``wait_for`` waits until the predicate holds, and gives its value.
+
+    With a timeout, too, it looks again before it gives up.
+    """
+    condition, items, values = manager.Condition(), manager.list(), ["word", ""]
     companion.begin(_wait_for_items, condition, items)
     assert companion.receive() == "waiting"
     for item in range(2):
@@ -1958,6 +1961,7 @@ def test_condition_wait_for(manager, companion):
             assert condition.wait_for(lambda: False, timeout) is False
         assert condition.wait_for(predicate=lambda: 0, timeout=0.01) == 0
         assert condition.wait_for(list, timeout=0) == []
+        assert condition.wait_for(values.pop, 0.01) == "word"
 
 
 class _Late:
