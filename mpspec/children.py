@@ -228,6 +228,72 @@ def within(limit: float, call: Callable[[], Any]) -> Any:  # noqa: ANN401 - what
     raise AssertionError(message)
 
 
+class Interruption(Exception):  # noqa: N818 - what it is
+    """What the handler of a signal raises."""
+
+
+class Interrupted:
+    """Sends this thread a signal when it sleeps in a call; when it sleeps again, does something else, if anything.
+
+    ::
+
+        with Interrupted(mp, then=functools.partial(sender.send, "message")) as handled:
+            assert receiver.recv() == "message"  # it went on after the signal
+        with Interrupted(mp, raising=Interruption), raises(Interruption):
+            receiver.recv()
+
+    Gives a list of the signals that were handled.
+    """
+
+    def __init__(
+        self,
+        mp: Api,
+        then: Callable[[], object] | None = None,
+        raising: type[Exception] | None = None,
+    ) -> None:
+        self._timeout = mp.timeout
+        self._then = then
+        self._raising = raising
+        self._ident, self._native = threading.get_ident(), threading.get_native_id()
+        self._handled: list[int] = []
+        self._arrived = threading.Semaphore(0)
+        self._thread = threading.Thread(target=self._interrupt, daemon=True)
+        self._before: Any = None
+
+    def __enter__(self) -> list[int]:
+        """Set the handler; from now on the call may be made."""
+        import signal
+
+        self._before = signal.signal(signal.SIGUSR1, self._handle)
+        self._thread.start()
+        return self._handled
+
+    def __exit__(self, *_: object) -> None:
+        """Set the handler that was there before."""
+        import signal
+
+        self._thread.join()
+        signal.signal(signal.SIGUSR1, self._before)
+
+    def _handle(self, number: int, _frame: object) -> None:
+        self._handled.append(number)
+        self._arrived.release()
+        if self._raising:
+            raise self._raising
+
+    def _interrupt(self) -> None:
+        import signal
+
+        from mpspec.observing import wait_until_asleep
+
+        wait_until_asleep(os.getpid(), self._native, self._timeout)
+        signal.pthread_kill(self._ident, signal.SIGUSR1)
+        self._arrived.acquire(timeout=self._timeout)
+        if self._then:
+            wait_until_asleep(os.getpid(), self._native, self._timeout)
+            self._then()
+
+
 class Gate:
     """Holds up a child that unpickles it, and what comes after it, until its parent says so; at most for a second.
 

@@ -54,6 +54,11 @@ def is_zombie(pid: int) -> bool:
         return False
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether a signal holds a process up."""
+    return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+
+
 def has_ended(pid: int) -> bool:
     """Whether a process has ended, reaped or not."""
     return is_zombie(pid) or not psutil.pid_exists(pid)

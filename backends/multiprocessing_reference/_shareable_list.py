@@ -177,7 +177,8 @@ def _encode(value: Item) -> tuple[int, bytes]:
         msg = f"a ShareableList holds int, float, bool, str, bytes and None, not {kind}: {value!r}"
         raise UnsupportedItemError(msg)
     if not isinstance(value, (str, bytes)):
-        return tag, pack("=d" if tag == _FLOAT else "=q", value or 0)
+        number = 0 if value is None else value
+        return tag, pack("=d" if tag == _FLOAT else "=q", number)
     data = value.encode() if isinstance(value, str) else value
     if len(data) >= _LONGEST:
         msg = (

@@ -237,6 +237,12 @@ def _threads_of_parent():
     return len(os.listdir(f"/proc/{os.getppid()}/task"))
 
 
+@requirement("contexts.forkserver.server-of-grandchildren")
+def test_parent_of_forkserver_grandchildren(mp, companion):
+    """A child's child is forked by the server that has forked the child."""
+    assert ask(mp, ask, mp, os.getppid) == companion.ask(os.getppid)
+
+
 @requirement("contexts.forkserver.single-threaded")
 def test_threads_of_the_fork_server(companion):
     """The parent of a forkserver child has one thread."""
@@ -258,8 +264,10 @@ def test_forkserver_children_do_not_share_state(mp):
 
 @requirement("contexts.available.on-linux")
 def test_start_methods_on_linux(mp):
-    """All three start methods are there."""
-    assert {"fork", "spawn", "forkserver"} <= set(mp.get_all_start_methods())
+    """All three start methods are there, and none is twice."""
+    methods = mp.get_all_start_methods()
+    assert {"fork", "spawn", "forkserver"} <= set(methods)
+    assert len(set(methods)) == len(methods)
 
 
 @requirement("contexts.get-all-start-methods.list")
@@ -609,6 +617,28 @@ def test_several_contexts(mp):
 def _send_facts_and_wait(connection, mp):
     _send_facts(mp, connection)
     connection.recv()
+
+
+def _exit_codes_by_method(mp):
+    codes = []
+    for method in ("fork", "spawn", "forkserver"):
+        process = mp.get_context(method).Process(target=_nothing)
+        process.start()
+        process.join()
+        codes.append(process.exitcode)
+    return codes
+
+
+def _start_from_a_child(mp):
+    """In a new interpreter: what a child comes to that starts others by each method, when the program has done so."""
+    own = _exit_codes_by_method(mp)
+    return [own, ask(mp, _exit_codes_by_method, mp)]
+
+
+@requirement("contexts.several.in-children")
+def test_several_contexts_in_a_child(mp):
+    """A child starts children of its own by each method, after its parent has."""
+    assert call(_start_from_a_child, mp, timeout=2 * mp.timeout) == [[0, 0, 0], [0, 0, 0]]
 
 
 @requirement("contexts.several.lock-of-fork-context")

@@ -1,5 +1,6 @@
 """Tests of the chapter dummy: the package's API on threads."""
 
+import importlib
 import os
 import threading
 
@@ -308,6 +309,18 @@ def test_dummy_poll_waits(mp):
     assert caller.result() is True
 
 
+@requirement("dummy.listeners")
+def test_dummy_listener(mp):
+    """A Listener of the dummy module's connection module accepts what a Client has connected to its address."""
+    connection = importlib.import_module(mp.dummy.__name__ + ".connection")
+    with connection.Listener() as listener:
+        client = connection.Client(listener.address)
+        accepted = listener.accept()
+    client.send("to the listener")
+    accepted.send("to the client")
+    assert [accepted.recv(), client.recv()] == ["to the listener", "to the client"]
+
+
 @requirement("dummy.shared-objects")
 def test_dummy_value_and_array(mp):
     """A Value has an attribute ``value``, an Array the items of its type that it was given; both take ``lock``."""
@@ -323,7 +336,7 @@ def test_dummy_value_and_array(mp):
 
 @requirement("dummy.manager")
 def test_dummy_manager(mp):
-    """``Manager`` gives what has lists, dicts, namespaces, queues and locks."""
+    """``Manager`` gives what has lists, dicts, namespaces, queues and locks, and can be shut down."""
     manager = mp.dummy.Manager()
     assert (manager.list([1, 2]), manager.dict({"a": 1})) == ([1, 2], {"a": 1})
     namespace = manager.Namespace()
@@ -334,6 +347,7 @@ def test_dummy_manager(mp):
     assert queue.get() == "item"
     with manager.Lock() as held:
         assert held
+    assert manager.shutdown() is None
 
 
 def _nothing():

@@ -54,14 +54,16 @@ def _zombies(mp):
     another = mp.Process(target=int)
     another.start()
     seen.append(zombies())
+    codes = [child.exitcode for child in children]
     another.join()
-    return seen, alive
+    return seen, alive, codes
 
 
 def _wait_for_end(receiver, sender):
-    """In a child: wait until the parent has closed the pipe."""
+    """In a child: wait until the parent has closed the pipe, then exit with 6."""
     sender.close()
     receiver.poll(None)
+    sys.exit(6)
 
 
 @requirement("guidelines.zombies.until-joined")
@@ -74,14 +76,15 @@ def test_ended_process_is_a_zombie_until_joined(mp):
 @requirement("guidelines.zombies.joined-by-is-alive")
 def test_is_alive_joins(mp):
     """``is_alive()`` of a child that has ended joins it, and no other."""
-    (_, _, after_is_alive, _), alive = _zombies(mp)
+    (_, _, after_is_alive, _), alive, _ = _zombies(mp)
     assert (alive, after_is_alive) == (False, [False, False, True, True])
 
 
 @requirement("guidelines.zombies.joined-by-next-start")
 def test_start_joins_those_that_have_ended(mp):
-    """Starting another process joins all children that have ended."""
-    assert _zombies(mp)[0][-1] == [False] * 4
+    """Starting another process joins all children that have ended; their exit codes are known."""
+    seen, _, codes = _zombies(mp)
+    assert (seen[-1], codes) == ([False] * 4, [6] * 4)
 
 
 # Resources

@@ -304,6 +304,8 @@ def _bare_manager(mp):
     BareManager.register("Queue", queue.Queue)
     BareManager.register("Machine", _Machine, method_to_typeid={"part": "Part"})
     BareManager.register("Part", create_method=False)
+    BareManager.register("Tracked", _Tracked)
+    BareManager.register("Census", _Census)
     return BareManager
 
 
@@ -507,6 +509,28 @@ def test_a_manager_ends_with_its_parent(mp):
     wait_until(is_gone, mp.timeout, "nobody serves the manager's address")
 
 
+def _leave_a_manager_at_once(mp, address, sender):
+    manager = _started_manager(mp, address=address)
+    sender.send(manager.get_pid().pid())
+    os._exit(0)
+
+
+@requirement("managers.lifetime.parent-exits-at-once")
+def test_a_manager_ends_with_its_parent_that_exits_at_once(mp, tmp_path):
+    """The server's process ends when the process that started it leaves by os._exit()."""
+    from mpspec.observing import has_ended, wait_until
+
+    receiver, sender = mp.Pipe(duplex=False)
+    run(mp, _leave_a_manager_at_once, mp, str(tmp_path / "socket"), sender)
+    pid = receiver.recv()
+    try:
+        wait_until(lambda: has_ended(pid), mp.timeout / 3, "the server's process has ended")
+    finally:
+        if not has_ended(pid):
+            os.kill(pid, signal.SIGKILL)
+            wait_until(lambda: has_ended(pid), mp.timeout, "the server's process was killed")
+
+
 # BaseManager: construction, start, shutdown
 
 
@@ -565,6 +589,9 @@ def _life(mp):
     facts["started again"] = _error_of(manager.start)
     facts["server of a started one"] = _error_of(manager.get_server)
     facts["children more"] = len(mp.active_children()) - count
+    # In a thread of its own, whose connection is all that may be lost.
+    exits = CallerThread(mp, functools.partial(_raise_exits, manager.Machine()), "__call__")
+    facts["exits"] = outcome_of(_result_in_time, mp, exits)
     maths = manager.Maths()
     facts["sum"] = maths.add(4, 3)
     manager.shutdown()  # while a proxy is in use
@@ -579,6 +606,18 @@ def _life(mp):
     facts["created after shutdown"] = _error_of(manager.Maths)
     facts["alive at last"] = process.is_alive()
     return facts
+
+
+def _raise_exits(machine):
+    """What comes of a method that raises what ends a program, and what the machine tells then."""
+    found = []
+    for kind in (SystemExit, KeyboardInterrupt):
+        try:
+            result = machine.raise_this(kind(3))
+        except kind as error:
+            result = error
+        found.append((type(result), result.args, machine.turns()))
+    return found
 
 
 def _error_of(call):
@@ -719,6 +758,11 @@ def _live_by_position(mp, address, held):
     other = _bare_manager(mp)(address, KEY)
     other.connect()
     facts["sum"] = other.Maths().add(4, 3)
+    facts["turn"] = outcome_of(_turn_part_of, manager.Machine())
+    tracked, census = manager.Tracked("keyed"), manager.Census()
+    facts["there"] = census.has("keyed")
+    del tracked
+    facts["deleted"] = outcome_of(_until_missing, mp.timeout / 3, census, "keyed")
     held.append(shared)
     manager.shutdown()
     return facts
@@ -1870,7 +1914,8 @@ def test_semaphore_release_many(manager):
 def test_bounded_semaphore_has_a_bound(manager):
     """Releasing a BoundedSemaphore beyond its first value raises ValueError."""
     semaphore = manager.BoundedSemaphore(2)
-    assert semaphore.acquire(False) is True
+    assert [semaphore.acquire(False) for _ in range(3)] == [True, True, False]
+    semaphore.release()
     semaphore.release()
     with raises(ValueError):
         semaphore.release()
@@ -2774,6 +2819,13 @@ def test_callmethod_raises_what_the_method_raises(manager, workshop):
     assert machine.turns() == 0
 
 
+@requirement("managers.callmethod.exit-exception")
+def test_callmethod_raises_what_would_end_a_program(mp):
+    """SystemExit and KeyboardInterrupt of the method are raised again here, and the proxy can be used further."""
+    expected = [(kind, (3,), 0) for kind in (SystemExit, KeyboardInterrupt)]
+    assert _life(mp)["exits"] == ("returned", expected)
+
+
 @requirement("managers.callmethod.remote-error")
 def test_callmethod_remote_error(mp, workshop):
     """What else goes wrong in the server is raised as RemoteError: a result that can't be sent, for instance."""
@@ -2862,6 +2914,13 @@ def test_the_last_proxy_takes_its_referent_along(mp, workshop, companion):
     _until_deleted(mp.timeout, workshop, "used elsewhere")
     # It answers: it has lived on.
     assert companion.ask(int) == 0
+
+
+@requirement("managers.cleanup.with-authkey")
+def test_the_last_proxy_of_a_manager_with_a_key(mp, socket_path):
+    """An object goes with its last proxy when the manager has an authkey of its own."""
+    facts = _life_at(mp, socket_path)
+    assert (facts["there"], facts["deleted"]) == (True, ("returned", None))
 
 
 @requirement("managers.cleanup.connected-client")
@@ -2973,6 +3032,12 @@ def test_method_to_typeid_in_a_child(mp, workshop):
     machine = workshop.Machine()
     assert ask(mp, _turn_part_of, machine) == 1
     assert machine.turns() == 1
+
+
+@requirement("managers.register.method-to-typeid-with-authkey")
+def test_method_to_typeid_of_a_manager_with_a_key(mp, socket_path):
+    """The proxy that a method returns can be used when the manager has an authkey of its own."""
+    assert _life_at(mp, socket_path)["turn"] == ("returned", 1)
 
 
 @requirement("managers.proxy.contained-with-authkey")

@@ -93,7 +93,7 @@ def _mark_of(mp, interpreter, executable):
     text = str(interpreter)
     # One through the package, one through a context.
     if interpreter.name == "text":
-        given = mp.set_executable(text)
+        given = mp.set_executable(executable=text)
     else:
         given = mp.context.set_executable(interpreter)
     receiver, sender = mp.Pipe(duplex=False)
@@ -193,7 +193,7 @@ def _loaded_in_children(mp, folder, names, options):
     sys.path.insert(0, folder)
     # The next call, the package's, takes the place of a context's.
     mp.context.set_forkserver_preload([] if names else [_UNLIKELY])
-    mp.set_forkserver_preload(names, **options)
+    mp.set_forkserver_preload(module_names=names, **options)
     found = []
     for _ in range(2):
         receiver, sender = mp.Pipe(duplex=False)
@@ -243,6 +243,8 @@ def test_preload_is_replaced(mp, tmp_path, monkeypatch):
     assert _preload(mp, tmp_path, []) == [False, False]
 
 
+# Nobody sees that one is given, else.
+_SHOWING_WARNINGS = ("-W", "always::ImportWarning")
 # The last of them can be imported.
 _FAILING = ["no_such_module_anywhere", "fails_to_import", _UNLIKELY]
 
@@ -259,7 +261,8 @@ def test_preload_of_a_missing_module(mp, tmp_path):
     _make_modules(tmp_path)
     stderr = tmp_path / "stderr"
     arguments = (mp, str(tmp_path), str(stderr), _FAILING)
-    assert call(_redirected, *arguments, timeout=mp.timeout) == ["returned", [True, True]]
+    found = call(_redirected, *arguments, timeout=mp.timeout, options=_SHOWING_WARNINGS)
+    assert found == ["returned", [True, True]]
     assert stderr.read_text() == ""
 
 
@@ -289,7 +292,7 @@ def _with_modules(mp, program, *args, options=()):
 
 @observed_once
 def _ignored(mp):
-    return _with_modules(mp, _ignored_preload)
+    return _with_modules(mp, _ignored_preload, options=_SHOWING_WARNINGS)
 
 
 @requirement("miscellaneous.forkserver-preload.on-error-ignore")
@@ -334,8 +337,7 @@ def test_preload_that_fails(mp, tmp_path):
 @observed_once
 def _warned(mp):
     """What starting children comes to with "warn", what they find, and what the error stream has."""
-    options = ("-W", "always::ImportWarning")
-    return _with_modules(mp, _redirected_preload, "warn", options=options)
+    return _with_modules(mp, _redirected_preload, "warn", options=_SHOWING_WARNINGS)
 
 
 @requirement("miscellaneous.forkserver-preload.on-error-warn")
@@ -368,25 +370,39 @@ def test_freeze_support_leaves_the_start_method(mp):
     assert call(_method_after_freeze_support, mp, timeout=mp.timeout) is None
 
 
-def _freeze_support_of_other_methods(mp):
-    """In a new interpreter: what a frozen program finds that has a spawned child's command line."""
-    sys.frozen = True
+@observed_once
+def _unneeded_freeze_support(mp):
+    """What it gives to programs with a spawned child's command line: not frozen, or by another method than spawn."""
+    return call(_call_freeze_support, mp, timeout=mp.timeout)
+
+
+def _call_freeze_support(mp):
+    """In a new interpreter: see above."""
     sys.argv = [sys.argv[0], "--multiprocessing-fork", "1"]
-    found = []
+    mp.set_start_method("spawn")
+    found = {"not frozen": mp.freeze_support()}
+    sys.frozen = True
     for method in ("fork", "forkserver"):
         mp.set_start_method(method, force=True)
-        found.append(mp.freeze_support())
+        found[method] = mp.freeze_support()
     return found
 
 
 @requirement("miscellaneous.freeze-support.not-spawn")
 def test_freeze_support_under_other_methods(mp):
     """``freeze_support()`` gives None in a frozen program that uses fork or forkserver."""
-    assert call(_freeze_support_of_other_methods, mp, timeout=mp.timeout) == [None, None]
+    found = _unneeded_freeze_support(mp)
+    assert [found["fork"], found["forkserver"]] == [None, None]
 
 
-# The executable stands for what a freezer makes: whatever it is given, it runs the program. Only what is a program of its
-# own, on the command line, it leaves to the interpreter: so do the executables of the known freezers.
+@requirement("miscellaneous.freeze-support.not-frozen")
+def test_freeze_support_of_what_is_not_frozen(mp):
+    """``freeze_support()`` gives None in a program that is not frozen, though its arguments look like a child's."""
+    assert _unneeded_freeze_support(mp)["not frozen"] is None
+
+
+# The executable stands for what a freezer makes: whatever it is given, it runs the program. Only what is a program of
+# its own, on the command line, it leaves to the interpreter: so do the executables of the known freezers.
 FROZEN = """
 import os, sys
 

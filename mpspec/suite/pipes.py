@@ -17,10 +17,13 @@ from mpspec.children import (
     HUGE,
     Caller,
     CallerThread,
+    Interrupted,
+    Interruption,
     Unpicklable,
     equal,
     outcome_of,
     raises,
+    run,
     within,
 )
 from mpspec.marks import requirement
@@ -411,6 +414,17 @@ def test_recv_bytes_into_raises_eoferror_when_the_other_end_is_closed(mp):
         for _ in range(2):
             with raises(EOFError):
                 receiver.recv_bytes_into(buffer)
+
+
+@requirement("pipes.recv-bytes.no-part-of-message")
+def test_part_of_a_message_is_not_received(mp):
+    """recv_bytes() raises when the other end is closed in the middle of a message, and gives no part of it."""
+    for receiver, sender in (mp.Pipe(), mp.Pipe(duplex=False)):
+        with Interrupted(mp, raising=Interruption), raises(Interruption):
+            sender.send_bytes(bytes(LARGE))
+        sender.close()
+        with raises(OSError, EOFError):
+            receiver.recv_bytes()
 
 
 @requirement("pipes.recv.end-of-file-though-unread")
@@ -1199,55 +1213,16 @@ def test_default_timeout_of_sockets_does_not_matter(mp):
 # Signals
 
 
-class _Interruption(Exception):
-    """What the handler of a signal raises."""
-
-
-@contextlib.contextmanager
-def _interrupted(mp, then, handler=lambda: None):
-    """Send this thread a signal when it sleeps in a call; when it sleeps again, do something else, if anything.
-
-    Gives a list of the signals that were handled.
-    """
-    from mpspec.observing import wait_until_asleep
-
-    main, native = threading.get_ident(), threading.get_native_id()
-    handled: list[int] = []
-    arrived = threading.Semaphore(0)
-
-    def handle(number, _frame):
-        handled.append(number)
-        arrived.release()
-        handler()
-
-    def interrupt():
-        wait_until_asleep(os.getpid(), native, mp.timeout)
-        signal.pthread_kill(main, signal.SIGUSR1)
-        arrived.acquire(timeout=mp.timeout)
-        if then:
-            wait_until_asleep(os.getpid(), native, mp.timeout)
-            then()
-
-    before = signal.signal(signal.SIGUSR1, handle)
-    thread = threading.Thread(target=interrupt, daemon=True)
-    thread.start()
-    try:
-        yield handled
-    finally:
-        thread.join()
-        signal.signal(signal.SIGUSR1, before)
-
-
 @requirement("pipes.signals.receiving-goes-on")
 def test_receiving_goes_on_after_a_signal(mp):
     """recv(), recv_bytes() and poll() that wait go on when a signal's handler has returned."""
     receiver, sender = mp.Pipe(duplex=False)
-    with _interrupted(mp, functools.partial(sender.send, "message")) as handled:
+    with Interrupted(mp, functools.partial(sender.send, "message")) as handled:
         assert (receiver.poll(mp.timeout * 100), handled) == (True, [signal.SIGUSR1])
     assert receiver.recv() == "message"
-    with _interrupted(mp, functools.partial(sender.send, "message")) as handled:
+    with Interrupted(mp, functools.partial(sender.send, "message")) as handled:
         assert (receiver.recv(), handled) == ("message", [signal.SIGUSR1])
-    with _interrupted(mp, functools.partial(sender.send_bytes, b"bytes")) as handled:
+    with Interrupted(mp, functools.partial(sender.send_bytes, b"bytes")) as handled:
         assert (receiver.recv_bytes(), handled) == (b"bytes", [signal.SIGUSR1])
 
 
@@ -1257,7 +1232,7 @@ def test_sending_goes_on_after_a_signal(mp):
     message = bytes(range(256)) * (LARGE // 256)
     for receiver, sender in (mp.Pipe(), mp.Pipe(duplex=False)):
         received = []
-        with _interrupted(
+        with Interrupted(
             mp, lambda end=receiver, into=received: into.append(end.recv_bytes())
         ) as handled:
             sender.send_bytes(message)
@@ -1265,15 +1240,11 @@ def test_sending_goes_on_after_a_signal(mp):
         assert equal(received, [message])
 
 
-def _interrupt():
-    raise _Interruption
-
-
 @requirement("pipes.signals.exception-comes-out")
 def test_exception_of_a_signal_handler_comes_out(mp):
     """What a signal's handler raises comes out of a recv() that waits; the connection is as before."""
     for receiver, sender in (mp.Pipe(), mp.Pipe(duplex=False)):
-        with _interrupted(mp, None, _interrupt), raises(_Interruption):
+        with Interrupted(mp, raising=Interruption), raises(Interruption):
             receiver.recv()
         sender.send("message")
         assert receiver.recv() == "message"
@@ -1381,6 +1352,24 @@ def test_connection_that_was_sent_keeps_its_direction(mp):
     assert receiver.recv() == "on"
     parent_end.send("done")
     process.join()
+
+
+def _send_each_way(mp, *ways):
+    """In a child: send an end of a pipe in each of these ways, with a message for it, and end."""
+    for send in ways:
+        mine, yours = mp.Pipe()
+        mine.send("sent before the end")
+        send(yours)
+
+
+@requirement("pipes.send.connection-outlives-sender")
+def test_connection_of_a_process_that_has_ended(mp):
+    """Connections that an ended child has sent, and put on a Queue and a SimpleQueue, give the child's message."""
+    receiver, sender = mp.Pipe(duplex=False)
+    queue, simple = mp.Queue(), mp.SimpleQueue()
+    run(mp, _send_each_way, mp, sender.send, queue.put, simple.put)
+    for get in (receiver.recv, queue.get, simple.get):
+        assert get().recv() == "sent before the end"
 
 
 def _greet(connection):

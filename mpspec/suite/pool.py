@@ -145,6 +145,7 @@ def _initialized_pool(mp):
     """A pool of three workers whose initializer takes notes."""
     from mpspec.observing import wait_until
 
+    threads = threading.enumerate()
     with _folder() as folder:
         pool, workers = _new_pool(mp, 3, _note, (str(folder), "one", 2))
 
@@ -158,14 +159,22 @@ def _initialized_pool(mp):
             "busy": set(pool.map(_pid, range(6), 1)),
         }
         facts["notes"] = {int(note.name): note.read_text() for note in folder.iterdir()}
-        facts["robbed"] = outcome_of(_rob, mp, pool, facts["workers"])
+        facts["robbed"] = outcome_of(_rob, mp, pool, facts["workers"], threads)
         facts["left"] = [worker.is_alive() for worker in workers]
     return facts
 
 
-def _rob(mp, pool, workers):
-    """Kill two of a pool's three busy workers, and terminate it when three are busy again; gives how many were."""
+def _rob(mp, pool, workers, threads):
+    """Kill two of a pool's three busy workers, and terminate it when three are busy again.
+
+    Gives whether all were busy before, how many tasks began in all, and how many workers there are in the end.
+    """
     from mpspec.observing import wait_until
+
+    others = {child.pid for child in mp.active_children()} - workers
+
+    def staff():
+        return [child for child in mp.active_children() if child.pid not in others]
 
     try:
         with _folder() as folder:
@@ -184,7 +193,12 @@ def _rob(mp, pool, workers):
             begun = begin(3)
             for pid in sorted(begun)[:2]:
                 os.kill(pid, signal.SIGKILL)
-            return begun == workers, len(begin(2))
+            tasks = len(begin(2))
+            # The thread that starts workers lists one after it has begun, and may be about to start one too many.
+            wait_until(lambda: len(staff()) >= len(workers), mp.timeout, "the workers listed")
+            for thread in _new_threads(threads):
+                _until_blocked(mp, thread)
+            return begun == workers, tasks, len(staff())
     finally:
         _end(pool)
 
@@ -269,8 +283,8 @@ def test_pool_needs_a_worker(mp):
 
 @requirement("pool.workers.replaced-when-killed")
 def test_workers_killed_together_are_replaced(mp):
-    """Two workers that are killed while the third is busy are both replaced."""
-    assert _initialized_pool(mp)["robbed"] == ("returned", (True, 5))
+    """Two workers that are killed while the third is busy are both replaced, by one each."""
+    assert _initialized_pool(mp)["robbed"] == ("returned", (True, 5, 3))
 
 
 @requirement("pool.terminate.stops-at-once")
@@ -382,7 +396,10 @@ def _listed(mp, pid):
 
 @observed_once
 def _short_lived_pool(mp):
-    """A pool whose only worker is replaced after two tasks: what tasks see, the last four of them in chunks of two."""
+    """A pool whose only worker is replaced after two tasks: what tasks see, the last four of them in chunks of two.
+
+    Of the second worker also: whether it is daemonic, and a process of the context.
+    """
     pool = mp.Pool(
         maxtasksperchild=2, initargs=("by the initializer",), initializer=_mark_as, processes=1
     )
@@ -390,11 +407,12 @@ def _short_lived_pool(mp):
     with raises(_Refusal) as raised:
         pool.apply(_refuse_with_pid)
     seen += [(raised.value.args[0], None), pool.apply(_pid_and_mark)]
-    daemons = [child.daemon for child in _listed(mp, seen[-1][0])]
+    [second] = _listed(mp, seen[-1][0])
+    kind = (second.daemon, isinstance(second, mp.Process))
     chunks = pool.map_async(_pid_and_mark, range(4), 2)
     pool.close()
     pool.join()
-    return seen, chunks.get(mp.timeout) if _has_come(mp, chunks) else [], daemons
+    return seen, chunks.get(mp.timeout) if _has_come(mp, chunks) else [], kind
 
 
 @requirement("pool.constructor.maxtasksperchild")
@@ -448,6 +466,13 @@ def test_context_starts_the_workers(mp):
     """The workers are processes of the context that was given, or whose method ``Pool`` was called."""
     assert _pool_by_name(mp)["are processes"] == [True]
     assert _initialized_pool(mp)["are processes"]
+
+
+@requirement("pool.constructor.context")
+def test_context_starts_replacements(mp):
+    """A worker that replaces another is a process of the same context."""
+    *_, (_, is_process) = _short_lived_pool(mp)
+    assert is_process is True
 
 
 @requirement("pool.constructor.positional-order")
@@ -530,8 +555,8 @@ def test_workers_are_daemonic(mp, pool):
 @requirement("pool.workers.daemonic")
 def test_replacements_are_daemonic(mp):
     """A worker that replaces another is daemonic as well."""
-    *_, daemons = _short_lived_pool(mp)
-    assert daemons == [True]
+    *_, (is_daemon, _) = _short_lived_pool(mp)
+    assert is_daemon is True
 
 
 @requirement("pool.workers.processes")
@@ -556,10 +581,11 @@ def test_workers_run_concurrently(pool, tmp_path):
 
 @requirement("pool.apply.result")
 def test_apply_gives_the_result(pool):
-    """``apply(func, args, kwds)`` gives ``func(*args, **kwds)``."""
+    """``apply(func, args, kwds)`` gives ``func(*args, **kwds)``, be it an exception."""
     assert pool.apply(_add, (1, 2), {"z": 3}) == 6
     assert pool.apply(_add, (1,)) == 1
     assert pool.apply(dict) == {}
+    assert type(pool.apply(_give, (_Refusal(),))) is _Refusal
 
 
 @requirement("pool.apply.blocks")
@@ -623,22 +649,35 @@ def _callbacks():
     return results, errors, {"callback": results.put, "error_callback": errors.put}
 
 
+def _assert_called_alone(mp, submit):
+    """A call that raises, submitted with an error callback alone, and with a callback alone."""
+    results, errors, _ = _callbacks()
+    submit(error_callback=errors.put)
+    assert errors.get(timeout=mp.timeout).args == ("gear",)
+    result = submit(callback=results.put)
+    result.wait(mp.timeout / 2)
+    assert result.ready()
+    assert results.empty()
+
+
 @requirement("pool.apply-async.callback")
 def test_apply_async_callback(mp, pool):
-    """The callback is called with the result, and the error callback is not called."""
+    """The callback is called with the result, be it an exception, and the error callback is not called."""
     results, errors, callbacks = _callbacks()
     pool.apply_async(_square, (3,), **callbacks).get()
     assert results.get(timeout=mp.timeout) == 9
     for value in (0, None):
         pool.apply_async(_give, (value,), **callbacks).get()
         assert results.get(timeout=mp.timeout) == value
+    pool.apply_async(_give, (_Refusal(),), **callbacks).get()
+    assert type(results.get(timeout=mp.timeout)) is _Refusal
     assert results.empty()
     assert errors.empty()
 
 
 @requirement("pool.apply-async.error-callback")
 def test_apply_async_error_callback(mp, pool):
-    """The error callback is called with the exception, and the callback is not called."""
+    """The error callback, if alone, is called with the exception, and the callback is not called, even if alone."""
     results, errors, callbacks = _callbacks()
     pool.apply_async(_refuse, ("gear",), **callbacks).wait()
     error = errors.get(timeout=mp.timeout)
@@ -646,6 +685,7 @@ def test_apply_async_error_callback(mp, pool):
     assert error.args == ("gear",)
     assert errors.empty()
     assert results.empty()
+    _assert_called_alone(mp, functools.partial(pool.apply_async, _refuse, ("gear",)))
 
 
 @requirement("pool.apply-async.callback-in-creator")
@@ -868,7 +908,7 @@ def test_map_async_callback(mp, pool):
 
 @requirement("pool.map-async.error-callback")
 def test_map_async_error_callback(mp, pool):
-    """The error callback is called with the exception, and the callback is not called."""
+    """The error callback, if alone, is called with the exception, and the callback is not called, even if alone."""
     results, errors, callbacks = _callbacks()
     result = pool.map_async(_invert, [5], **callbacks)
     assert type(errors.get(timeout=mp.timeout)) is ZeroDivisionError
@@ -876,6 +916,7 @@ def test_map_async_error_callback(mp, pool):
         result.get()
     assert errors.empty()
     assert results.empty()
+    _assert_called_alone(mp, functools.partial(pool.map_async, _refuse, ["gear"]))
 
 
 @requirement("pool.map-async.error-callback-once")
@@ -911,7 +952,7 @@ def test_map_async_callback_of_nothing(mp, pool):
 
 @requirement("pool.imap.result")
 def test_imap_gives_an_iterator_in_order(pool):
-    """``imap`` gives an iterator of the results, in the order of the iterable."""
+    """``imap`` gives an iterator of the results, be they exceptions, in the order of the iterable."""
     results = pool.imap(_square, range(10))
     assert iter(results) is results
     assert (next(results), next(results)) == (0, 1)
@@ -919,6 +960,7 @@ def test_imap_gives_an_iterator_in_order(pool):
     with raises(StopIteration):
         next(results)
     assert list(pool.imap(_square, iter([2, 1]))) == [4, 1]
+    assert type(next(pool.imap(_give, [_Refusal()]))) is _Refusal
     assert list(pool.imap(_square, iter(()))) == []
 
 
@@ -995,19 +1037,21 @@ def test_end_of_the_iterable_ends_the_iterator(mp, pool):
 @requirement("pool.imap.next-timeout")
 def test_imap_next_timeout(mp, pool, tmp_path):
     """``next(timeout)`` raises TimeoutError when the result does not come in time, and the result is not lost."""
-    gate = _gate(tmp_path)
-    results = pool.imap(_pass_gate, [gate])
+    gate, other = _gate(tmp_path), _gate(tmp_path, "other")
+    results, explicit = pool.imap(_pass_gate, [gate]), pool.imap(_pass_gate, [other], 1)
     start = time.monotonic()
     with raises(mp.TimeoutError):
         results.next(0.05)
     assert time.monotonic() - start > 0.045
     for timeout in (0, -1):
-        with raises(mp.TimeoutError):
-            results.next(timeout=timeout)
-    gate.write_text("open")
-    assert results.next(timeout=mp.timeout) == "open"
-    with raises(StopIteration):
-        results.next(timeout=mp.timeout)
+        for values in (results, explicit):
+            with raises(mp.TimeoutError):
+                values.next(timeout=timeout)
+    for values, place in ((results, gate), (explicit, other)):
+        place.write_text("open")
+        assert values.next(timeout=mp.timeout) == "open"
+        with raises(StopIteration):
+            values.next(timeout=mp.timeout)
 
 
 @requirement("pool.imap.chunksize")
@@ -1146,13 +1190,16 @@ def test_imap_unordered_of_one_worker(mp):
 @requirement("pool.imap-unordered.next-timeout")
 def test_imap_unordered_next_timeout(mp, pool, tmp_path):
     """``next(timeout)`` raises TimeoutError when no result comes in time."""
-    gate = _gate(tmp_path)
+    gate, other = _gate(tmp_path), _gate(tmp_path, "other")
     results = pool.imap_unordered(_pass_gate, [gate])
+    explicit = pool.imap_unordered(_pass_gate, [other], chunksize=1)
     for timeout in (0.01, 0, -1):
-        with raises(mp.TimeoutError):
-            results.next(timeout=timeout)
-    gate.write_text("open")
-    assert results.next(timeout=mp.timeout) == "open"
+        for values in (results, explicit):
+            with raises(mp.TimeoutError):
+                values.next(timeout=timeout)
+    for values, place in ((results, gate), (explicit, other)):
+        place.write_text("open")
+        assert values.next(timeout=mp.timeout) == "open"
 
 
 @requirement("pool.imap-unordered.exception")
@@ -1236,7 +1283,7 @@ def test_starmap_async_does_not_block(pool, tmp_path):
 
 @requirement("pool.starmap-async.callbacks")
 def test_starmap_async_callbacks(mp, pool):
-    """The callback is called with the list of results, the error callback with the exception."""
+    """The callback is called with the list of results, the error callback, if alone, with the exception."""
     results, errors, callbacks = _callbacks()
     pool.starmap_async(_add, [(1, 2), (3, 4)], **callbacks)
     assert results.get(timeout=mp.timeout) == [3, 7]
@@ -1244,6 +1291,7 @@ def test_starmap_async_callbacks(mp, pool):
     assert errors.get(timeout=mp.timeout).args == ("gear", 7)
     assert results.empty()
     assert errors.empty()
+    _assert_called_alone(mp, functools.partial(pool.starmap_async, _refuse, [("gear",)]))
 
 
 # What goes wrong
@@ -1330,13 +1378,21 @@ def _submissions(pool):
 
 @observed_once
 def _ended_pools(mp):
-    """A pool that was closed, and one that was terminated: how the submission of tasks ends, and entering the pool."""
+    """A pool that was closed, and one that was terminated: how the submission of tasks ends, and entering the pool.
+
+    Also whether the worker stops before the pool is joined.
+    """
+    from mpspec.observing import wait_until
+
     facts = {}
     with _resource_warnings() as warned:
         for end in ("close", "terminate"):
-            pool = mp.Pool(1)
+            pool, [worker] = _new_pool(mp)
             getattr(pool, end)()
             facts[end] = [outcome_of(submit)[0] for submit in _submissions(pool)]
+            facts[f"stops after {end}"], _ = outcome_of(
+                wait_until, lambda worker=worker: not worker.is_alive(), mp.timeout, "it stopped"
+            )
             pool.join()
             facts[f"enter after {end}"] = outcome_of(pool.__enter__)[0]
             del pool
@@ -1447,9 +1503,10 @@ def test_close_lets_tasks_complete(mp):
 
 @requirement("pool.close.workers-exit")
 def test_close_lets_workers_exit(mp):
-    """After ``close`` the workers of an idle pool exit by themselves, all of them."""
+    """After ``close`` the workers of an idle pool exit by themselves, all of them, and without ``join``."""
     assert _single_pool(mp)["exit code"] == 0
     assert _closed_pool(mp)["exit codes"] == [0, 0]
+    assert _ended_pools(mp)["stops after close"] == "returned"
 
 
 def _arrive(start, gate, path):
@@ -1485,6 +1542,8 @@ def _endless(mp):
 @observed_once
 def _terminated_pool(mp):
     """A pool that is terminated in the middle of a task; another, too large for any buffer, waits for the worker."""
+    from mpspec.observing import wait_until
+
     before = threading.enumerate()
     with _folder() as folder:
         start, first, second = (folder / name for name in ("start", "first", "second"))
@@ -1495,8 +1554,10 @@ def _terminated_pool(mp):
         for thread in _new_threads(before):
             _until_blocked(mp, thread)
         pool.terminate()
+        stopped = outcome_of(wait_until, lambda: not worker.is_alive(), mp.timeout, "it stopped")
         pool.join()
         return {
+            "stopped": stopped,
             "alive": worker.is_alive(),
             "succeeded": result.ready() and result.successful(),
             "completed": [path.exists() for path in (first, second)],
@@ -1505,8 +1566,10 @@ def _terminated_pool(mp):
 
 @requirement("pool.terminate.stops-at-once")
 def test_terminate_does_not_wait_for_tasks(mp):
-    """``terminate`` stops a worker in the middle of its task."""
+    """``terminate`` stops a worker in the middle of its task, and an idle one, without ``join``."""
     facts = _terminated_pool(mp)
+    assert facts["stopped"] == ("returned", None)
+    assert _ended_pools(mp)["stops after terminate"] == "returned"
     assert not facts["alive"]
     assert not facts["succeeded"]
 
@@ -1544,18 +1607,31 @@ def _resource_warnings():
 
 @observed_once
 def _abandoned_pool(mp):
-    """A pool that nobody refers to any more: what its worker comes to, and what is said of it; who did its tasks."""
+    """A pool that nobody refers to any more: what its worker comes to, and what is said of it; who did its tasks.
+
+    The worker would not end by itself, as it does when a pool is closed.
+    """
     pool, [worker] = _new_pool(mp, 1, None, (), None)
     pids = {pool.apply(_pid) for _ in range(2)}
-    with _resource_warnings() as warned:
+    with _folder() as folder, _resource_warnings() as warned:
+        gate = _gate(folder)
+        pool.apply(_stay, (gate,))
         del pool
-        stopped = outcome_of(_collect_until_stopped, mp, worker)
+        try:
+            stopped = outcome_of(_collect_until_stopped, mp, worker)
+        finally:
+            os.close(os.open(gate, os.O_RDWR))  # a worker that was not stopped may end
     return stopped, warned, pids
+
+
+def _stay(gate):
+    """In a worker: a thread keeps the process from ending by itself until a gate is opened."""
+    threading.Thread(target=_pass_gate, args=(gate,)).start()
 
 
 @requirement("pool.terminate.garbage-collected")
 def test_an_abandoned_pool_is_terminated(mp):
-    """The workers of a pool that is garbage collected are stopped, be they processes or the threads of a ThreadPool."""
+    """The workers of a pool that is garbage collected are stopped: processes, whatever they do, or threads."""
     stopped, *_ = _abandoned_pool(mp)
     assert stopped == ("returned", None)
     with _resource_warnings():

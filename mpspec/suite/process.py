@@ -781,12 +781,17 @@ def test_name_set_to_a_number(mp):
 
 @requirement("process.name.default-pattern")
 def test_default_names(mp):
-    """Default names, for which None stands too, count the children of the process that made them."""
-    first, second = mp.Process().name, mp.Process(name=None).name
+    """Default names, for which None stands too, count the children of the process that made them, of any class."""
+    names = [
+        mp.Process().name,
+        mp.Process(name=None).name,
+        _subclass(mp, "MyProcess")(None, None).name,
+    ]
     pattern = re.compile(r"\w*Process-(?:\d+:)*(\d+)")
-    found = [pattern.fullmatch(name) for name in (first, second)]
-    assert all(found), (first, second)
-    assert int(found[1][1]) == int(found[0][1]) + 1
+    found = [pattern.fullmatch(name) for name in names]
+    assert all(found), names
+    first = int(found[0][1])
+    assert [int(each[1]) for each in found] == [first, first + 1, first + 2]
 
 
 @requirement("process.name.of-subclass")
@@ -850,6 +855,12 @@ def test_alive_after_start(mp):
     assert facts["running"]["is_alive"] == facts["unharmed"]["is_alive"] == ("returned", True)
 
 
+@requirement("process.is-alive.stopped")
+def test_alive_while_stopped(mp):
+    """A process that SIGSTOP holds up is alive and active, and has no exit code."""
+    assert _terminated(mp)[5] == (True, None, True)
+
+
 @requirement("process.is-alive.after-end")
 def test_not_alive_after_the_end(mp):
     """``is_alive()`` becomes False without a join."""
@@ -906,7 +917,11 @@ def test_daemon_flag(mp):
 
 @requirement("process.daemon.set-before-start")
 def test_daemon_set(mp):
-    """A flag set before ``start()`` is what the child sees."""
+    """A flag set before ``start()`` is what the child sees; it may be set to either value, and set again."""
+    process = mp.Process(daemon=True)
+    for flag in (False, True, False):
+        process.daemon = flag
+        assert process.daemon is flag
     assert _told(mp, "daemon", "itself")["daemon"] is True
     assert _seen(mp, "daemon", "daemon") is True
 
@@ -1252,10 +1267,20 @@ def _end_by_signal(number):
     signal.pause()
 
 
+_NAMELESS = signal.SIGRTMIN + 1
+
+
+@observed_once
+def _ended_namelessly(mp):
+    """The exit code and the text of a process that a signal ended which has no name."""
+    process = run(mp, _end_by_signal, _NAMELESS)
+    return process.exitcode, repr(process)
+
+
 @requirement("process.exitcode.killed-by-signal")
 def test_exitcode_after_a_signal(mp):
-    """``exitcode`` is -N after signal N, for any signal."""
-    assert run(mp, _end_by_signal, signal.SIGUSR1).exitcode == -signal.SIGUSR1
+    """``exitcode`` is -N after signal N, for any signal, also for one without a name."""
+    assert _ended_namelessly(mp)[0] == -_NAMELESS
     assert _terminated(mp)[1] == -signal.SIGTERM
 
 
@@ -1391,7 +1416,8 @@ def _live_noisily(mp, waiting, sender):
 def _ended_by(mp, method):
     """What a method that ends a process returns, the exit code, and all that it and its child say after that.
 
-    Then its text, and whether the main thread and another one found it active: a third one has started it.
+    Then its text, whether the main thread and another one found it active (a third one has started it), and what it
+    was while it was held up.
     """
     receiver, sender = mp.Pipe(duplex=False)
     waiting, tell = mp.Pipe(duplex=False)
@@ -1401,6 +1427,7 @@ def _ended_by(mp, method):
     assert {receiver.recv(), receiver.recv()} == {"ready", "ready, too"}
     listings = [mp.active_children(), CallerThread(mp, mp, "active_children").result()]
     listed = [process in listing for listing in listings]
+    stopped = _stopped(mp, process)
     returned = getattr(process, method)()
     process.join()
     tell.send("speak")
@@ -1410,7 +1437,18 @@ def _ended_by(mp, method):
             words.append(receiver.recv())
         except EOFError:  # its child has ended, too
             break
-    return returned, process.exitcode, words, repr(process), listed
+    return returned, process.exitcode, words, repr(process), listed, stopped
+
+
+def _stopped(mp, process):
+    """Whether the process is alive while SIGSTOP holds it up, and its exit code."""
+    from mpspec.observing import is_stopped, wait_until
+
+    os.kill(process.pid, signal.SIGSTOP)
+    wait_until(lambda: is_stopped(process.pid), mp.timeout, "the process stopped")
+    seen = process.is_alive(), process.exitcode, process in mp.active_children()
+    os.kill(process.pid, signal.SIGCONT)
+    return seen
 
 
 @observed_once
@@ -1710,6 +1748,7 @@ def test_repr_tells_the_state(mp):
     assert re.fullmatch(
         rf"<\w*Process name=.* pid=\d+ {parent} stopped exitcode=-SIGTERM>", stopped
     )
+    assert _ended_namelessly(mp)[1].endswith(f" stopped exitcode={-_NAMELESS}>")
 
 
 @requirement("process.state.daemon-in-repr")
@@ -1824,9 +1863,9 @@ def _watch_parent(mp, connection):
     connection.send([os.getpid(), parent.pid, parent.name])
     connection.recv()
     parent.join(0.01)
-    connection.send(parent.is_alive())
+    connection.send([parent.is_alive(), outcome_of(_ready_of, mp, [parent], 0)])
     parent.join()
-    connection.send(parent.is_alive())
+    connection.send([parent.is_alive(), outcome_of(_ready_of, mp, [parent], mp.timeout)])
 
 
 def _have_watcher(mp, connection):
@@ -1915,7 +1954,13 @@ def test_parent_of_a_grandchild(mp):
 @requirement("process.parent.end-is-seen")
 def test_end_of_the_parent(mp):
     """A child joins its parent: a short timeout passes, then the end comes, and it is not alive."""
-    assert _watch(mp)[2] == [True, False]
+    assert [alive for alive, _ in _watch(mp)[2]] == [True, False]
+
+
+@requirement("process.parent.sentinel")
+def test_sentinel_of_the_parent(mp):
+    """The sentinel of the parent is ready when that has ended, and not before."""
+    assert [ready for _, ready in _watch(mp)[2]] == [("returned", []), ("returned", [0])]
 
 
 @requirement("process.active-children.lists-living")
@@ -1956,17 +2001,17 @@ def test_active_children_without_the_ended(mp):
 
 @requirement("process.active-children.joins-finished")
 def test_active_children_joins(mp):
-    """An ended child that nobody joined is no zombie after ``active_children()``."""
+    """An ended child that nobody joined is no zombie after ``active_children()``; its exit code is known."""
     from mpspec.observing import wait_until
 
-    child = _Waiting(mp)
-    pid = child.process.pid
-    child.tell.send("end")
-    wait_until(
-        lambda: child.process not in mp.active_children(), mp.timeout, "the child not active"
-    )
+    waiting, tell = mp.Pipe(duplex=False)
+    process = mp.Process(target=_exit_after_word, args=(waiting, 4))
+    process.start()
+    tell.send("end")
+    wait_until(lambda: process not in mp.active_children(), mp.timeout, "the child not active")
     # A fork server, whose child it is, may be a moment behind.
-    wait_until(lambda: _is_gone(pid), mp.timeout / 5, "the child gone")
+    wait_until(lambda: _is_gone(process.pid), mp.timeout / 5, "the child gone")
+    assert process.exitcode == 4
 
 
 def _is_gone(pid):
@@ -2186,15 +2231,15 @@ def test_exit_handlers_of_the_parent(mp):
 
 
 @requirement("process.start.without-output-streams")
-def test_start_without_output_streams(mp, monkeypatch):
-    """A child starts, and ends with 0, while ``sys.stdout`` and ``sys.stderr`` are None, or closed."""
+def test_start_without_standard_streams(mp, monkeypatch):
+    """A child starts, and ends with 0, while ``sys.stdin``, ``stdout`` and ``stderr`` are None, or closed."""
     with open(os.devnull, "w") as closed:
         pass
     exitcodes = []
     for stream in (None, closed):
         with monkeypatch.context() as patch:
-            patch.setattr(sys, "stdout", stream)
-            patch.setattr(sys, "stderr", stream)
+            for name in ("stdin", "stdout", "stderr"):
+                patch.setattr(sys, name, stream)
             exitcodes.append(run(mp, _nothing).exitcode)
     assert exitcodes == [0, 0]
 

@@ -1,5 +1,6 @@
 """Tests of the chapter queues."""
 
+import atexit
 import contextlib
 import functools
 import gc
@@ -15,6 +16,8 @@ from mpspec.children import (
     Caller,
     CallerThread,
     Gate,
+    Interrupted,
+    Interruption,
     Unpicklable,
     ask,
     equal,
@@ -149,6 +152,18 @@ def test_get_recreates_the_object(mp):
     assert got == put
     assert got is not put
     assert got[0] is not put[0]
+
+
+@requirement("queues.put.keeps-state-of-the-moment")
+def test_later_changes_are_not_put(mp):
+    """What is changed after put() is got as it was, though it can't have left the process yet."""
+    queue = mp.Queue()
+    queue.put("x" * LARGE)  # what comes after it waits until this is read
+    item = ["before"]
+    queue.put(item)
+    item.append("after")
+    queue.get()
+    assert queue.get() == ["before"]
 
 
 @requirement("queues.put.any-picklable-object")
@@ -468,10 +483,12 @@ def _try_to_put_then_get(mp, queue, report):
 
 @requirement("queues.put.blocks-until-slot")
 def test_put_blocks_until_a_slot_is_free(mp):
-    """put() on a full queue waits until an item is taken."""
+    """put() on a full queue waits until an item is taken; another that is not to wait raises Full meanwhile."""
     queue = _full(mp)
     caller = CallerThread(mp, queue, "put", "second")
     caller.until_blocked()
+    for arguments in ((False,), (True, 0.01)):
+        _refuses(mp.Full, queue.put, "refused", *arguments)
     assert queue.get() == 0
     assert caller.result() is None
     assert queue.get() == "second"
@@ -842,12 +859,28 @@ def test_get_raises_what_unpickling_raises(mp):
         assert queue.get(*way) == "next"
 
 
+def _check_get_is_interrupted(mp, queue, *arguments):
+    """What a signal's handler raises comes out of get(); what is put then, another thread gets in the same way."""
+    with Interrupted(mp, raising=Interruption), raises(Interruption):
+        queue.get(*arguments)
+    queue.put("item")
+    assert CallerThread(mp, queue, "get", *arguments).result() == "item"
+
+
+@requirement("queues.get.exception-of-handler-comes-out")
+def test_exception_of_a_signal_handler_comes_out_of_get(mp):
+    """What a signal's handler raises comes out of a get() that waits; others get what is put then."""
+    queue = mp.Queue()
+    for arguments in ((), (True, mp.timeout * 100)):
+        _check_get_is_interrupted(mp, queue, *arguments)
+
+
 # The size of a queue
 
 
 @requirement("queues.qsize")
 def test_qsize_is_the_number_of_items(mp):
-    """While nobody else uses the queue, qsize() is how many items were put and not got."""
+    """While nobody else puts or gets an item, qsize() is how many were put and not got, though somebody waits."""
     for queue in (mp.Queue(), mp.Queue(5)):
         sizes = [queue.qsize()]
         for number in range(3):
@@ -857,6 +890,11 @@ def test_qsize_is_the_number_of_items(mp):
             queue.get()
             sizes.append(queue.qsize())
         assert sizes == [0, 3, 2, 1, 0]
+        caller = CallerThread(mp, queue, "get")
+        caller.until_blocked()
+        assert queue.qsize() == 0
+        queue.put("item")
+        assert caller.result() == "item"
 
 
 @requirement("queues.qsize-and-full-in-child")
@@ -875,12 +913,17 @@ def _size_of_each(*queues):
 
 @requirement("queues.empty.no-item")
 def test_empty_is_true_while_there_is_no_item(mp):
-    """empty() is True for a new queue, and again when all items were got."""
+    """empty() is True for a new queue, again when all items were got, and while somebody waits in get()."""
     queue = mp.Queue()
     assert within(AT_ONCE, queue.empty) is True
     queue.put("item")
     queue.get()
     assert queue.empty() is True
+    caller = CallerThread(mp, queue, "get")
+    caller.until_blocked()
+    assert queue.empty() is True
+    queue.put("next")
+    assert caller.result() == "next"
 
 
 @requirement("queues.empty.some-item")
@@ -1232,14 +1275,44 @@ def test_no_item_of_a_child_that_ends_is_lost(mp):
     assert process.exitcode == 0
 
 
+def _put_on_open_and_closed(queues):
+    left_open, closed = queues
+    _put_much(left_open)
+    _put_large(closed)
+    closed.close()
+
+
 @requirement("queues.exit.flushes-at-sys-exit")
 def test_items_are_flushed_at_sys_exit(mp):
-    """What a child has put arrives when it ends by sys.exit() as well."""
-    queue = mp.Queue()
-    process = _ending(mp, _put_much, queue, SystemExit(3))
-    assert _is_much(_get_much(queue))
+    """What a child has put, on queues that it has closed or not, arrives when it ends by sys.exit() as well."""
+    left_open, closed = mp.Queue(), mp.Queue()
+    process = _ending(mp, _put_on_open_and_closed, (left_open, closed), SystemExit(3))
+    assert _is_much(_get_much(left_open))
+    found = outcome_of(_get_within, closed, mp.timeout)
+    assert equal(found, ("returned", [b"x" * LARGE, "end"]))
     process.join()
     assert process.exitcode == 3
+
+
+def _put_by_exit_handler(queue, tell):
+    atexit.register(tell.send, "all have run")  # the one registered last is called first
+    atexit.register(queue.put, "late")
+
+
+@requirement("queues.exit.flushes-after-handlers")
+def test_items_of_exit_handlers_are_flushed(mp):
+    """What a function puts that the child has registered with ``atexit`` arrives, and the child ends with 0."""
+    queue = mp.Queue()
+    told, tell = mp.Pipe(duplex=False)
+    process = mp.Process(target=_put_by_exit_handler, args=(queue, tell))
+    process.start()
+    assert told.recv() == "all have run"
+    process.join(mp.timeout / 20)  # implementations are known whose child never ends
+    found = outcome_of(queue.get, timeout=SHORT)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+    assert (found, process.exitcode) == (("returned", "late"), 0)
 
 
 @requirement("queues.exit.flushes-after-exception")
@@ -1549,14 +1622,19 @@ def test_connection_can_be_put_on_a_simple_queue(mp):
 
 @requirement("queues.simple.empty")
 def test_simple_queue_tells_whether_it_is_empty(mp):
-    """SimpleQueue.empty() is True exactly while there is nothing to get."""
+    """SimpleQueue.empty() is True exactly while there is nothing to get, though somebody waits for it."""
     queue = mp.SimpleQueue()
     found = [within(AT_ONCE, queue.empty)]
     queue.put("item")
     found.append(queue.empty())
     queue.get()
     found.append(queue.empty())
-    assert found == [True, False, True]
+    caller = CallerThread(mp, queue, "get")
+    caller.until_blocked()
+    found.append(queue.empty())
+    queue.put("next")
+    assert caller.result() == "next"
+    assert found == [True, False, True, True]
 
 
 @requirement("queues.simple.get-blocks")
@@ -1567,6 +1645,12 @@ def test_get_from_a_simple_queue_blocks(mp):
     caller.until_blocked()
     queue.put("item")
     assert caller.result() == "item"
+
+
+@requirement("queues.simple.exception-of-handler-comes-out")
+def test_exception_of_a_signal_handler_comes_out_of_get_of_a_simple_queue(mp):
+    """What a signal's handler raises comes out of a SimpleQueue.get() that waits; others get what is put then."""
+    _check_get_is_interrupted(mp, mp.SimpleQueue())
 
 
 @requirement("queues.simple.many-producers-and-consumers")
@@ -1587,10 +1671,10 @@ def test_each_item_of_a_simple_queue_is_got_once(mp):
 
 @requirement("queues.simple.large-by-several-at-once")
 def test_several_use_a_simple_queue_for_large_items_at_once(mp):
-    """Two threads that put large items at once, and two that get them, do not mix them up."""
+    """A child and a thread that put large items at once, and two threads that get them, do not mix them up."""
     queue = mp.SimpleQueue()
     items = ["a" * LARGE, "b" * LARGE]
-    putting = [CallerThread(mp, queue, "put", item) for item in items]
+    putting = [Caller(mp, queue, "put", items[0]), CallerThread(mp, queue, "put", items[1])]
     for caller in putting:
         caller.until_blocked()
     assert equal(sorted([queue.get(), queue.get()]), items)
@@ -1718,14 +1802,17 @@ def test_joinable_queue_takes_a_maxsize(mp):
 
 @requirement("queues.joinable.put-waits-as-told")
 def test_put_on_a_full_joinable_queue_waits_as_told(mp):
-    """put() on a full JoinableQueue raises Full at once, or after its timeout, or waits."""
+    """put() on a full JoinableQueue raises Full at once, or after its timeout, or waits; task_done() does not then."""
     queue = mp.JoinableQueue(1)
+    queue.put("got")
+    queue.get()
     queue.put("first")
     for arguments in ((False,), (False, AGES), (True, 0.01), (True, 0)):
         with raises(mp.Full):
             queue.put("refused", *arguments)
     caller = CallerThread(mp, queue, "put", "second", True, mp.timeout * 100)
     caller.until_blocked()
+    queue.task_done()
     assert queue.get() == "first"
     caller.result()
     assert queue.get() == "second"
@@ -1766,12 +1853,12 @@ def test_join_returns_when_nothing_was_put(mp):
 
 @requirement("queues.joinable.join-blocks-until-all-done")
 def test_join_blocks_until_each_item_is_done(mp):
-    """join() waits until task_done() was called once for every item put."""
+    """join() waits until task_done() was called once for every item put, before join() and since."""
     queue = mp.JoinableQueue()
     queue.put(1)
-    queue.put(2)
     caller = CallerThread(mp, queue, "join")
     caller.until_blocked()
+    queue.put(2)
     queue.get()
     queue.get()
     caller.until_blocked()
@@ -1896,7 +1983,7 @@ def test_every_join_resumes(mp):
 
 @requirement("queues.joinable.task-done-too-often")
 def test_task_done_raises_valueerror_when_called_too_often(mp):
-    """task_done() raises ValueError when it is called more often than items were put."""
+    """task_done() raises ValueError when it is called more often than items were put; the queue stays usable."""
     queue = mp.JoinableQueue()
     with raises(ValueError):
         queue.task_done()
@@ -1905,6 +1992,7 @@ def test_task_done_raises_valueerror_when_called_too_often(mp):
     queue.task_done()
     with raises(ValueError):
         queue.task_done()
+    assert CallerThread(mp, queue, "join").result() is None
 
 
 @requirement("queues.joinable.queue-methods")

@@ -6,8 +6,9 @@ import pickle
 import signal
 import struct
 import sys
+import threading
 
-from mpspec.children import ask, equal, observed_once, outcome_of, raises, run
+from mpspec.children import ask, equal, observed_once, outcome_of, raises, remade, run
 from mpspec.marks import requirement
 
 INT64_MAX = 2**63 - 1
@@ -1031,8 +1032,9 @@ def _manager(mp):
 
 @requirement("shared-memory.manager.base-manager")
 def test_manager_is_a_base_manager(mp):
-    """SharedMemoryManager derives from BaseManager."""
+    """SharedMemoryManager derives from BaseManager, and shares what is registered with a class derived from it."""
     assert issubclass(mp.managers.SharedMemoryManager, mp.managers.BaseManager)
+    assert _see_products(mp)["registered"] == ("returned", (2, "[1]"))
 
 
 @requirement("shared-memory.manager.without-warning")
@@ -1055,6 +1057,10 @@ if __name__ == "__main__":
 """
 
 
+def _tell(sender, *args):
+    sender.send(args)
+
+
 @observed_once
 def _see_a_life(mp):
     """A manager starts, makes a block and lists, and is shut down."""
@@ -1074,8 +1080,10 @@ def _see_a_life(mp):
     seen["runs"] = [pid for pid in seen["started"] if outcome_of(os.kill, pid, 0)[0] == "returned"]
     seen["other"] = _exists(mp, own.name)
     _free(own)
+    receiver, sender = mp.Pipe(duplex=False)
     dropped = _manager(mp)
-    dropped.start()
+    dropped.start(_tell, (sender, "one", 2))
+    seen["told"] = receiver.recv() if receiver.poll(mp.timeout) else None
     last = [dropped.SharedMemory(size=16), dropped.ShareableList("beta").shm]
     blocks += last
     seen["held"] = [_exists(mp, block.name) for block in last]
@@ -1090,8 +1098,10 @@ def _see_a_life(mp):
 
 @requirement("shared-memory.manager.start-starts-a-process")
 def test_start_starts_a_process(mp):
-    """``start()`` of a manager starts one process."""
-    assert len(_see_a_life(mp)["started"]) == 1
+    """``start()`` of a manager starts one process, which calls the initializer."""
+    seen = _see_a_life(mp)
+    assert len(seen["started"]) == 1
+    assert seen["told"] == ("one", 2)
 
 
 @requirement("shared-memory.manager.shutdown-unlinks")
@@ -1099,6 +1109,12 @@ def test_shutdown_unlinks_all_blocks(mp):
     """After ``shutdown()`` no block that the manager created is there."""
     seen = _see_a_life(mp)
     assert (seen["before"], seen["after"]) == ([True] * 3, [False] * 3)
+
+
+@requirement("shared-memory.manager.shutdown-block-gone")
+def test_shutdown_unlinks_what_is_left(mp):
+    """When one of a manager's blocks has been unlinked, its shutdown unlinks the others."""
+    assert _see_products(mp)["left"] == []
 
 
 @requirement("shared-memory.manager.freed-without-shutdown")
@@ -1120,11 +1136,25 @@ def test_shutdown_leaves_blocks_of_others(mp):
     assert _see_a_life(mp)["other"] is True
 
 
+@remade
+def _items_manager(mp):
+    class ItemsManager(mp.managers.SharedMemoryManager):
+        pass
+
+    ItemsManager.register("Items", list)
+    return ItemsManager
+
+
+def _pop_of_registered(manager):
+    items = manager.Items([1, 2])
+    return items.pop(), str(items)
+
+
 @observed_once
 def _see_products(mp):
-    """What a manager's methods give, and how the blocks are used."""
+    """What a manager's methods give, and how the blocks are used; one is gone before the end."""
     kinds = (mp.shared_memory.SharedMemory, mp.shared_memory.ShareableList)
-    manager = _manager(mp)
+    manager = _items_manager(mp)(ctx=mp.context)
     with manager as entered:
         blocks = [manager.SharedMemory(128), manager.SharedMemory(size=5000)]
         seen = {
@@ -1141,8 +1171,14 @@ def _see_products(mp):
             manager.ShareableList(sequence=[1.5, None]),
         ]
         seen["lists"] = [(isinstance(each, kinds[1]), list(each)) for each in made]
-        for block in (*blocks, *(each.shm for each in made)):
+        seen["registered"] = outcome_of(_pop_of_registered, manager)
+        blocks += [each.shm for each in made]
+        for block in blocks:
             block.close()
+        blocks[0].unlink()
+    seen["left"] = [block.name for block in blocks if _exists(mp, block.name)]
+    for name in seen["left"]:
+        _unlink(mp, name)
     return seen
 
 
@@ -1198,17 +1234,45 @@ def _create_through(mp, address, authkey):
     return block.name
 
 
-@requirement("shared-memory.manager.connect")
-def test_another_process_connects_to_the_manager(mp):
-    """A block that a child created through its parent's manager lives until the shutdown; another key is refused."""
+def _create_through_own(mp, authkey):
+    """What is in a block that was created through a server of this process."""
+    server = mp.managers.SharedMemoryManager(authkey=authkey, ctx=mp.context).get_server()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    name = _create_through(mp, server.address, authkey)
+    found = _read(mp, name, 5)
+    _unlink(mp, name)
+    return found
+
+
+def _visit_managers(mp, address, authkey):
+    return _create_through(mp, address, authkey), outcome_of(_create_through_own, mp, authkey)
+
+
+@observed_once
+def _see_connections(mp):
+    """A child connects to its parent's manager, and to one of its own, whose key is not that of the processes."""
     manager = mp.managers.SharedMemoryManager(authkey=b"secret", ctx=mp.context)
     manager.start()
-    name = ask(mp, _create_through, mp, manager.address, b"secret")
-    found = _read(mp, name, 5)
+    name, own = ask(mp, _visit_managers, mp, manager.address, b"secret")
+    seen = {"own": own, "found": _read(mp, name, 5)}
     with raises(mp.AuthenticationError):
         _create_through(mp, manager.address, bytes(mp.current_process().authkey))
     manager.shutdown()
-    assert (found, _exists(mp, name)) == (b"howdy", False)
+    seen["left"] = _exists(mp, name)
+    return seen
+
+
+@requirement("shared-memory.manager.connect")
+def test_another_process_connects_to_the_manager(mp):
+    """A block that a child created through its parent's manager lives until the shutdown; another key is refused."""
+    seen = _see_connections(mp)
+    assert (seen["found"], seen["left"]) == (b"howdy", False)
+
+
+@requirement("shared-memory.manager.get-server")
+def test_server_of_a_manager_in_this_process(mp):
+    """The server that ``get_server()`` gives serves those who create blocks through it."""
+    assert _see_connections(mp)["own"] == ("returned", b"howdy")
 
 
 def _store_squares(numbers, start, stop):
@@ -1250,7 +1314,8 @@ def test_values_keep_type_and_value(mp):
         *(bool, int, float, str, bytes),
     ]
     _free_lists(made)
-    values = [" text \t\n", b" bytes \t\n", 0.1, float("inf"), -1, "\\ '\""]
+    values = [" text \t\n", b" bytes \t\n", b"\x80\xff\xfe", 0.1, -1, "\\ '\""]
+    values += [float("inf"), float("-inf"), float("nan"), -0.0]
     made = _list(mp, values)
     assert [*map(repr, made)] == [*map(repr, values)]
     _free_lists(made)
@@ -1273,9 +1338,14 @@ def test_larger_integers_are_refused(mp):
         with raises(Exception):
             made[0] = value
         _free_lists(made)
+    _assert_refused(mp, INT64_MAX + 1)
+
+
+def _assert_refused(mp, value):
+    """No list is made of a value."""
     name = _novel_name()
     with raises(Exception):
-        mp.shared_memory.ShareableList([INT64_MAX + 1], name=name)
+        mp.shared_memory.ShareableList([value], name=name)
     if _exists(mp, name):  # which the documentation leaves open
         _unlink(mp, name)
 
@@ -1291,11 +1361,12 @@ def test_text_of_any_alphabet(mp):
 
 @requirement("shared-memory.list.text-of-many-bytes")
 def test_text_of_many_bytes(mp):
-    """Text whose characters take several bytes each comes out whole."""
+    """Text whose characters take several bytes each comes out whole; that of 10M bytes is refused."""
     values = ["日本語の文字列", "🎈" * 9]
     made = _list(mp, values)
     assert list(made) == values
     _free_lists(made)
+    _assert_refused(mp, "é" * (LIMIT // 2))
 
 
 @requirement("shared-memory.list.large-items")
@@ -1316,15 +1387,18 @@ def test_largest_items(mp):
         _free_lists(made)
 
 
+@requirement("shared-memory.list.item-too-large")
+def test_too_large_items_are_refused(mp):
+    """Text and bytes of as many bytes as the limit are refused."""
+    for value in ("x" * LIMIT, b"y" * LIMIT):
+        _assert_refused(mp, value)
+
+
 @requirement("shared-memory.list.other-types-refused")
 def test_other_types_are_refused(mp):
     """A value of another type is refused when the list is made, and by assignment."""
-    name = _novel_name()
     for value in ([1], {}, 1j, object()):
-        with raises(Exception):
-            mp.shared_memory.ShareableList([value], name=name)
-        if _exists(mp, name):  # which the documentation leaves open
-            _unlink(mp, name)
+        _assert_refused(mp, value)
     made = _list(mp, [17, "text"])
     for position in (0, 1):
         with raises(Exception):
@@ -1535,7 +1609,7 @@ def test_padded_nuls_are_kept(mp):
 def test_items_are_assigned(mp):
     """Assigned values are read back, and the neighbours keep theirs."""
     made = _list(mp, [1, 2.5, None, True])
-    for position, value in ((1, -78.5), (0, None), (2, 7), (3, -1.5), (1, False)):
+    for position, value in ((1, -78.5), (0, None), (2, 7), (3, -1.5), (1, False), (2, -0.0)):
         before = list(made)
         made[position] = value
         before[position] = value

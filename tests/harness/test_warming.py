@@ -47,7 +47,15 @@ class FakeDeadline:
 
 
 CLAIMS = frozenset(
-    {"contexts", "process", "synchronization", "sharedctypes", "shared_memory", "pipes.bytes", "pool"}
+    {
+        "contexts",
+        "process",
+        "synchronization",
+        "sharedctypes",
+        "shared_memory",
+        "pipes.bytes",
+        "pool",
+    }
 )
 KEPT = ["Process", "Lock", "Array", "shared_memory", "Pipe"]
 
