@@ -1306,7 +1306,8 @@ def test_items_of_exit_handlers_are_flushed(mp):
     told, tell = mp.Pipe(duplex=False)
     process = mp.Process(target=_put_by_exit_handler, args=(queue, tell))
     process.start()
-    assert told.recv() == "all have run"
+    tell.close()
+    assert outcome_of(told.recv) == ("returned", "all have run")
     process.join(mp.timeout / 20)  # implementations are known whose child never ends
     found = outcome_of(queue.get, timeout=SHORT)
     if process.exitcode is None:
