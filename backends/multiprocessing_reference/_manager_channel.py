@@ -81,6 +81,8 @@ if TYPE_CHECKING:
 
         busy: bool
         """Whether a call is under way. (The client's note.)"""
+        awaited: bool
+        """Whether a message has gone out, in part at least, and the answer has not come in whole."""
 
         def send(self, message: Request | Reply) -> None:
             """Send one message; if it can't be sent, raises before a byte is written."""
@@ -98,18 +100,21 @@ if TYPE_CHECKING:
 class ConnectionChannel:
     """Messages over a Connection."""
 
-    __slots__ = ("busy", "connection", "wire")
+    __slots__ = ("awaited", "busy", "connection", "wire")
 
     def __init__(self, connection: Connection, wire: Wire) -> None:
         self.connection = connection
         self.wire = wire
-        self.busy = False
+        self.busy = self.awaited = False
 
     def send(self, message: Request | Reply) -> None:
         self.wire.send(self.connection, message)
+        self.awaited = True
 
     def receive(self) -> Any:
-        return self.wire.receive(self.connection)
+        message = self.wire.receive(self.connection)
+        self.awaited = False
+        return message
 
     def close(self) -> None:
         self.connection.close()
@@ -131,7 +136,7 @@ class SocketChannel:
     Connection, to the process that is to have it.
     """
 
-    __slots__ = ("_buffer", "_receive", "_sock", "busy")
+    __slots__ = ("_buffer", "_receive", "_sock", "awaited", "busy")
 
     def __init__(self, sock: socket) -> None:
         sock.settimeout(None)  # whatever the program's default for its own sockets is
@@ -139,10 +144,11 @@ class SocketChannel:
         self._sock = sock
         self._receive = sock.recv_into
         self._buffer = bytearray(_BUFFER)
-        self.busy = False
+        self.busy = self.awaited = False
 
     def send(self, message: Request | Reply) -> None:
         data = dumps(message)
+        self.awaited = True
         if len(data) <= _BUFFER:
             self._sock.send(data, MSG_NOSIGNAL)
             return
@@ -155,9 +161,11 @@ class SocketChannel:
         buffer = self._buffer
         if not self._receive(buffer):
             raise EOFError
-        if buffer[0] != _LARGE:
-            return _loads(buffer)  # a pickle says itself where it ends
-        return _loads(self._receive_large(_SIZE.unpack_from(buffer)[1]))
+        message = buffer  # a pickle says itself where it ends
+        if buffer[0] == _LARGE:
+            message = self._receive_large(_SIZE.unpack_from(buffer)[1])
+        self.awaited = False
+        return _loads(message)
 
     def _receive_large(self, size: int) -> bytearray:
         data = bytearray(size)

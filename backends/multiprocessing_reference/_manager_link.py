@@ -130,9 +130,9 @@ class Link:
     def _failed(self, channel: Channel, error: BaseException) -> None:
         """After an error in a call: keep the channel if it is still in step with the server."""
         cut_off = (OSError, EOFError, MemoryError)
-        if isinstance(error, Exception) and not isinstance(error, cut_off):
+        if not channel.awaited and isinstance(error, Exception) and not isinstance(error, cut_off):
             # Either nothing has been written yet, or a whole reply has been read and can't be
-            # unpickled here.
+            # unpickled here. (Not so when a signal's handler raised: it may in the midst of anything.)
             channel.busy = False
             return
         # A reply may still be to come, which the next call would take for its own. The connection
@@ -255,7 +255,7 @@ class Link:
             except OSError:
                 pass  # the server has gone, and every object with it
             finally:
-                channel.busy = False
+                channel.busy = channel.awaited = False  # a notice has no answer
             return
         self._undropped.append(ident)
         self._flush()

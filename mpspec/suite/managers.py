@@ -16,6 +16,8 @@ from mpspec.children import (
     Caller,
     CallerThread,
     ChildError,
+    Interrupted,
+    Interruption,
     Unpicklable,
     ask,
     observed_once,
@@ -2040,6 +2042,21 @@ def test_condition_wait_for_is_not_prolonged(manager, companion):
     asked.put(False)
     companion.result()
     assert found is False
+
+
+def _interrupt_a_call(mp, event, items):
+    """In a child: what comes of a call that a signal's handler interrupts, and of those after it."""
+    with Interrupted(mp, raising=Interruption):
+        interrupted, _ = outcome_of(event.wait, mp.timeout / 10)
+    return [interrupted, outcome_of(len, items), outcome_of(event.is_set), outcome_of(items.pop)]
+
+
+@requirement("managers.proxy.exception-of-handler-comes-out")
+def test_exception_of_a_signal_handler_ends_a_call(mp, manager):
+    """What a signal's handler raises comes out of a call that waits; the calls after it get answers of their own."""
+    # In a child: its connection to the manager may be of no use after this.
+    found = ask(mp, _interrupt_a_call, mp, manager.Event(), manager.list([1, 2, 3]))
+    assert found == ["Interruption", *(("returned", value) for value in (3, False, 3))]
 
 
 @requirement("managers.condition.wait-timeout")
