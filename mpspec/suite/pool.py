@@ -1549,7 +1549,7 @@ def _terminated_pool(mp):
         start, first, second = (folder / name for name in ("start", "first", "second"))
         pool, [worker] = _new_pool(mp)
         result = pool.apply_async(_arrive, (start, _gate(folder), first))
-        pool.apply_async(_touch, (second, bytes(1 << 20)))
+        waiting = pool.apply_async(_touch, (second, bytes(1 << 20)))
         _until_begun(mp, start)
         for thread in _new_threads(before):
             _until_blocked(mp, thread)
@@ -1560,6 +1560,7 @@ def _terminated_pool(mp):
             "stopped": stopped,
             "alive": worker.is_alive(),
             "succeeded": result.ready() and result.successful(),
+            "got": {outcome_of(each.get, 0.01)[0] for each in (result, waiting)},
             "completed": [path.exists() for path in (first, second)],
         }
 
@@ -1578,6 +1579,12 @@ def test_terminate_does_not_wait_for_tasks(mp):
 def test_terminate_drops_tasks(mp):
     """Work that is outstanding at ``terminate`` is not completed."""
     assert _terminated_pool(mp)["completed"] == [False, False]
+
+
+@requirement("pool.terminate.results-raise")
+def test_results_of_a_terminated_pool(mp):
+    """``get`` of a result that was outstanding at ``terminate`` raises, and not for want of time."""
+    assert _terminated_pool(mp)["got"].isdisjoint({"returned", "TimeoutError"})
 
 
 def _collect_until_stopped(mp, worker):
