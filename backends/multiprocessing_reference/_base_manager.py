@@ -12,12 +12,13 @@ from __future__ import annotations
 import signal
 
 from . import process, util
+from ._address import private_directory
 from ._manager_channel import ConnectionChannel
 from ._manager_link import Link, new_session, open_link
 from ._manager_wire import Token, wire_named
 from ._proxy import proxy_for
 from ._server import Server
-from ._server_process import Plan, end_process, first_word, private_directory, serve
+from ._server_process import Plan, end_process, first_word, serve
 from ._undo import on_failure
 from .errors import ProcessError
 
@@ -121,7 +122,7 @@ class BaseManager:
         link = Link(ConnectionChannel(ours, wire), wire, None, self._authkey, new_session())
         address, directory = self._address, None
         if address is None:
-            directory = private_directory()
+            directory = private_directory("manager")
             address = f"{directory}/socket"
         with theirs:
             plan = Plan(

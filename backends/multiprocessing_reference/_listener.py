@@ -19,7 +19,7 @@ from _socket import AF_UNIX, SOCK_STREAM, socket
 from contextlib import suppress
 from select import EPOLLIN, epoll
 
-from ._address import DEFAULT_FAMILY, address_family, check_family
+from ._address import DEFAULT_FAMILY, address_family, check_family, private_directory
 from ._auth import answer_challenge, check_authkey, deliver_challenge
 from ._rights import blocking
 from ._transport import StreamTransport
@@ -62,9 +62,7 @@ class Listener:
         check_family(family)
         directory = None
         if address is None and family == "AF_UNIX":
-            import tempfile
-
-            directory = tempfile.mkdtemp(prefix="listener-")
+            directory = private_directory("listener")
             address = os.path.join(directory, "socket")  # noqa: PTH118 - a path for the kernel
         elif address is None:
             address = ("localhost", 0)

@@ -10,9 +10,7 @@ says so, or when its parent has ended.
 
 # ruff: noqa: PLR0913, PLR0917 - a record; dataclasses takes long to import
 
-# ruff: noqa: PTH102, PTH106, PTH108 - pathlib takes long to import
-
-# ruff: noqa: S108 - in the temporary directory a private one is made
+# ruff: noqa: PTH106, PTH108 - pathlib takes long to import
 
 from __future__ import annotations
 
@@ -32,9 +30,6 @@ if TYPE_CHECKING:
     from ._manager_link import Link
     from ._server import Registered, Server
     from .connection import Connection
-
-_PATH_MAX = 60
-"""Characters of a directory for sockets, whose whole names have about 100."""
 
 
 class Plan:
@@ -122,19 +117,6 @@ def end_process(started: Any, link: Link | None, timeout: float, directory: str 
                 started.kill()
     started.join()
     _remove(directory)  # a server that was terminated couldn't
-
-
-def private_directory() -> str:
-    """A new directory for a server's socket.
-
-    (The module tempfile takes as long to import as a server to start.)
-    """
-    base = os.environ.get("TMPDIR") or "/tmp"
-    if len(base) > _PATH_MAX or not os.access(base, os.W_OK | os.X_OK):
-        base = "/tmp"
-    directory = f"{base}/manager-{os.urandom(8).hex()}"
-    os.mkdir(directory, 0o700)
-    return directory
 
 
 def _remove(directory: str | None) -> None:

@@ -1232,19 +1232,26 @@ def test_process_of_a_context_does_not_set_the_method(mp):
     assert _facts(mp, _method_after_start)[1] is None
 
 
-def _start_child_and_manager(mp):
+def _use_sockets(mp):
+    """In a new interpreter: what needs the address of a socket."""
     code = run(mp, _nothing).exitcode
+    with mp.connection.Listener(family="AF_UNIX") as listener:
+        mp.connection.Client(listener.address).close()
     with mp.Manager() as manager:
         return [code, manager.list([1])[:]]
 
 
 @requirement("contexts.temporary-directory.long")
-def test_temporary_directory_with_a_long_path(mp, tmp_path, monkeypatch):
-    """Children and managers start though TMPDIR names a folder whose path no socket's address could hold."""
-    folder = tmp_path / ("long" * 30)
-    folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(folder))
-    assert call(_start_child_and_manager, mp, timeout=mp.timeout) == [0, [1]]
+def test_temporary_directory_with_a_long_path(mp, monkeypatch):
+    """Children, listeners and managers work though TMPDIR's path nearly fills a socket's address, or is too long."""
+    import tempfile
+
+    for length in (80, 120):
+        # Beside the prefix there are a slash and eight random letters.
+        prefix = "l" * max(1, length - len(tempfile.gettempdir()) - 9)
+        with tempfile.TemporaryDirectory(prefix=prefix) as folder:
+            monkeypatch.setenv("TMPDIR", folder)
+            assert call(_use_sockets, mp, timeout=mp.timeout) == [0, [1]]
 
 
 def _start_with_much_to_tell(mp):
