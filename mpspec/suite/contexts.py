@@ -1254,6 +1254,40 @@ def test_temporary_directory_with_a_long_path(mp, monkeypatch):
             assert call(_use_sockets, mp, timeout=mp.timeout) == [0, [1]]
 
 
+@observed_once
+def _beside_a_namesake(mp):
+    """A program that starts a child in a folder with a module called as the package, and has hooks for forks."""
+    import tempfile
+    from pathlib import Path
+
+    with tempfile.TemporaryDirectory() as folder:
+        top, _, _ = mp.package.__name__.partition(".")
+        Path(folder, f"{top}.py").write_text("raise SystemExit(9)\n")
+        return call(_start_in, mp, folder, timeout=mp.timeout)
+
+
+def _start_in(mp, folder):
+    """In a new interpreter: the outcome of starting a child there, and how often the hook was called."""
+    calls = []
+    os.register_at_fork(before=lambda: calls.append("before"))
+    mp.Lock()
+    os.chdir(folder)
+    kind, process = outcome_of(run, mp, _nothing)
+    return [kind, getattr(process, "exitcode", None), calls]
+
+
+@requirement("contexts.spawn.working-directory-is-not-searched")
+def test_module_in_the_working_directory(mp):
+    """A child starts where a module lies that is called as the package, and which would end it with 9."""
+    assert _beside_a_namesake(mp)[:2] == ["returned", 0]
+
+
+@requirement("contexts.spawn.no-fork-hooks")
+def test_hooks_for_forks_of_a_program_that_does_not_fork(mp):
+    """Neither making a lock nor starting a child calls a hook of ``os.register_at_fork``."""
+    assert _beside_a_namesake(mp)[2] == []
+
+
 def _start_with_much_to_tell(mp):
     sys.argv = ["program", *["x" * 1000] * 300]
     return run(mp, _nothing).exitcode
@@ -1286,6 +1320,16 @@ def test_module_path_of_a_command(mp):
     command = "import os, program, sys; os.chdir('/'); program.start(); print('' in sys.path)"
     done = run_script(mp, FROM_ITS_FOLDER, arguments=("-c", command))
     assert (done.stdout, done.stderr) == ("hello\nTrue\n", "")
+
+
+@requirement("contexts.spawn.program-on-standard-input")
+def test_program_on_standard_input(mp):
+    """A child of a program that the interpreter reads from its standard input runs a function of a module."""
+    from mpspec.programs import run_script
+
+    program = "import program\nif __name__ == '__main__':\n    program.start()\n"
+    done = run_script(mp, FROM_ITS_FOLDER, program, arguments=("-",))
+    assert done.stdout == "hello\n", done.stderr
 
 
 def _default_without_temporary_directory(mp):

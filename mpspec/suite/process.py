@@ -16,6 +16,8 @@ from mpspec.children import (
     AT_ONCE,
     HUGE,
     CallerThread,
+    Interrupted,
+    Interruption,
     ask,
     observed_once,
     outcome_of,
@@ -673,6 +675,19 @@ def test_exitcode_after_join(mp):
     """``exitcode`` is None after a timeout, and the exit code after the end."""
     facts = _joined_in_time(mp)
     assert (facts[_SHORT][2], facts["exitcode"]) == (None, 3)
+
+
+@requirement("process.join.signals")
+def test_join_that_a_signal_interrupts(mp):
+    """``join`` ends by what a signal's handler raises, and goes on when the handler returns, with a timeout or not."""
+    for arguments in ((), (mp.timeout,)):
+        child = _Waiting(mp)
+        with Interrupted(mp, raising=Interruption), raises(Interruption):
+            child.process.join(*arguments)
+        assert child.process.is_alive()
+        with Interrupted(mp, then=functools.partial(child.tell.send, "end")) as handled:
+            assert child.process.join(*arguments) is None
+        assert (handled, child.process.is_alive()) == ([signal.SIGUSR1], False)
 
 
 @requirement("process.join.many-times")
