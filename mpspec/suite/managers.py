@@ -1677,6 +1677,11 @@ def test_namespace_underscore(manager):
     other = manager.list([namespace])[0]
     assert other.x == 10
     assert not hasattr(other, "_z")
+    # Nor does it become the proxy's when the namespace has one of that name.
+    hiding = manager.Namespace(_z=1)
+    assert not hasattr(hiding, "_z")
+    with raises(AttributeError):
+        del hiding._z
 
 
 @requirement("managers.namespace.keywords")
