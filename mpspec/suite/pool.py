@@ -1587,6 +1587,26 @@ def test_results_of_a_terminated_pool(mp):
     assert _terminated_pool(mp)["got"].isdisjoint({"returned", "TimeoutError"})
 
 
+_left_running = []
+
+
+def _leave_a_pool(mp):
+    """In a new interpreter: leave a pool as it is when the program ends; the pid of its worker."""
+    pool = mp.Pool(1)
+    _left_running.append(pool)
+    return pool.apply(_pid)
+
+
+@requirement("pool.workers.end-with-program")
+def test_pool_that_a_program_leaves_running(mp):
+    """A program that neither closes nor terminates its pool ends, and so does the worker."""
+    from mpspec.observing import has_ended, wait_until
+    from mpspec.programs import call
+
+    worker = call(_leave_a_pool, mp, timeout=mp.timeout)
+    wait_until(lambda: has_ended(worker), mp.timeout, "the worker has ended")
+
+
 def _collect_until_stopped(mp, worker):
     from mpspec.observing import wait_until
 
