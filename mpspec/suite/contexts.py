@@ -1,6 +1,7 @@
 """Tests of the chapter contexts: what each start method gives a child, and how a program chooses among them."""
 
 import os
+import pickle
 import sys
 
 from mpspec.children import ask, observed_once, outcome_of, raises, run
@@ -125,6 +126,22 @@ def test_no_child_after_a_failed_start(mp):
     with raises(Exception):
         mp.Process(target=_nothing, args=(_generator(),)).start()
     assert set(mp.active_children()) <= before
+
+
+@requirement("contexts.spawn.failed-start-leaves-no-trace")
+def test_pickling_after_a_failed_start(mp):
+    """After a ``start()`` that raised, locks and keys are refused by pickle, and connections can be sent, as before."""
+    with raises(Exception):
+        mp.Process(target=_nothing, args=(_generator(),)).start()
+    for refused in (mp.Lock(), mp.current_process().authkey):
+        with raises(RuntimeError, TypeError):
+            pickle.dumps(refused)
+    (receiver, sender), (travelling, other) = mp.Pipe(duplex=False), mp.Pipe()
+    sender.send(travelling)
+    received = receiver.recv()
+    travelling.close()
+    received.send("over the one received")
+    assert other.recv() == "over the one received"
 
 
 class _SenderFromAnotherThread:

@@ -6,6 +6,7 @@ import gc
 import os
 import socket
 import stat
+import sys
 import tempfile
 
 from mpspec.children import CallerThread, outcome_of, raises
@@ -704,6 +705,28 @@ def test_backlog_given(mp, tmp_path):
         with mp.connection.Listener(family="AF_UNIX", backlog=backlog) as listener:
             expected = _room_of_plain_socket(str(tmp_path / str(backlog)), backlog)
             assert _room(listener.address) == expected
+        with mp.connection.Listener(family="AF_INET", backlog=backlog) as listener:
+            assert _backlog(listener.address) == backlog
+
+
+def _is_socket(link):
+    try:
+        return os.readlink(link).startswith("socket:")
+    except FileNotFoundError:  # of the listing itself
+        return False
+
+
+def _backlog(address):
+    """The backlog of this process's listening TCP socket of that address."""
+    for number in os.listdir("/proc/self/fd"):
+        if not _is_socket(f"/proc/self/fd/{number}"):
+            continue
+        with socket.socket(fileno=os.dup(int(number))) as candidate:
+            if candidate.getsockname() == address:
+                # Of a socket that listens, Linux gives the backlog in place of the segments that were acknowledged.
+                information = candidate.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
+                return int.from_bytes(information[28:32], sys.byteorder)
+    return None
 
 
 # Keys

@@ -1060,12 +1060,12 @@ def test_buffer_too_short_raises(mp):
 
 @requirement("pipes.recv-bytes-into.too-short-keeps-message")
 def test_buffer_too_short_holds_the_message(mp):
-    """``args[0]`` of BufferTooShort is the whole message, as bytes, however long."""
+    """``args[0]`` of BufferTooShort is the whole message, as bytes, however long, and whatever the offset."""
     receiver, sender = mp.Pipe(duplex=False)
-    for message in (b"abcdef", bytes(range(256)) * 16):
+    for message, *offset in ((b"abcdef",), (b"abcdef", 3), (bytes(range(256)) * 16,)):
         sender.send_bytes(message)
         with raises(mp.BufferTooShort) as caught:
-            receiver.recv_bytes_into(bytearray(5))
+            receiver.recv_bytes_into(bytearray(5), *offset)
         assert caught.value.args[0] == message
         assert isinstance(caught.value.args[0], bytes)
 

@@ -1041,26 +1041,36 @@ def _send_pid_after_word(waiting, sender):
     sender.send(os.getpid())
 
 
-def _leave_children_behind(mp, waiting, sender):
+def _leave_children_behind(mp, waiting, sender, end):
     for each in waiting:
         mp.Process(target=_send_pid_after_word, args=(each, sender)).start()
-    sender.send("run returns")
+    sender.send("run ends")
+    end()
 
 
 @requirement("process.non-daemonic.joined-at-parent-exit")
 def test_children_are_joined_at_exit(mp):
-    """A process that has returned from run() lives on until the last of its three children has ended."""
+    """A process that has returned from run() lives on until the last of its three children has ended.
+
+    So does one whose run() ended by sys.exit().
+    """
+    # In an order for which it is too little to wait for the first alone, the last alone, or every second one.
+    assert _exit_code_after_children(mp, int, (2, 0, 1)) == 0
+    assert _exit_code_after_children(mp, functools.partial(sys.exit, 3), (0,)) == 3
+
+
+def _exit_code_after_children(mp, end, order):
+    """The exit code of a process that ends so, and whose children then are let end in that order."""
     from mpspec.observing import has_ended, wait_until, wait_until_asleep
 
     receiver, sender = mp.Pipe(duplex=False)
-    waiting, tell = zip(*[mp.Pipe(duplex=False) for _ in range(3)], strict=True)
-    process = mp.Process(target=_leave_children_behind, args=(mp, waiting, sender))
+    waiting, tell = zip(*[mp.Pipe(duplex=False) for _ in order], strict=True)
+    process = mp.Process(target=_leave_children_behind, args=(mp, waiting, sender, end))
     process.start()
     sender.close()
-    assert receiver.recv() == "run returns"
+    assert receiver.recv() == "run ends"
     process.join(0.05)
-    # In an order for which it is too little to wait for the first alone, the last alone, or every second one.
-    for each in (tell[2], tell[0], tell[1]):
+    for each in (tell[number] for number in order):
         assert process.is_alive()
         # It waits: the interpreter's own end, which takes a while too, does not sleep.
         wait_until_asleep(process.pid, process.pid, mp.timeout / 5)
@@ -1068,7 +1078,7 @@ def test_children_are_joined_at_exit(mp):
         child = receiver.recv()
         wait_until(lambda child=child: has_ended(child), mp.timeout, "a child ended")
     process.join()
-    assert process.exitcode == 0
+    return process.exitcode
 
 
 @requirement("process.pid.none-before-start")
@@ -1159,6 +1169,7 @@ def test_exitcode_after_sys_exit_with_a_text(mp, tmp_path):
     """``exitcode`` is 1 after ``sys.exit("text")``, and the text is a line of the error stream."""
     assert run(mp, _redirected, sys.exit, tmp_path / "stderr", "a last word").exitcode == 1
     assert "a last word" in (tmp_path / "stderr").read_text().splitlines()
+    assert run(mp, _redirected, sys.exit, tmp_path / "stderr", "").exitcode == 1
 
 
 @requirement("process.exitcode.from-os-exit")
@@ -1253,27 +1264,31 @@ def test_end_waits_for_threads(mp):
     assert (receiver.recv(), process.exitcode) == ("about to end", 0)
 
 
-def _exit_before_thread(waiting, sender):
+def _end_before_thread(waiting, sender, end, *args):
     threading.Thread(target=_send_after_word, args=(waiting, sender)).start()
-    sender.send("sys.exit is called")
-    sys.exit(5)
+    sender.send("run ends")
+    end(*args)
 
 
 @requirement("process.exit.waits-for-threads")
-def test_sys_exit_waits_for_threads(mp):
-    """A child that has called ``sys.exit(5)`` goes on while a thread of it does, then ends with 5."""
-    receiver, sender = mp.Pipe(duplex=False)
-    waiting, tell = mp.Pipe(duplex=False)
-    process = mp.Process(target=_exit_before_thread, args=(waiting, sender))
-    process.start()
-    sender.close()
-    assert receiver.recv() == "sys.exit is called"
-    process.join(0.05)
-    assert process.exitcode is None
-    tell.send("end")
-    assert receiver.recv() == "about to end"
-    process.join()
-    assert process.exitcode == 5
+def test_sys_exit_waits_for_threads(mp, tmp_path):
+    """A child that has called ``sys.exit(5)`` goes on while a thread of it does, then ends with 5.
+
+    So does one that an exception ends, with 1.
+    """
+    for code, *end in ((5, sys.exit, 5), (1, _redirected, _raise, tmp_path / "stderr")):
+        receiver, sender = mp.Pipe(duplex=False)
+        waiting, tell = mp.Pipe(duplex=False)
+        process = mp.Process(target=_end_before_thread, args=(waiting, sender, *end))
+        process.start()
+        sender.close()
+        assert receiver.recv() == "run ends"
+        process.join(0.05)
+        assert process.exitcode is None
+        tell.send("end")
+        assert receiver.recv() == "about to end"
+        process.join()
+        assert process.exitcode == code
 
 
 def _end_by_signal(number):
@@ -1877,7 +1892,8 @@ def _watch_parent(mp, connection):
     parent = mp.parent_process()
     connection.send([os.getpid(), parent.pid, parent.name])
     connection.recv()
-    parent.join(0.01)
+    for timeout in (0, -1, 0.01):
+        parent.join(timeout)
     connection.send([parent.is_alive(), outcome_of(_ready_of, mp, [parent], 0)])
     parent.join()
     connection.send([parent.is_alive(), outcome_of(_ready_of, mp, [parent], mp.timeout)])
@@ -2048,16 +2064,18 @@ def test_errors(mp):
         assert [each for each in [mp.ProcessError, *errors] if issubclass(each, error)] == [error]
 
 
-def _print_unflushed(path):
+def _print_unflushed(path, end=int):
     sys.stdout = open(path, "w")  # noqa: SIM115 - left for the child's end to flush
     sys.stdout.write("printed")
+    end()
 
 
 @requirement("process.output.flushed")
 def test_output_is_flushed(mp, tmp_path):
-    """What a child wrote to ``sys.stdout`` is in the file when it has ended, by an exception too."""
-    run(mp, _print_unflushed, tmp_path / "stdout")
-    assert (tmp_path / "stdout").read_text() == "printed"
+    """What a child wrote to ``sys.stdout`` is in the file when it has ended, by an exception or sys.exit() too."""
+    for name, *end in (("return",), ("exit", functools.partial(sys.exit, 5))):
+        run(mp, _print_unflushed, tmp_path / name, *end)
+        assert (tmp_path / name).read_text() == "printed"
     assert _failed(mp)[3] == "printed"
 
 
