@@ -36,6 +36,13 @@ def run(mp: Api, target: Callable[..., object], *args: object, **kwargs: object)
     return process
 
 
+def fail_to_start(mp: Api) -> None:
+    """Start a process whose argument can't be pickled: where that fails, it must leave no trace."""
+    process = mp.Process(target=len, args=(Unpicklable(),))
+    if outcome_of(process.start)[0] == "returned":  # by fork nothing is pickled
+        process.join()
+
+
 def ask(mp: Api, function: Callable[..., object], *args: object) -> Any:  # noqa: ANN401 - whatever the function gives
     """Call a function in a child; gives what it returned.
 
@@ -292,6 +299,33 @@ class Interrupted:
         if self._then:
             wait_until_asleep(os.getpid(), self._native, self._timeout)
             self._then()
+
+
+# How often among_signals() sends one, and the seconds between two.
+_SIGNALS, _PAUSE = 100, 0.005
+
+
+def among_signals(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the call gives
+    """What a call gives during which this thread handles a signal every few milliseconds, for half a second at most."""
+    import signal
+
+    here, over = threading.get_ident(), threading.Event()
+
+    def disturb() -> None:
+        for _ in range(_SIGNALS):
+            if over.wait(_PAUSE):
+                return
+            signal.pthread_kill(here, signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, lambda *_: None)
+    thread = threading.Thread(target=disturb, daemon=True)
+    thread.start()
+    try:
+        return call()
+    finally:
+        over.set()
+        thread.join()
+        signal.signal(signal.SIGUSR1, before)
 
 
 class Gate:

@@ -65,7 +65,7 @@ def test_descriptors_in_a_fresh_child(mp):
     assert _facts(mp, _set_facts)["inherits"] is False  # nor is it in the first child of a program
 
 
-def _send(connection):
+def _send(connection, *_):
     connection.send("through an argument")
 
 
@@ -93,11 +93,14 @@ def test_descriptors_of_siblings(mp):
 
 @requirement("contexts.spawn.needed-descriptors")
 def test_connection_in_a_fresh_child(mp):
-    """A connection among the arguments works in the child."""
+    """A connection among the arguments works in the child, be it the last of many."""
     receiver, sender = mp.Pipe(duplex=False)
-    run(mp, _send, sender)
+    others = [end for _ in range(20) for end in mp.Pipe()]
+    run(mp, _send, sender, *others)
     sender.close()
     assert receiver.recv() == "through an argument"
+    for end in others:
+        end.close()
 
 
 def _nothing(*args):

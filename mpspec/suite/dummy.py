@@ -190,16 +190,28 @@ def test_dummy_process_daemon(mp):
 
 @requirement("dummy.active-children")
 def test_dummy_active_children(mp):
-    """``active_children`` gives the processes that run, and that were started here."""
-    gate = threading.Event()
+    """``active_children`` gives the processes that run, and that were started here: for a process its own."""
+    gate, seen_all, seen = threading.Event(), threading.Event(), []
     before = mp.dummy.active_children()
-    process = mp.dummy.Process(target=gate.wait)
+
+    def start_another():
+        grandchild = mp.dummy.Process(target=gate.wait)
+        seen.append(mp.dummy.active_children())
+        grandchild.start()
+        seen.append(mp.dummy.active_children() == [grandchild])
+        seen_all.set()
+        gate.wait()
+        grandchild.join()
+
+    process = mp.dummy.Process(target=start_another)
     assert mp.dummy.active_children() == before
     process.start()
     assert [child for child in mp.dummy.active_children() if child not in before] == [process]
+    assert seen_all.wait(mp.timeout)
     gate.set()
     process.join()
     assert mp.dummy.active_children() == before
+    assert seen == [[], True]
 
 
 @requirement("dummy.current-process")

@@ -431,18 +431,24 @@ NAMES = ["__main__", "__mp_main__"]
 def greet(sender):
     sender.send(Greeting())
 
-if __name__ == "__main__":
-    os.chdir("/")
-    receiver, sender = mp.Pipe(duplex=False)
+def hand_on(sender):
     process = mp.Process(target=greet, args=(sender,))
     process.start()
-    sender.close()
-    try:
-        greeting = receiver.recv()
-        print(greeting.text, isinstance(greeting, Greeting), greeting.known, *greeting.arguments, *greeting.names)
-    except EOFError:
-        print("silence")
     process.join()
+
+if __name__ == "__main__":
+    os.chdir("/")
+    for target in (greet, hand_on):
+        receiver, sender = mp.Pipe(duplex=False)
+        process = mp.Process(target=target, args=(sender,))
+        process.start()
+        sender.close()
+        try:
+            greeting = receiver.recv()
+            print(greeting.text, isinstance(greeting, Greeting), greeting.known, *greeting.arguments, *greeting.names)
+        except EOFError:
+            print("silence")
+        process.join()
 """
 # Ways to run it: the arguments, the place of its file, and what stands before its text.
 BY_NAME = ("-m", "package.program", "x"), "package/program.py", "from . import __name__ as above\n"
@@ -450,22 +456,33 @@ BY_RELATIVE_PATH = ("program.py", "x"), "program.py", ""
 
 
 @observed_once
-def _wander(mp, way):
-    """What the wandering program prints, run in one of these ways."""
+def _lines_of_wanderer(mp, way):
+    """What the wandering program prints, run in one of these ways: of a child, and of a child of a child."""
     arguments, name, before = way
-    return run_script(mp, before + WANDERER, arguments=arguments, name=name).stdout.split()
+    return run_script(mp, before + WANDERER, arguments=arguments, name=name).stdout.splitlines()
+
+
+def _wander(mp, way):
+    return _lines_of_wanderer(mp, way)[0].split()
 
 
 @requirement("guidelines.main-module.by-name")
 def test_main_module_run_by_name(mp):
-    """A child calls a function of the main module that ``python -m`` runs, which imports by a relative name."""
+    """A child calls a function of the main module that ``python -m`` runs, which imports by a relative name.
+
+    So does a child of that child.
+    """
     assert _wander(mp, BY_NAME)[:1] == ["hello"]
+    of_child, of_grandchild = _lines_of_wanderer(mp, BY_NAME)
+    assert of_grandchild == of_child
 
 
 @requirement("guidelines.main-module.by-relative-path")
 def test_main_module_given_by_a_relative_path(mp):
     """A child calls a function of the main module, though the program has left its folder."""
     assert _wander(mp, BY_RELATIVE_PATH)[:1] == ["hello"]
+    of_child, of_grandchild = _lines_of_wanderer(mp, BY_RELATIVE_PATH)
+    assert of_grandchild == of_child
 
 
 @requirement("guidelines.main-module.instances")

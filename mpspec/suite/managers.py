@@ -262,6 +262,7 @@ def workshop_manager(mp):
     Workshop.register("Whisperer", _Greeter, exposed=("greet", "_whisper"))
     Workshop.register("ProxiedGreeter", _Greeter, proxytype=_greeter_proxy(mp))
     Workshop.register("Part", create_method=False)
+    Workshop.register("get_queue", _Part)  # the typeid that another manager has for something else
     Workshop.register("Rim", proxytype=_part_proxy(mp), create_method=False)
     typeids = {"part": "Rim", "names": "list"}
     Workshop.register("RimmedMachine", _Machine, method_to_typeid=typeids)
@@ -875,23 +876,32 @@ def test_authkey_must_be_bytes(mp):
 @observed_once
 def _life_with_xmlrpclib(mp):
     """What comes of a manager with the serializer 'xmlrpclib'."""
-    manager = _started_manager(mp, serializer="xmlrpclib")
+    manager = _bare_manager(mp)(ctx=mp.context, serializer="xmlrpclib")
+    _, process = _started_by(mp, manager.start)
     shared = manager.Queue()
     shared.put("hello")
     facts = {"item": shared.get(), "empty": shared.empty()}
     shared.put((1, 2))
     facts["tuple"] = shared.get()
     del shared
+    tracked, census = manager.Tracked("by XML"), manager.Census()
+    facts["there"] = census.has("by XML")
+    del tracked
+    facts["deleted"] = outcome_of(_until_missing, mp.timeout / 3, census, "by XML")
     manager.shutdown()
+    process.join(mp.timeout)
+    facts["exit code"] = process.exitcode
     return facts
 
 
 @requirement("managers.constructor.serializer-xmlrpclib")
 def test_serializer_xmlrpclib(mp):
-    """With the serializer 'xmlrpclib' shared objects are used in the same way."""
+    """With the serializer 'xmlrpclib' objects are shared and deleted in the same way, and the server is ended."""
     facts = _life_with_xmlrpclib(mp)
     assert facts["item"] == "hello"
     assert facts["empty"] is True
+    assert (facts["there"], facts["deleted"][0]) == (True, "returned")
+    assert facts["exit code"] == 0
 
 
 @requirement("managers.constructor.serializer-is-used")
@@ -1531,7 +1541,10 @@ def test_dict_change(manager):
     shared = manager.dict({"a": 1})
     shared["b"] = 2
     shared.update({"c": 0})
-    shared.update(c=3)
+    shared.update({"c": 3, "e": 5}, e=6)
+    assert shared.pop("e") == 6
+    shared.update(e=7)
+    assert shared.pop("e") == 7
     assert (shared.setdefault("c", 9), shared.setdefault("d", 4)) == (3, 4)
     assert shared.pop("a") == 1
     assert shared.pop("a", 5) == 5
@@ -1775,7 +1788,7 @@ def test_lock_excludes_other_processes(manager, companion):
 
 
 @requirement("managers.lock.acquire-timeout")
-def test_lock_timeout(manager):
+def test_lock_timeout(manager, companion):
     """``acquire`` with a timeout gives False when the lock, or the semaphore, stays taken."""
     for lock in (manager.Lock(), manager.Semaphore(1), manager.BoundedSemaphore(1)):
         assert lock.acquire(True, 0.01) is True
@@ -1786,6 +1799,9 @@ def test_lock_timeout(manager):
         lock.release()
     for lock in (manager.Lock(), manager.RLock()):
         assert lock.acquire(True, -1) is True
+    for lock in (manager.RLock(), manager.Condition()):
+        lock.acquire()
+        assert companion.ask(_acquire_soon, lock) is False
 
 
 @requirement("managers.lock.context-manager")
@@ -1799,16 +1815,28 @@ def test_lock_in_with(manager, companion):
         with raises(LookupError), lock:
             raise LookupError
         assert lock.acquire(False) is True
-    lock = manager.RLock()
-    with lock:
+    for lock in (manager.RLock(), manager.Condition()):
         with lock:
-            pass
-        assert companion.ask(_acquire_at_once, lock) is False
-    assert companion.ask(_acquire_at_once, lock) is True
+            with raises(LookupError), lock:
+                raise LookupError
+            assert companion.ask(_acquire_at_once, lock) is False
+        assert companion.ask(_acquire_and_release, lock) is True
+        with raises(LookupError), lock:
+            raise LookupError
+        assert companion.ask(_acquire_at_once, lock) is True
 
 
 def _acquire_at_once(lock):
     return lock.acquire(False)
+
+
+def _acquire_soon(lock):
+    return lock.acquire(True, 0.01)
+
+
+def _acquire_and_release(lock):
+    with lock:
+        return True
 
 
 def _release(lock):
@@ -2335,6 +2363,8 @@ def test_queue_maxsize(mp, manager):
             shared.put(2, *arguments)
     with raises(mp.Full):
         shared.put(item=2, block=True, timeout=0.01)
+    with raises(mp.Full):
+        shared.put(2, block=False)
     with raises(ValueError):
         shared.put(2, True, -1)
     assert shared.get() == 1
@@ -2442,8 +2472,10 @@ def test_pool(mp):
         assert (result.ready(), result.successful(), result.get()) == (True, True, 3)
         assert pool.map_async(abs, [-1]).get() == [1]
         assert pool.starmap_async(pow, [(2, 3)]).get() == [8]
+        pool.apply_async(time.sleep, (10 * mp.timeout,))
     with raises(ValueError):
         pool.apply(abs, (-3,))
+    pool.join()  # it was terminated, and does not wait for the task
     pool = manager.Pool(1)
     result = pool.apply_async(abs, (-3,))
     pool.close()
@@ -2466,13 +2498,17 @@ def test_queue_does_not_hold_its_putters(mp, manager):
 
 
 @requirement("managers.connect.connects")
-def test_connect(queue_server, mp):
-    """``connect()`` makes a manager stand for a server that runs elsewhere."""
+def test_connect(queue_server, workshop, mp):
+    """``connect()`` makes a manager stand for a server that runs elsewhere.
+
+    What its typeids mean has nothing to do with what another manager has registered by them.
+    """
     client = _queue_client(mp, queue_server)
     client.connect()
     assert client.address == queue_server
     shared = client.get_queue()
     shared.put("hello")
+    assert workshop.get_queue().turn() == 1
     assert shared.get() == "hello"
 
 

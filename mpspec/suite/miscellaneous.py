@@ -173,10 +173,15 @@ def test_default_executable(companion):
 
 # A module of the standard library that nothing here needs.
 _UNLIKELY = "sndhdr_unlikely"
+_DOTTED = f"{_UNLIKELY}_package.{_UNLIKELY}_importer"
 
 
 def _make_module(folder):
-    """A module that counts its imports in a file."""
+    """A module that counts its imports in a file, and one in a package that imports it."""
+    package, _, name = _DOTTED.partition(".")
+    (folder / package).mkdir(exist_ok=True)
+    (folder / package / "__init__.py").touch()
+    (folder / package / f"{name}.py").write_text(f"import {_UNLIKELY}\n")
     (folder / f"{_UNLIKELY}.py").write_text(
         "import os, pathlib\n"
         "with (pathlib.Path(__file__).parent / 'imports').open('a') as file:\n"
@@ -214,8 +219,8 @@ def _preload(mp, folder, names, **options):
 def test_preloaded_module(mp, tmp_path, monkeypatch):
     """A preloaded module is loaded when a child begins; one that is not preloaded, or named too late, is not."""
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
-    assert _preload(mp, tmp_path, [_UNLIKELY]) == [True, True]
-    assert _preload(mp, tmp_path, []) == [False, False]
+    for names, loaded in (([_UNLIKELY], True), ([_DOTTED], True), ([], False)):
+        assert _preload(mp, tmp_path, names) == [loaded, loaded]
 
 
 @requirement("miscellaneous.forkserver-preload.imported-once")

@@ -20,7 +20,9 @@ from mpspec.children import (
     Interrupted,
     Interruption,
     Unpicklable,
+    among_signals,
     equal,
+    fail_to_start,
     outcome_of,
     raises,
     run,
@@ -649,7 +651,9 @@ def test_poll_gives_up_after_its_timeout(mp):
         start = time.monotonic()
         assert receiver.poll(SHORT) is False
         assert time.monotonic() - start > SHORT - CLOCKS
-        assert within(ENOUGH, functools.partial(receiver.poll, timeout=SHORT)) is False
+        poll = functools.partial(receiver.poll, timeout=SHORT)
+        assert within(ENOUGH, poll) is False
+        assert within(ENOUGH, functools.partial(among_signals, poll)) is False
 
 
 @requirement("pipes.poll.negative-is-zero")
@@ -1056,6 +1060,10 @@ def test_buffer_too_short_raises(mp):
         receiver.recv_bytes_into(bytearray(5))
     with raises(mp.BufferTooShort):
         receiver.recv_bytes_into(bytearray(8), 3)
+    for wide, offset in ((array.array("i", [0]), 0), (array.array("i", [0] * 4), 8)):
+        sender.send_bytes(b"of twelve...")
+        with raises(mp.BufferTooShort):
+            receiver.recv_bytes_into(wide, offset)
 
 
 @requirement("pipes.recv-bytes-into.too-short-keeps-message")
@@ -1284,6 +1292,24 @@ def test_connection_travels_through_a_connection(mp):
     process.join()
 
 
+@requirement("pipes.send.connection")
+def test_sent_connection_is_open_nowhere_else(mp):
+    """A child that is started while a sent connection has not come does not keep it from its end."""
+    receiver, sender = mp.Pipe(duplex=False)
+    mine, yours = mp.Pipe()
+    sender.send(yours)
+    yours.close()
+    waiting, tell = mp.Pipe(duplex=False)
+    process = mp.Process(target=waiting.recv)
+    process.start()
+    receiver.recv().close()
+    assert mine.poll(mp.timeout / 2)
+    with raises(EOFError):
+        mine.recv()
+    tell.send("end")
+    process.join()
+
+
 def _answer_over(_, connection):
     with connection:
         connection.send(["answer to", connection.recv()])
@@ -1292,6 +1318,7 @@ def _answer_over(_, connection):
 @requirement("pipes.send.connection-to-running-child")
 def test_connection_travels_to_a_running_child(mp, companion):
     """A child that runs already is sent a connection, and answers over it, though the parent has closed its own."""
+    fail_to_start(mp)
     mine, yours = mp.Pipe()
     companion.begin(_answer_over, yours)
     yours.close()

@@ -398,7 +398,8 @@ def _listed(mp, pid):
 def _short_lived_pool(mp):
     """A pool whose only worker is replaced after two tasks: what tasks see, the last four of them in chunks of two.
 
-    Of the second worker also: whether it is daemonic, and a process of the context.
+    Of the second worker also whether it is daemonic, and a process of the context, and the traceback of an error there.
+    Its second task gives what can't be sent.
     """
     pool = mp.Pool(
         maxtasksperchild=2, initargs=("by the initializer",), initializer=_mark_as, processes=1
@@ -406,9 +407,15 @@ def _short_lived_pool(mp):
     seen = [pool.apply(_pid_and_mark)]
     with raises(_Refusal) as raised:
         pool.apply(_refuse_with_pid)
-    seen += [(raised.value.args[0], None), pool.apply(_pid_and_mark)]
+    seen.append((raised.value.args[0], None))
+    with raises(_Refusal) as raised:
+        pool.apply(_refuse_with_pid)
+    seen.append((raised.value.args[0], None))
     [second] = _listed(mp, seen[-1][0])
-    kind = (second.daemon, isinstance(second, mp.Process))
+    kind = (second.daemon, isinstance(second, mp.Process), str(raised.value.__cause__))
+    with raises(Exception):
+        pool.apply(_give_generator)
+    seen.append(pool.apply(_pid_and_mark))
     chunks = pool.map_async(_pid_and_mark, range(4), 2)
     pool.close()
     pool.join()
@@ -417,9 +424,12 @@ def _short_lived_pool(mp):
 
 @requirement("pool.constructor.maxtasksperchild")
 def test_maxtasksperchild(mp):
-    """A worker that has completed ``maxtasksperchild`` tasks, one of which raised, is replaced by a new one."""
-    [(first, _), (second, _), (third, _)], *_ = _short_lived_pool(mp)
-    assert first == second != third
+    """A worker that has completed ``maxtasksperchild`` tasks is replaced by a new one.
+
+    Be it that one of the tasks raised, or gave what could not be sent.
+    """
+    [(first, _), (second, _), (third, _), (fourth, _)], *_ = _short_lived_pool(mp)
+    assert first == second != third != fourth
 
 
 @requirement("pool.constructor.maxtasksperchild-default")
@@ -471,7 +481,7 @@ def test_context_starts_the_workers(mp):
 @requirement("pool.constructor.context")
 def test_context_starts_replacements(mp):
     """A worker that replaces another is a process of the same context."""
-    *_, (_, is_process) = _short_lived_pool(mp)
+    *_, (_, is_process, _) = _short_lived_pool(mp)
     assert is_process is True
 
 
@@ -555,7 +565,7 @@ def test_workers_are_daemonic(mp, pool):
 @requirement("pool.workers.daemonic")
 def test_replacements_are_daemonic(mp):
     """A worker that replaces another is daemonic as well."""
-    *_, (is_daemon, _) = _short_lived_pool(mp)
+    *_, (is_daemon, _, _) = _short_lived_pool(mp)
     assert is_daemon is True
 
 
@@ -1121,9 +1131,10 @@ def test_iterable_raises(pool):
     assert (next(results), next(results)) == (4, 9)
     with raises(LookupError):
         next(results)
-    for chunksize in (1, 2):
-        with raises(LookupError):
-            list(pool.imap_unordered(_square, _numbers_then_error(), chunksize))
+    for method in (pool.imap, pool.imap_unordered):
+        for chunksize in (1, 2):
+            with raises(LookupError):
+                list(method(_square, _numbers_then_error(), chunksize))
     for method in (pool.map, pool.map_async):
         with raises(LookupError):
             method(_square, _numbers_then_error())
@@ -1298,8 +1309,10 @@ def test_starmap_async_callbacks(mp, pool):
 
 
 @requirement("pool.errors.remote-traceback")
-def test_errors_tell_where_they_come_from(pool):
-    """The cause of a reraised exception shows the traceback in the worker."""
+def test_errors_tell_where_they_come_from(mp, pool):
+    """The cause of a reraised exception shows the traceback in the worker, also in one that replaced another."""
+    *_, (_, _, cause) = _short_lived_pool(mp)
+    assert "in _refuse" in cause
     for submit in (pool.apply, pool.map, pool.starmap):
         with raises(_Refusal) as raised:
             submit(_refuse, [(3,)])
@@ -1787,10 +1800,14 @@ def test_get_timeout(mp, pool, tmp_path):
     with raises(mp.TimeoutError):
         result.get(timeout=0.05)
     assert time.monotonic() - start > 0.045
+    gates, others = _waiting_results(pool, tmp_path)
     for timeout in (0, -1):
-        with raises(mp.TimeoutError):
-            result.get(timeout)
-    gate.write_text("open")
+        for each in (result, *others):
+            with raises(mp.TimeoutError):
+                each.get(timeout)
+    for each in (gate, *gates):
+        each.write_text("open")
+    assert [each.get() for each in others] == ["open", ["open"], ["open"]]
     assert result.get(timeout=mp.timeout) == "open"
     assert within(AT_ONCE, functools.partial(result.get, mp.timeout)) == "open"
     assert result.get(0) == "open"
@@ -1903,13 +1920,24 @@ def test_successful(pool):
 
 @requirement("pool.async-result.successful-not-ready")
 def test_successful_too_early(pool, tmp_path):
-    """``successful`` raises ValueError when the result is not there."""
-    gate = _gate(tmp_path)
-    result = pool.apply_async(_pass_gate, (gate,))
-    with raises(ValueError):
-        result.successful()
-    gate.write_text("open")
-    assert result.get() == "open"
+    """``successful`` raises ValueError when the result is not there, of whatever kind it is."""
+    gates, results = _waiting_results(pool, tmp_path)
+    for result in results:
+        with raises(ValueError):
+            result.successful()
+    for gate in gates:
+        gate.write_text("open")
+    assert [result.get() for result in results] == ["open", ["open"], ["open"]]
+
+
+def _waiting_results(pool, tmp_path):
+    """Three gates, and the results of three kinds that wait for them, in that order."""
+    one, item, arguments = gates = [_gate(tmp_path, name) for name in ("one", "item", "arguments")]
+    return gates, [
+        pool.apply_async(_pass_gate, (one,)),
+        pool.map_async(_pass_gate, [item]),
+        pool.starmap_async(_pass_gate, [(arguments,)]),
+    ]
 
 
 # ThreadPool
@@ -1998,6 +2026,9 @@ def test_thread_pool_has_the_interface_of_a_pool(mp):
     with made as pool:
         assert pool is made
         assert pool.apply(lambda: 1) == 1
+        lock = threading.Lock()
+        assert pool.apply(lambda: lock) is lock
+        assert pool.map_async(lambda _: lock, [0]).get(mp.timeout) == [lock]
         assert pool.apply_async(_square, (3,)).get() == 9
         assert pool.map(_square, range(4)) == [0, 1, 4, 9]
         assert pool.map_async(_square, range(4)).get() == [0, 1, 4, 9]
@@ -2086,7 +2117,8 @@ def test_thread_pool_terminate(mp):
         pool = mp.pool.ThreadPool(1)
         begun, gate, done = threading.Event(), threading.Event(), []
         pool.apply_async(lambda begun=begun, gate=gate: (begun.set(), gate.wait(mp.timeout)))
-        pool.apply_async(done.append, (1,))
+        for number in range(3):
+            pool.apply_async(done.append, (number,))
         begun.wait(mp.timeout)
         for thread in _new_threads(before):
             _until_blocked(mp, thread)

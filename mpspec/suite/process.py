@@ -18,6 +18,7 @@ from mpspec.children import (
     CallerThread,
     Interrupted,
     Interruption,
+    among_signals,
     ask,
     observed_once,
     outcome_of,
@@ -97,6 +98,7 @@ def _life(mp):
     facts["join"] = [process.join(*args) for args in ((), (None,), (0,), (mp.timeout,))]
     facts["ended"] = _state_of(process)
     facts["start again"] = outcome_of(process.start)
+    facts["daemon at end"] = outcome_of(setattr, process, "daemon", True)
     facts["signals"] = [outcome_of(_look, process, name) for name in _SIGNALLING]
     # A fork server has told of the end before it closes its pipe: the first look may have to wait.
     looks = (mp.timeout, 0)
@@ -679,11 +681,17 @@ def test_exitcode_after_join(mp):
 
 @requirement("process.join.signals")
 def test_join_that_a_signal_interrupts(mp):
-    """``join`` ends by what a signal's handler raises, and goes on when the handler returns, with a timeout or not."""
+    """``join`` ends by what a signal's handler raises, and goes on when the handler returns, with a timeout or not.
+
+    As long as the timeout says, and no longer.
+    """
     for arguments in ((), (mp.timeout,)):
         child = _Waiting(mp)
         with Interrupted(mp, raising=Interruption), raises(Interruption):
             child.process.join(*arguments)
+        assert child.process.is_alive()
+        join = functools.partial(child.process.join, _SHORT)
+        assert within(_ENOUGH, functools.partial(among_signals, join)) is None
         assert child.process.is_alive()
         with Interrupted(mp, then=functools.partial(child.tell.send, "end")) as handled:
             assert child.process.join(*arguments) is None
@@ -943,9 +951,9 @@ def test_daemon_set(mp):
 
 @requirement("process.daemon.not-after-start")
 def test_daemon_set_too_late(mp):
-    """Setting the flag after ``start()``, to either value, raises and leaves the flag alone."""
+    """Setting the flag after ``start()``, to either value, raises and leaves the flag alone; after the end as well."""
     facts = _life(mp)
-    kinds = {kind for kind, _ in facts["while running"]["daemon"]}
+    kinds = {kind for kind, _ in (*facts["while running"]["daemon"], facts["daemon at end"])}
     assert kinds <= {"AssertionError", "RuntimeError", "ValueError"}
     assert facts["unharmed"]["daemon"] == ("returned", False)
 
@@ -1148,6 +1156,8 @@ def test_exitcode_after_sys_exit(mp):
     assert process.exitcode == 255
     assert _kin(mp)["plain"]["exitcode"] == 0
     assert _joined_in_time(mp)["exitcode"] == 3
+    assert run(mp, sys.exit, signal.SIGTERM).exitcode == 15  # a member of an enumeration of int
+    assert run(mp, sys.exit, False).exitcode == 0
 
 
 @requirement("process.exitcode.from-sys-exit-none")
@@ -1169,7 +1179,9 @@ def test_exitcode_after_sys_exit_with_a_text(mp, tmp_path):
     """``exitcode`` is 1 after ``sys.exit("text")``, and the text is a line of the error stream."""
     assert run(mp, _redirected, sys.exit, tmp_path / "stderr", "a last word").exitcode == 1
     assert "a last word" in (tmp_path / "stderr").read_text().splitlines()
-    assert run(mp, _redirected, sys.exit, tmp_path / "stderr", "").exitcode == 1
+    for last in ("", ["words", 2]):
+        assert run(mp, _redirected, sys.exit, tmp_path / "stderr", last).exitcode == 1
+    assert "['words', 2]" in (tmp_path / "stderr").read_text().splitlines()
 
 
 @requirement("process.exitcode.from-os-exit")
@@ -1389,6 +1401,7 @@ def test_no_sentinel_before_start(mp):
 def test_terminate(mp):
     """``terminate()`` ends the process; the exit code is -SIGTERM."""
     assert _terminated(mp)[:2] == (None, -signal.SIGTERM)
+    assert _terminated(mp)[6] == _AT_END
 
 
 def _exit_on(number, status, sender):
@@ -1443,11 +1456,21 @@ def _live_noisily(mp, waiting, sender):
         sender.send("finally")
 
 
+def _wait_until_left(mp, process):
+    from mpspec.observing import wait_until
+
+    wait_until(lambda: process not in mp.active_children(), mp.timeout / 5, "the child not active")
+
+
+# Of a child that was ended: what it came to to wait until it is not active, whether it is alive, what closing comes to.
+_AT_END = ("returned", None), False, ("returned", None)
+
+
 def _ended_by(mp, method):
     """What a method that ends a process returns, the exit code, and all that it and its child say after that.
 
-    Then its text, whether the main thread and another one found it active (a third one has started it), and what it
-    was while it was held up.
+    Then its text, whether the main thread and another one found it active (a third one has started it), what it was
+    while it was held up; and the facts of its end.
     """
     receiver, sender = mp.Pipe(duplex=False)
     waiting, tell = mp.Pipe(duplex=False)
@@ -1459,7 +1482,9 @@ def _ended_by(mp, method):
     listed = [process in listing for listing in listings]
     stopped = _stopped(mp, process)
     returned = getattr(process, method)()
+    left = outcome_of(_wait_until_left, mp, process)
     process.join()
+    exitcode, text = process.exitcode, repr(process)
     tell.send("speak")
     words = []
     while receiver.poll(mp.timeout):
@@ -1467,7 +1492,8 @@ def _ended_by(mp, method):
             words.append(receiver.recv())
         except EOFError:  # its child has ended, too
             break
-    return returned, process.exitcode, words, repr(process), listed, stopped
+    at_end = left, process.is_alive(), outcome_of(process.close)
+    return returned, exitcode, words, text, listed, stopped, at_end
 
 
 def _stopped(mp, process):
@@ -1509,6 +1535,7 @@ def test_terminate_too_late(mp):
 def test_kill(mp):
     """``kill()`` ends the process; the exit code is -SIGKILL."""
     assert _killed(mp)[:2] == (None, -signal.SIGKILL)
+    assert _killed(mp)[6] == _AT_END
 
 
 def _ignore_sigterm(sender):
@@ -1953,7 +1980,8 @@ def _pair(mp):
         "alive": [process.is_alive() for process in processes],
         "none ready": outcome_of(_ready_of, mp, processes, 0),
     }
-    processes[0].join(0.01)
+    for timeout in (0.01, 0, -1):
+        processes[0].join(timeout)
     facts["listed after a timeout"] = processes[0] in mp.active_children()
     pair[1].tell.send("end")
     facts["ready"] = outcome_of(_ready_of, mp, processes, mp.timeout)
@@ -2156,6 +2184,7 @@ def go_on(connection, going):
     os._exit(0)
 
 if __name__ == "__main__":
+    getattr(mp, "get_logger", list)()  # to log is no reason to end otherwise
     ours, theirs = mp.Pipe()
     gone, going = mp.Pipe(duplex=False)
     processes = [
@@ -2288,7 +2317,8 @@ def _options_of_both(mp):
 @observed_once
 def _options(mp):
     """The options of a program's interpreter, and of its child's."""
-    options = ("-B", "-b", "-q", "-s", "-X", "no_debug_ranges", "-X", "int_max_str_digits=5000")
+    implementation = ("no_debug_ranges", "frozen_modules=off", "int_max_str_digits=5000")
+    options = ("-B", "-b", "-q", "-s", *(part for each in implementation for part in ("-X", each)))
     return call(_options_of_both, mp, timeout=mp.timeout, options=options)
 
 
@@ -2307,7 +2337,7 @@ def test_flags_of_a_childs_interpreter(mp):
 def test_implementation_options_of_a_childs_interpreter(mp):
     """The options -X of a child's interpreter are those of its parent's."""
     (*_, options), (*_, childs_options) = _options(mp)
-    assert options["no_debug_ranges"] is True
+    assert (options["no_debug_ranges"], options["frozen_modules"]) == (True, "off")
     assert childs_options == options
 
 

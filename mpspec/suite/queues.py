@@ -792,15 +792,22 @@ def test_one_item_wakes_one_of_several_readers(mp):
 
 @requirement("queues.get.large-by-several-at-once")
 def test_several_get_large_items_at_once(mp):
-    """Three threads that wait in get() each get one of three large items, whole."""
+    """Three that wait in get(), with a timeout or without, each get one of three large items, whole.
+
+    Be they threads, or children of which each has a copy of the queue.
+    """
     queue = mp.Queue()
-    callers = [CallerThread(mp, queue, "get") for _ in range(3)]
-    for caller in callers:
-        caller.until_blocked()
-    for letter in "abc":
-        queue.put(letter * LARGE)
-    got = sorted(caller.result() for caller in callers)
-    assert equal(got, [letter * LARGE for letter in "abc"])
+    for kinds, args in (
+        ([CallerThread] * 3, ()),
+        ([CallerThread, Caller, Caller], (True, mp.timeout * 100)),
+    ):
+        callers = [kind(mp, queue, "get", *args) for kind in kinds]
+        for caller in callers:
+            caller.until_blocked()
+        for letter in "abc":
+            queue.put(letter * LARGE)
+        got = sorted(caller.result() for caller in callers)
+        assert equal(got, [letter * LARGE for letter in "abc"])
 
 
 class _Unwelcome:
@@ -1672,19 +1679,20 @@ def test_each_item_of_a_simple_queue_is_got_once(mp):
 
 @requirement("queues.simple.large-by-several-at-once")
 def test_several_use_a_simple_queue_for_large_items_at_once(mp):
-    """A child and a thread that put large items at once, and two threads that get them, do not mix them up."""
+    """Children and threads that put large items at once, and such as get them, do not mix them up."""
     queue = mp.SimpleQueue()
     items = ["a" * LARGE, "b" * LARGE]
     putting = [Caller(mp, queue, "put", items[0]), CallerThread(mp, queue, "put", items[1])]
     for caller in putting:
         caller.until_blocked()
     assert equal(sorted([queue.get(), queue.get()]), items)
-    getting = [CallerThread(mp, queue, "get") for _ in items]
-    for caller in getting:
-        caller.until_blocked()
-    for item in items:
-        queue.put(item)
-    assert equal(sorted(caller.result() for caller in getting), items)
+    for kinds in ([CallerThread, CallerThread], [CallerThread, Caller]):
+        getting = [kind(mp, queue, "get") for kind in kinds]
+        for caller in getting:
+            caller.until_blocked()
+        for item in items:
+            queue.put(item)
+        assert equal(sorted(caller.result() for caller in getting), items)
     for caller in putting:
         caller.result()
 

@@ -6,6 +6,7 @@ import pickle
 import signal
 import struct
 import sys
+import tempfile
 import threading
 
 from mpspec.children import ask, equal, observed_once, outcome_of, raises, remade, run
@@ -407,9 +408,16 @@ def _leave_behind(mp, name, keywords):
 
 
 def _be_ended(mp, name, number):
-    """Leave a block behind, by the end of all processes of the program at once."""
+    """Leave a block behind, by the end of all processes of the program at once; and more than it.
+
+    Files of blocks, too, that are gone when somebody comes to destroy them, and what is no block.
+    """
     os.setpgrp()
     _leave_behind(mp, name, {})
+    for position in range(7):
+        _leave_behind(mp, f"{name}_{position}", {})
+        os.unlink(f"/dev/shm/{name}_{position}")  # noqa: S108 - where such blocks are
+    _lock = mp.Lock()
     os.killpg(0, number)
 
 
@@ -595,6 +603,10 @@ if __name__ == "__main__":
     block.close()
     other.close()
     other.unlink()
+    try:
+        block.unlink()
+    except FileNotFoundError:
+        pass
     items = mp.shared_memory.ShareableList([1, "text"])
     items.shm.close()
     items.shm.unlink()
@@ -1034,7 +1046,7 @@ def _manager(mp):
 def test_manager_is_a_base_manager(mp):
     """SharedMemoryManager derives from BaseManager, and shares what is registered with a class derived from it."""
     assert issubclass(mp.managers.SharedMemoryManager, mp.managers.BaseManager)
-    assert _see_products(mp)["registered"] == ("returned", (2, "[1]"))
+    assert _see_products(mp)["registered"] == ("returned", (2, "[1]", "{'a': 1, 'b': 2}"))
 
 
 @requirement("shared-memory.manager.without-warning")
@@ -1069,6 +1081,7 @@ def _see_a_life(mp):
     before = {process.pid for process in mp.active_children()}
     manager.start()
     seen = {"started": {process.pid for process in mp.active_children()} - before}
+    servers = [outcome_of(manager.get_server)[0]]
     blocks = [
         manager.ShareableList(range(4)).shm,
         manager.SharedMemory(size=128),
@@ -1076,6 +1089,7 @@ def _see_a_life(mp):
     ]
     seen["before"] = [_exists(mp, block.name) for block in blocks]
     manager.shutdown()
+    seen["servers"] = [*servers, outcome_of(manager.get_server)[0]]
     seen["after"] = [_exists(mp, block.name) for block in blocks]
     seen["runs"] = [pid for pid in seen["started"] if outcome_of(os.kill, pid, 0)[0] == "returned"]
     seen["other"] = _exists(mp, own.name)
@@ -1142,12 +1156,13 @@ def _items_manager(mp):
         pass
 
     ItemsManager.register("Items", list)
+    ItemsManager.register("Mapping", dict)
     return ItemsManager
 
 
 def _pop_of_registered(manager):
     items = manager.Items([1, 2])
-    return items.pop(), str(items)
+    return items.pop(), str(items), str(manager.Mapping([("a", 1)], b=2))
 
 
 @observed_once
@@ -1231,16 +1246,26 @@ def _create_through(mp, address, authkey):
     block = manager.SharedMemory(16)
     block.buf[:5] = b"howdy"
     block.close()
-    return block.name
+    items = manager.ShareableList([1]).shm
+    items.close()
+    return block.name, items.name
 
 
 def _create_through_own(mp, authkey):
-    """What is in a block that was created through a server of this process."""
-    server = mp.managers.SharedMemoryManager(authkey=authkey, ctx=mp.context).get_server()
+    """What is in a block that was created through a server of this process, and where that listens."""
+    with tempfile.TemporaryDirectory() as folder:
+        manager = mp.managers.SharedMemoryManager(f"{folder}/socket", authkey, ctx=mp.context)
+        server = manager.get_server()
+        is_there = server.address == f"{folder}/socket" and os.path.exists(server.address)
+        return is_there, _create_through_server(mp, server, authkey)
+
+
+def _create_through_server(mp, server, authkey):
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    name = _create_through(mp, server.address, authkey)
+    name, other = _create_through(mp, server.address, authkey)
     found = _read(mp, name, 5)
     _unlink(mp, name)
+    _unlink(mp, other)
     return found
 
 
@@ -1253,26 +1278,32 @@ def _see_connections(mp):
     """A child connects to its parent's manager, and to one of its own, whose key is not that of the processes."""
     manager = mp.managers.SharedMemoryManager(authkey=b"secret", ctx=mp.context)
     manager.start()
-    name, own = ask(mp, _visit_managers, mp, manager.address, b"secret")
-    seen = {"own": own, "found": _read(mp, name, 5)}
+    names, own = ask(mp, _visit_managers, mp, manager.address, b"secret")
+    seen = {"own": own, "found": _read(mp, names[0], 5)}
     with raises(mp.AuthenticationError):
         _create_through(mp, manager.address, bytes(mp.current_process().authkey))
     manager.shutdown()
-    seen["left"] = _exists(mp, name)
+    seen["left"] = [_exists(mp, name) for name in names]
     return seen
 
 
 @requirement("shared-memory.manager.connect")
 def test_another_process_connects_to_the_manager(mp):
-    """A block that a child created through its parent's manager lives until the shutdown; another key is refused."""
+    """What a child created through its parent's manager lives until the shutdown; another key is refused."""
     seen = _see_connections(mp)
-    assert (seen["found"], seen["left"]) == (b"howdy", False)
+    assert (seen["found"], seen["left"]) == (b"howdy", [False, False])
+
+
+@requirement("shared-memory.manager.get-server-before-start")
+def test_no_server_of_a_started_manager(mp):
+    """``get_server()`` raises ProcessError once the manager was started, and when it was shut down."""
+    assert _see_a_life(mp)["servers"] == ["ProcessError"] * 2
 
 
 @requirement("shared-memory.manager.get-server")
 def test_server_of_a_manager_in_this_process(mp):
-    """The server that ``get_server()`` gives serves those who create blocks through it."""
-    assert _see_connections(mp)["own"] == ("returned", b"howdy")
+    """The server that ``get_server()`` gives serves those who create blocks through it, at the manager's address."""
+    assert _see_connections(mp)["own"] == ("returned", (True, b"howdy"))
 
 
 def _store_squares(numbers, start, stop):
@@ -1711,6 +1742,12 @@ def test_negative_indices(mp):
     made[-1] = 17
     made[-5] = None
     assert list(made) == [None, 2, 3.5, None, 17]
+    _free_lists(made)
+    made = _list(mp, ["a", b"b", "c", b"d"])
+    made[-1], made[-3], made[-4] = b"w", b"x", "y"
+    assert list(made) == ["y", b"x", "c", b"w"]
+    with raises(ValueError):
+        made[-2] = "z" * 100
     _free_lists(made)
 
 

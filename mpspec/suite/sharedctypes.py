@@ -1082,9 +1082,16 @@ def _modify(number, unlocked, text, points):
         point.y **= 2
 
 
+def _hand_on(mp, *objects):
+    run(mp, _modify, *objects)
+
+
 @requirement("sharedctypes.example.modified-by-child")
 def test_objects_modified_by_a_child(mp):
-    """A child squares numbers and fields, and turns a text into capitals; the parent reads it all."""
+    """A child squares numbers and fields, and turns a text into capitals; the parent reads it all.
+
+    A child of a child, too, to which the first one gave the objects.
+    """
     lock = mp.Lock()
     number = mp.Value("i", 7)
     unlocked = mp.Value(ctypes.c_double, 1.0 / 3.0, lock=False)
@@ -1094,6 +1101,8 @@ def test_objects_modified_by_a_child(mp):
     assert (number.value, unlocked.value, text.value) == (49, (1.0 / 3.0) ** 2, b"HELLO WORLD")
     pairs = [(point.x, point.y) for point in points]
     assert pairs == [(3.515625, 39.0625), (33.0625, 4.0), (5.640625, 90.25)]
+    run(mp, _hand_on, mp, number, unlocked, text, points)
+    assert (number.value, unlocked.value, points[1].y) == (49**2, ((1.0 / 3.0) ** 2) ** 2, 16.0)
 
 
 @requirement("sharedctypes.module.lock-keyword-only")

@@ -11,7 +11,9 @@ from mpspec.children import (
     AT_ONCE,
     Caller,
     CallerThread,
+    among_signals,
     ask,
+    fail_to_start,
     observed_once,
     outcome_of,
     raises,
@@ -238,6 +240,18 @@ def test_timeouts_are_real_numbers(mp):
     assert mp.Lock().acquire(timeout=7) is True
 
 
+@requirement("synchronization.primitives.timeout-any-number")
+def test_timeouts_pass_whatever_signals_come(mp):
+    """Signals that are handled meanwhile don't make a call with a timeout any longer."""
+    for call in (*_timed_calls(mp), functools.partial(_try_barrier, mp)):
+        timed = functools.partial(call, _MOMENT)
+        assert within(_ENOUGH, functools.partial(among_signals, timed)) is False
+
+
+def _try_barrier(mp, timeout):
+    return outcome_of(mp.Barrier(2).wait, timeout)[0] != "BrokenBarrierError"
+
+
 @requirement("synchronization.primitives.timeout-huge")
 def test_huge_timeouts(mp):
     """Calls that may wait for threading.TIMEOUT_MAX seconds sleep until they get what they wait for."""
@@ -423,7 +437,8 @@ def test_bounds_hold_in_a_child(mp):
 
 @requirement("synchronization.primitives.refuse-pickling")
 def test_primitives_are_not_pickled(mp):
-    """``pickle.dumps`` of any primitive raises RuntimeError."""
+    """``pickle.dumps`` of any primitive raises RuntimeError, after a start() that failed as well."""
+    fail_to_start(mp)
     makers = (mp.Lock, mp.RLock, mp.Semaphore, mp.BoundedSemaphore, mp.Condition, mp.Event)
     for primitive in [make() for make in makers] + [mp.Barrier(1)]:
         with raises(RuntimeError):
@@ -525,13 +540,17 @@ def _take_the_next(mp, exhausted):
 
 @requirement("synchronization.lock.acquire.timeout-in-time")
 def test_lock_released_within_the_timeout(mp):
-    """acquire() with a timeout sleeps, and returns True after the release."""
+    """acquire() with a timeout sleeps, and returns True after the release.
+
+    A timeout of nearly a second ends in the second after this one, whatever the time is.
+    """
     lock = mp.Lock()
     lock.acquire()
-    caller = CallerThread(mp, lock, "acquire", True, mp.timeout)
-    caller.until_blocked()
-    lock.release()
-    assert caller.result() is True
+    for timeout in (mp.timeout, 0.999):
+        caller = CallerThread(mp, lock, "acquire", True, timeout)
+        caller.until_blocked()
+        lock.release()
+        assert caller.result() is True
 
 
 @requirement("synchronization.lock.acquire.negative-timeout-is-zero")
@@ -1510,6 +1529,31 @@ def test_wait_without_the_lock(mp):
     for condition in _unowned(mp):
         with raises(RuntimeError, AssertionError):
             condition.wait(_MOMENT)
+    assert _refused_to_a_child(mp)["wait"] == [True, True]
+
+
+@observed_once
+def _refused_to_a_child(mp):
+    """Whether a child's calls are refused, by name, of conditions whose locks its parent holds."""
+    conditions = [mp.Condition(mp.Lock()), mp.Condition(mp.RLock())]
+    for condition in conditions:
+        condition.acquire()
+    return ask(mp, _use_unowned, conditions)
+
+
+def _use_unowned(conditions):
+    return {
+        name: [_is_refused(getattr(condition, name), *args) for condition in conditions]
+        for name, *args in (("notify",), ("notify_all",), ("wait", 0))
+    }
+
+
+def _is_refused(call, *args):
+    try:
+        call(*args)
+    except (RuntimeError, AssertionError):
+        return True
+    return False
 
 
 def _unowned(mp):
@@ -1728,6 +1772,7 @@ def test_notify_without_the_lock(mp):
     for condition in _unowned(mp):
         with raises(RuntimeError, AssertionError):
             condition.notify()
+    assert _refused_to_a_child(mp)["notify"] == [True, True]
 
 
 @requirement("synchronization.condition.notify-all.wakes-all")
@@ -1747,6 +1792,7 @@ def test_notify_all_without_the_lock(mp):
     for condition in _unowned(mp):
         with raises(RuntimeError, AssertionError):
             condition.notify_all()
+    assert _refused_to_a_child(mp)["notify_all"] == [True, True]
 
 
 @requirement("synchronization.condition.locked")
@@ -2213,11 +2259,18 @@ def _call_and_tell(sender, subject, method, args):
         getattr(subject, method)(*args)
         sender.send("returned")
     except KeyboardInterrupt:
-        sender.send("KeyboardInterrupt")
+        sender.send(("KeyboardInterrupt", method == "acquire" and subject.acquire(False)))
+
+
+# What came of an interrupted call; and nothing was acquired by it.
+_INTERRUPTED = ("KeyboardInterrupt", False)
 
 
 def _interrupt(mp, subject, method="acquire", *args):
-    """What a blocked call in the main thread of a child comes to when the child gets SIGINT."""
+    """What a blocked call in the main thread of a child comes to when the child gets SIGINT.
+
+    If it is acquire() also whether the child, thereafter, acquires without waiting what it waited for.
+    """
     from mpspec.observing import wait_until_asleep
 
     receiver, sender = mp.Pipe(duplex=False)
@@ -2237,7 +2290,7 @@ def test_sigint_interrupts_lock_acquire(mp):
     """KeyboardInterrupt comes out of a blocked Lock.acquire()."""
     lock = mp.Lock()
     lock.acquire()
-    assert _interrupt(mp, lock) == "KeyboardInterrupt"
+    assert _interrupt(mp, lock) == _INTERRUPTED
 
 
 @requirement("synchronization.interrupt.rlock-acquire")
@@ -2245,13 +2298,13 @@ def test_sigint_interrupts_rlock_acquire(mp):
     """KeyboardInterrupt comes out of a blocked RLock.acquire() with a timeout."""
     lock = mp.RLock()
     lock.acquire()
-    assert _interrupt(mp, lock, "acquire", True, _AGES) == "KeyboardInterrupt"
+    assert _interrupt(mp, lock, "acquire", True, _AGES) == _INTERRUPTED
 
 
 @requirement("synchronization.interrupt.semaphore-acquire")
 def test_sigint_interrupts_semaphore_acquire(mp):
     """KeyboardInterrupt comes out of a blocked Semaphore.acquire() with a timeout."""
-    assert _interrupt(mp, mp.Semaphore(0), "acquire", True, _AGES) == "KeyboardInterrupt"
+    assert _interrupt(mp, mp.Semaphore(0), "acquire", True, _AGES) == _INTERRUPTED
 
 
 @requirement("synchronization.interrupt.bounded-semaphore-acquire")
@@ -2259,7 +2312,7 @@ def test_sigint_interrupts_bounded_semaphore_acquire(mp):
     """KeyboardInterrupt comes out of a blocked BoundedSemaphore.acquire()."""
     semaphore = mp.BoundedSemaphore(1)
     semaphore.acquire()
-    assert _interrupt(mp, semaphore) == "KeyboardInterrupt"
+    assert _interrupt(mp, semaphore) == _INTERRUPTED
 
 
 @requirement("synchronization.interrupt.condition-acquire")
@@ -2267,25 +2320,56 @@ def test_sigint_interrupts_condition_acquire(mp):
     """KeyboardInterrupt comes out of a blocked Condition.acquire()."""
     condition = mp.Condition()
     condition.acquire()
-    assert _interrupt(mp, condition) == "KeyboardInterrupt"
+    assert _interrupt(mp, condition) == _INTERRUPTED
 
 
 @requirement("synchronization.interrupt.condition-wait")
 def test_sigint_interrupts_condition_wait(mp):
     """KeyboardInterrupt comes out of a blocked Condition.wait()."""
-    assert _interrupt(mp, _Holding(mp.Condition()), "wait") == "KeyboardInterrupt"
+    assert _interrupt(mp, _Holding(mp.Condition()), "wait") == _INTERRUPTED
 
 
 @requirement("synchronization.interrupt.leaves-condition-whole")
 def test_condition_after_an_interrupted_wait(mp):
     """After KeyboardInterrupt out of wait() the lock is held as often as before; then others wait, and are notified."""
     condition = mp.Condition()
-    assert _interrupt(mp, _Interrupted(mp, condition), "wait") == "KeyboardInterrupt"
+    assert _interrupt(mp, _Interrupted(mp, condition), "wait") == _INTERRUPTED
     waiters = _waiting(mp, condition, 2)
     with condition:
         assert condition.wait(0) is False
         condition.notify_all()
     assert [waiter.result() for waiter in waiters] == [True, True]
+
+
+@requirement("synchronization.interrupt.leaves-condition-whole")
+def test_condition_whose_waiter_is_notified_and_interrupted_at_once(mp):
+    """Whichever comes first to a waiter that is notified as it gets SIGINT, the condition then has no waiters."""
+    import psutil
+
+    from mpspec.observing import wait_until, wait_until_asleep
+
+    condition = mp.Condition()
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_call_and_tell, args=(sender, _Holding(condition), "wait", ()))
+    process.start()
+    pid, thread = receiver.recv()
+    wait_until_asleep(pid, thread, mp.timeout)
+    child = psutil.Process(pid)
+    child.suspend()
+    wait_until(
+        lambda: child.status() == psutil.STATUS_STOPPED, mp.timeout, "the child to stand still"
+    )
+    child.send_signal(signal.SIGINT)
+    going_on = threading.Timer(0.1, child.resume)
+    going_on.start()
+    with condition:
+        condition.notify()
+    going_on.join()
+    assert receiver.recv() in ("returned", _INTERRUPTED)
+    process.join()
+    with condition:
+        condition.notify()
+        assert condition.wait(0) is False
 
 
 class _Interrupted:

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 
-from mpspec.children import AT_ONCE, HUGE, CallerThread, raises, within
+from mpspec.children import AT_ONCE, HUGE, CallerThread, among_signals, raises, within
 from mpspec.marks import requirement
 
 # Clocks differ a little: what waited for a time may find a little less on another clock.
@@ -211,6 +211,7 @@ def test_wait_gives_an_empty_list_after_its_timeout(mp):
     assert time.monotonic() - start > SHORT - CLOCKS
     wait = functools.partial(mp.connection.wait, object_list=[receiver], timeout=SHORT)
     assert within(ENOUGH, wait) == []
+    assert within(ENOUGH, functools.partial(among_signals, wait)) == []
 
 
 @requirement("wait.timeout.ready-in-time")
