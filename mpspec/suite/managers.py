@@ -261,6 +261,7 @@ def workshop_manager(mp):
     Workshop.register(typeid="Host", callable=_Host, create_method=True)
     Workshop.register("Whisperer", _Greeter, exposed=("greet", "_whisper"))
     Workshop.register("ProxiedGreeter", _Greeter, proxytype=_greeter_proxy(mp))
+    Workshop.register("Event", _Part, proxytype=_part_proxy(mp))  # in the place of the base's
     Workshop.register("Part", create_method=False)
     Workshop.register("get_queue", _Part)  # the typeid that another manager has for something else
     Workshop.register("Rim", proxytype=_part_proxy(mp), create_method=False)
@@ -883,6 +884,10 @@ def _life_with_xmlrpclib(mp):
     facts = {"item": shared.get(), "empty": shared.empty()}
     shared.put((1, 2))
     facts["tuple"] = shared.get()
+    pickle.loads(pickle.dumps(shared)).put("through a copy")
+    facts["through a copy"] = shared.get()
+    facts["child"] = outcome_of(ask, mp, _put_all, shared, "from the child")
+    facts["of the child"] = outcome_of(shared.get_nowait)
     del shared
     tracked, census = manager.Tracked("by XML"), manager.Census()
     facts["there"] = census.has("by XML")
@@ -900,6 +905,11 @@ def test_serializer_xmlrpclib(mp):
     facts = _life_with_xmlrpclib(mp)
     assert facts["item"] == "hello"
     assert facts["empty"] is True
+    assert facts["through a copy"] == "through a copy"
+    assert (facts["child"], facts["of the child"]) == (
+        ("returned", None),
+        ("returned", "from the child"),
+    )
     assert (facts["there"], facts["deleted"][0]) == (True, "returned")
     assert facts["exit code"] == 0
 
@@ -971,6 +981,7 @@ def test_shutdown_twice(mp):
     facts = _life(mp)
     assert facts["shut down again"] is type(None)
     assert facts["alive at last"] is False
+    assert _life_in_with(mp)["shut down"] is None  # before the end of the with block
 
 
 @requirement("managers.shutdown.only-after-start")
@@ -1057,6 +1068,7 @@ def _die_and_live_anew(mp, address):
     facts = {}
     manager, process = _started_by(mp, functools.partial(_started_manager, mp, address=address))
     manager.join(0.01)
+    manager.join(timeout=0)
     facts["alive"] = process.is_alive()
     shared = manager.Queue()
     facts["put at a former address"] = outcome_of(shared.put, "of the first")
@@ -1100,8 +1112,13 @@ def test_start_at_a_former_address(mp, socket_path):
 
 @requirement("managers.proxy.authkey-for-children")
 def test_child_uses_a_proxy_of_a_manager_with_a_key(mp, socket_path):
-    """A child uses the proxy it was given though the manager has an authkey of its own."""
+    """A child uses the proxy it was given though the manager has an authkey of its own, be it empty."""
     facts = _life_at(mp, socket_path)
+    with _started_manager(mp, authkey=b"") as manager:
+        shared = manager.Queue()
+        ask(mp, _put_all, shared, "with an empty key")
+        assert shared.get_nowait() == "with an empty key"
+        del shared
     assert (facts["child"], facts["of the child"]) == (
         ("returned", None),
         ("returned", "from the child"),
@@ -1139,6 +1156,8 @@ def _life_in_with(mp):
         facts = {"manager entered": entered is manager, "alive": process.is_alive()}
         facts["sum"] = manager.Maths().add(4, 3)
     facts["alive after"] = process.is_alive()
+    with _started_manager(mp) as manager:
+        facts["shut down"] = manager.shutdown()
     return facts
 
 
@@ -1261,9 +1280,10 @@ def test_register_arguments_by_position(mp, workshop):
 
 
 @requirement("managers.register.anew")
-def test_register_a_typeid_anew(mp):
-    """What a subclass registers under a typeid of its base class leaves the base class its own."""
+def test_register_a_typeid_anew(mp, workshop):
+    """What a subclass registers under a typeid of its base class holds there, and leaves the base class its own."""
     assert _life(mp)["sum"] == 7
+    assert workshop.Event().turn_twice() == [1, 2]
 
 
 @requirement("managers.register.typeid-string")
@@ -1392,6 +1412,9 @@ def test_method_to_typeid(mp, workshop):
     names = machine.names(b=1, a=2)
     assert type(names) is type(workshop.list())
     assert names[:] == ["a", "b"]
+    names = machine.names()
+    assert type(names) is type(workshop.list())  # though there is nothing in it
+    assert names[:] == []
 
 
 @requirement("managers.register.method-to-typeid-by-proxytype")

@@ -275,6 +275,7 @@ def _ignored_preload(mp, folder, path):
     """What children find loaded when failures are to be ignored, and what a word that nobody knows comes to."""
     _redirect_errors(path)
     sys.path.insert(0, folder)
+    mp.context.set_forkserver_preload([], on_error="fail")  # until the next call
     mp.context.set_forkserver_preload(_FAILING, on_error="ignore")
     unknown = outcome_of(mp.context.set_forkserver_preload, [], on_error="perhaps")[0]
     receiver, sender = mp.Pipe(duplex=False)

@@ -50,7 +50,9 @@ class _Refusal(Exception):
 
 
 def _refuse(*args):
-    raise _Refusal(*args)
+    refusal = _Refusal(*args)
+    refusal.detail = "told"
+    raise refusal
 
 
 def _invert(x):
@@ -350,6 +352,9 @@ def _single_pool(mp):
                 # What they come to is another test's matter.
                 outcome_of(method, _square, items)
                 outcome_of(method, _square, items, 2)
+            for chunksize in (0, -1):
+                outcome_of(method, _square, range(3), chunksize)
+        outcome_of(pool.map, _square, _numbers_then_error())
         pool.close()
         pool.join()
         facts["exit code"] = worker.exitcode
@@ -625,7 +630,7 @@ def test_apply_raises(pool):
     """``apply`` raises what the function raised."""
     with raises(_Refusal) as raised:
         pool.apply(_refuse, ("gear", 7))
-    assert raised.value.args == ("gear", 7)
+    assert (raised.value.args, raised.value.detail) == (("gear", 7), "told")
 
 
 @requirement("pool.apply-async.result")
@@ -750,11 +755,15 @@ def test_apply_by_name(mp, pool):
 
 
 @requirement("pool.map.result")
-def test_map_gives_a_list_in_order(pool):
+def test_map_gives_a_list_in_order(mp, pool):
     """``map`` gives the list of results in the order of the iterable."""
     assert pool.map(_square, range(30)) == [x * x for x in range(30)]
     assert pool.map(_square, []) == []
     assert pool.map(_square, (x for x in (3, 1, 2))) == [9, 1, 4]
+    for items in ({3: "", 1: "", 2: ""}, {3, 1, 2}):  # which have a length, and can't be sliced
+        result = pool.map_async(_square, items)
+        result.wait(mp.timeout / 2)
+        assert result.get(0) == [x * x for x in items]
 
 
 def _assert_parallel(mp, gate, submit):
@@ -1124,8 +1133,13 @@ def _numbers_then_error():
     raise LookupError
 
 
+def _error_at_once():
+    yield from ()
+    raise LookupError
+
+
 @requirement("pool.imap.iterable-raises")
-def test_iterable_raises(pool):
+def test_iterable_raises(mp, pool):
     """What the iterable raises is raised: by ``imap``'s iterator in its turn, by ``map``."""
     results = pool.imap(_square, _numbers_then_error())
     assert (next(results), next(results)) == (4, 9)
@@ -1135,6 +1149,10 @@ def test_iterable_raises(pool):
         for chunksize in (1, 2):
             with raises(LookupError):
                 list(method(_square, _numbers_then_error(), chunksize))
+        with raises(LookupError):
+            method(_square, _error_at_once()).next(mp.timeout / 2)
+        with raises(LookupError):
+            next(method(_square, _numbers_then_error(), 3))
     for method in (pool.map, pool.map_async):
         with raises(LookupError):
             method(_square, _numbers_then_error())
@@ -1323,13 +1341,25 @@ def _give_generator():
     return (x for x in range(3))
 
 
+def _refuse_by_what_cannot_be_sent():
+    raise _Refusal(Unpicklable())
+
+
 @requirement("pool.errors.unpicklable-result")
-def test_result_that_cannot_be_sent(pool):
-    """A result that can't be pickled raises an exception in the caller, and the pool works on."""
+def test_result_that_cannot_be_sent(mp, pool):
+    """A result that can't be pickled, or an exception, raises an exception in the caller, and the pool works on."""
     with raises(Exception):
         pool.apply(_give_generator)
     with raises(Exception):
         pool.starmap(_give_generator, [()])
+    for result in (
+        pool.apply_async(_refuse_by_what_cannot_be_sent),
+        pool.starmap_async(_refuse_by_what_cannot_be_sent, [()]),
+    ):
+        result.wait(mp.timeout / 2)
+        assert result.ready()
+        with raises(Exception):
+            result.get()
     assert pool.apply(_square, (3,)) == 9
 
 
@@ -1359,10 +1389,13 @@ def test_task_that_cannot_be_sent(pool):
         pool.apply(len, ((x for x in range(3)),))
     with raises(Exception):
         pool.map(len, [(x for x in range(3))])
-    results = pool.imap(len, [(x for x in range(3)), "gear"])
+    results = pool.imap(len, ["box", Unpicklable(), "gear"])
+    assert next(results) == 3
     with raises(Exception):
         next(results)
     assert next(results) == 4
+    with raises(StopIteration):
+        next(results)
     assert pool.apply(_square, (3,)) == 9
 
 
@@ -1620,6 +1653,21 @@ def test_pool_that_a_program_leaves_running(mp):
     wait_until(lambda: has_ended(worker), mp.timeout, "the worker has ended")
 
 
+def _leave_a_thread_pool(mp):
+    """In a new interpreter: as above, of threads."""
+    pool = mp.pool.ThreadPool(1)
+    _left_running.append(pool)
+    return pool.apply(_square, (3,))
+
+
+@requirement("pool.thread-pool.end-with-program")
+def test_thread_pool_that_a_program_leaves_running(mp):
+    """A program that neither closes nor terminates its ThreadPool ends."""
+    from mpspec.programs import call
+
+    assert call(_leave_a_thread_pool, mp, timeout=mp.timeout) == 9
+
+
 def _collect_until_stopped(mp, worker):
     from mpspec.observing import wait_until
 
@@ -1697,18 +1745,29 @@ def test_an_abandoned_pool_is_warned_of(mp):
     """There is a ResourceWarning for a running pool that is garbage collected, and none for one that was ended."""
     _, warned, _ = _abandoned_pool(mp)
     assert ["pool" in text.lower() for text in warned] == [True]
+    with _resource_warnings() as warned:
+        for thread in _abandoned_threads(mp):
+            _collect_until_stopped(mp, thread)
+    assert ["pool" in text.lower() for text in warned] == [True]
     assert _ended_pools(mp)["warned"] == []
 
 
 @requirement("pool.terminate.repeated")
 def test_terminate_after_close(mp, tmp_path):
-    """``terminate`` may follow ``close``, whatever runs yet, and each of them and ``join`` may be repeated."""
+    """``terminate`` may follow ``close``, whatever runs yet, and each of them and ``join`` may be repeated.
+
+    A callback may call it, too.
+    """
     pool, [worker] = _new_pool(mp)
     pool.apply_async(_pass_gate, (_gate(tmp_path),))
     for end in (pool.close, pool.terminate, pool.join, pool.close):
         assert end() is None
         assert end() is None
     assert not worker.is_alive()
+    pool, _ = _new_pool(mp)
+    result = pool.apply_async(_square, (3,), callback=lambda _: pool.terminate())
+    assert result.get(mp.timeout / 2) == 9
+    pool.join()
 
 
 @requirement("pool.join.needs-close")

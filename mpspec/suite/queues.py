@@ -166,9 +166,16 @@ def test_later_changes_are_not_put(mp):
     assert queue.get() == ["before"]
 
 
+class _EqualToAll:
+    def __eq__(self, other):
+        return True
+
+    __hash__ = None
+
+
 @requirement("queues.put.any-picklable-object")
 def test_any_picklable_object_can_be_put(mp):
-    """None, numbers, text, bytes, containers, classes and functions can be put."""
+    """None, numbers, text, bytes, containers, classes and functions can be put, and what is equal to anything."""
     objects = [
         None,
         False,
@@ -183,11 +190,15 @@ def test_any_picklable_object_can_be_put(mp):
         float,
         len,
         os.getpid,
+        _EqualToAll(),
+        "next",
     ]
-    queue = mp.Queue()
-    for each in objects:
-        queue.put(each)
-    assert _get_many(queue, len(objects)) == objects
+    for queue in (mp.Queue(), mp.JoinableQueue()):
+        for each in objects:
+            queue.put(each)
+        got = _get_many(queue, len(objects))
+        assert got == objects
+        assert type(got[-2]) is _EqualToAll
 
 
 def _put_ends(mp, queues):
