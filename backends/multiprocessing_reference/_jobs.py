@@ -47,6 +47,9 @@ class Crew(Protocol):
     state: str
     """RUN, CLOSE or TERMINATE."""
 
+    def workers(self) -> list[Any]:
+        """The processes or threads that take tasks, as they are now."""
+
     def check_running(self) -> None:
         """Raise ValueError unless the pool takes tasks."""
 

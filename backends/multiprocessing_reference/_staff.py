@@ -64,6 +64,11 @@ class Staff:
             for _ in range(size):
                 self._add(start_worker(*self._new_worker))
 
+    def workers(self) -> list[Any]:
+        """The processes that take tasks, or will soon, as they are now."""
+        with self.lock:
+            return [seat.process for seat in self.seats]
+
     def check_running(self) -> None:
         """Raise ValueError unless the pool takes tasks."""
         if self.state != RUN:

@@ -47,6 +47,10 @@ class ThreadCrew:
         for thread in self._threads:
             thread.start()
 
+    def workers(self) -> list[DummyProcess]:
+        """The threads, as they are now."""
+        return [thread for thread in self._threads if thread.is_alive()]
+
     def check_running(self) -> None:
         """Raise ValueError unless the pool takes tasks."""
         if self.state != RUN:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from ._transport import Transport
     from .reduction import SharedFd
 
+# Undocumented, and read by programs that try each: the families of addresses that there are.
+families = ["AF_INET", "AF_UNIX"]
+
 __all__ = [
     "AuthenticationError",
     "BufferTooShort",

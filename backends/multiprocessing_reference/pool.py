@@ -292,6 +292,18 @@ class Pool:
             )
         crew.abandon()
 
+    # Two names that are private in the standard library, and that schedulers of others read.
+
+    @property
+    def _pool(self) -> list[Any]:
+        """The workers: processes, or those of a ThreadPool."""
+        return self._own_crew().workers()
+
+    @property
+    def _processes(self) -> int:
+        """How many workers the pool has when none is being replaced."""
+        return self._own_crew().size
+
     def __reduce__(self) -> tuple[Any, ...]:
         message = "pool objects cannot be passed between processes or pickled"
         raise NotImplementedError(message)

@@ -58,6 +58,9 @@ __all__ = [
     "warn",
 ]
 
+# Undocumented, and read by programs that choose addresses: Linux has sockets whose names are no files.
+abstract_sockets_supported = True
+
 _order = count()
 _finalizers: dict[int, Finalize] = {}
 _after_fork: dict[int, tuple[ref[Any], Callable[[Any], object]]] = {}
