@@ -31,21 +31,27 @@ def test_arguments_of_proxies_are_pickled(mp, manager):
 
 @observed_once
 def _zombies(mp):
-    """Which of four ended children are zombies: at first, after a ``join()``, an ``is_alive()``, a ``start()``."""
+    """Which of four ended children are zombies: at first, after a ``join()``, an ``is_alive()``, a ``start()``.
+
+    And of two more, of which the one was joined with 0, the other with -1 for a timeout.
+    """
     from mpspec.observing import is_zombie, wait_until
 
     # They end when all of them have started: each start joins those that have ended.
     receiver, sender = mp.Pipe(duplex=False)
-    children = [mp.Process(target=_wait_for_end, args=(receiver, sender)) for _ in range(4)]
+    children = [mp.Process(target=_wait_for_end, args=(receiver, sender)) for _ in range(6)]
     for child in children:
         child.start()
     receiver.close()
     sender.close()
 
-    def zombies():
-        return [is_zombie(child.pid) for child in children]
+    def zombies(of=slice(4)):
+        return [is_zombie(child.pid) for child in children[of]]
 
-    wait_until(lambda: all(zombies()), mp.timeout, "four zombies")
+    wait_until(lambda: all(zombies(slice(None))), mp.timeout, "six zombies")
+    children[4].join(0)
+    children[5].join(-1)
+    timed = zombies(slice(4, None))
     seen = [zombies()]
     children[0].join()
     seen.append(zombies())
@@ -56,7 +62,7 @@ def _zombies(mp):
     seen.append(zombies())
     codes = [child.exitcode for child in children]
     another.join()
-    return seen, alive, codes
+    return seen, alive, codes, timed
 
 
 def _wait_for_end(receiver, sender):
@@ -68,23 +74,24 @@ def _wait_for_end(receiver, sender):
 
 @requirement("guidelines.zombies.until-joined")
 def test_ended_process_is_a_zombie_until_joined(mp):
-    """The system knows children that have ended until they are joined, and not after it."""
-    first, after_join, *_ = _zombies(mp)[0]
+    """The system knows children that have ended until they are joined, with any timeout, and not after it."""
+    (first, after_join, *_), *_, timed = _zombies(mp)
     assert (first, after_join) == ([True] * 4, [False, True, True, True])
+    assert timed == [False, False]
 
 
 @requirement("guidelines.zombies.joined-by-is-alive")
 def test_is_alive_joins(mp):
     """``is_alive()`` of a child that has ended joins it, and no other."""
-    (_, _, after_is_alive, _), alive, _ = _zombies(mp)
+    (_, _, after_is_alive, _), alive, *_ = _zombies(mp)
     assert (alive, after_is_alive) == (False, [False, False, True, True])
 
 
 @requirement("guidelines.zombies.joined-by-next-start")
 def test_start_joins_those_that_have_ended(mp):
     """Starting another process joins all children that have ended; their exit codes are known."""
-    seen, _, codes = _zombies(mp)
-    assert (seen[-1], codes) == ([False] * 4, [6] * 4)
+    seen, _, codes, _ = _zombies(mp)
+    assert (seen[-1], codes) == ([False] * 4, [6] * 6)
 
 
 # Resources

@@ -1046,9 +1046,11 @@ def test_listener_at_an_abstract_address(mp):
     import secrets
 
     address = f"\0mpspec-{secrets.token_hex(8)}"
-    listener = mp.connection.Listener(address, "AF_UNIX")
-    caller = CallerThread(mp, listener, "accept")
-    with mp.connection.Client(address, "AF_UNIX") as client, caller.result() as accepted:
-        client.send("message")
-        assert accepted.recv() == "message"
-    assert listener.close() is None
+    for family in (("AF_UNIX",), ()):
+        listener = mp.connection.Listener(address, *family)
+        for name in (address, listener.address):
+            caller = CallerThread(mp, listener, "accept")
+            with mp.connection.Client(name, *family) as client, caller.result() as accepted:
+                client.send("message")
+                assert accepted.recv() == "message"
+        assert listener.close() is None

@@ -846,12 +846,20 @@ def test_target_that_a_child_cannot_import(mp):
     assert "AttributeError" in done.stderr
 
 
+def _names_below(mp, generations):
+    """The names of this process and of one that it has made; then of a child the same, through generations."""
+    names = [mp.current_process().name, mp.Process().name]
+    return names + (ask(mp, _names_below, mp, generations - 1) if generations else [])
+
+
 @requirement("process.name.generations")
 def test_default_names_of_grandchildren(mp):
-    """The first children of a child are called after it, with :1 and :2."""
+    """The first children of a child are called after it, with :1 and :2, and so on through generations."""
     name = _seen(mp, "plain", "name")
     assert _told(mp, "plain", "itself")["name"] == name
     assert _told(mp, "plain", "made")[0][:2] == [f"{name}:1", f"{name}:2"]
+    child, *below = ask(mp, _names_below, mp, 2)
+    assert below == [f"{child}{path}" for path in (":1", ":2", ":2:1", ":2:2", ":2:2:1")]
 
 
 @requirement("process.name.counts-named")
@@ -967,12 +975,14 @@ def test_daemons_end_with_their_parent(mp):
 
 @requirement("process.daemon.ended-after-failure")
 def test_daemon_ends_with_a_failing_parent(mp, tmp_path):
-    """A daemon is gone when its parent has ended by an exception, or by ``sys.exit()``."""
-    fail = functools.partial(_redirected, _raise, tmp_path / "stderr")
-    ends = (fail, functools.partial(sys.exit, 3))
+    """A daemon is gone when its parent has ended by an exception, be it KeyboardInterrupt, or by ``sys.exit()``."""
+    path = tmp_path / "stderr"
+    fails = [functools.partial(_redirected, _raise_type, path, kind) for kind in _EXCEPTIONS[:2]]
+    ends = (*fails, functools.partial(sys.exit, 3))
     parents = [_start_parent_of_daemons(mp, end) for end in ends]
     found = [_end_parent_of_daemons(mp, *parent) for parent in parents]
-    assert [(words[-1], exitcode) for words, exitcode in found] == [("gone", 1), ("gone", 3)]
+    expected = [("gone", 1), ("gone", 1), ("gone", 3)]
+    assert [(words[-1], exitcode) for words, exitcode in found] == expected
 
 
 def _tell_sigterm(sender):
@@ -1230,16 +1240,25 @@ def test_traceback_of_an_exception(mp):
     assert "LookupError: nobody catches this" in text.splitlines()
 
 
-def _raise_keyboard_interrupt():
-    raise KeyboardInterrupt
+class _Ending(BaseException):
+    pass
+
+
+# What is no Exception, but the first.
+_EXCEPTIONS = (LookupError, KeyboardInterrupt, GeneratorExit, _Ending)
+
+
+def _raise_type(kind):
+    raise kind
 
 
 @requirement("process.exitcode.one-after-any-exception")
 def test_exitcode_after_an_exception_of_any_type(mp, tmp_path):
-    """KeyboardInterrupt, which is no Exception, makes the exit code 1, and is on the error stream."""
-    process = run(mp, _redirected, _raise_keyboard_interrupt, tmp_path / "stderr")
-    assert process.exitcode == 1
-    assert "KeyboardInterrupt" in (tmp_path / "stderr").read_text()
+    """KeyboardInterrupt, which is no Exception, and others make the exit code 1, and are on the error stream."""
+    for kind in _EXCEPTIONS[1:]:
+        process = run(mp, _redirected, _raise_type, tmp_path / kind.__name__, kind)
+        assert process.exitcode == 1
+        assert kind.__name__ in (tmp_path / kind.__name__).read_text()
 
 
 @requirement("process.exitcode.without-join")

@@ -1,5 +1,6 @@
 """Tests of the chapter shared_memory."""
 
+import contextlib
 import gc
 import os
 import pickle
@@ -111,6 +112,25 @@ def test_others_may_not_open_the_block(mp):
     _free(block)
 
 
+# More bytes than any memory has, and than others ask for.
+_TOO_LARGE = 2**50 + 2**12
+
+
+def _files_after_failure(mp):
+    """The files of blocks, where they are files, as large as one that could not be created, without a name."""
+    outcome_of(mp.shared_memory.SharedMemory, create=True, size=_TOO_LARGE)
+    with contextlib.suppress(FileNotFoundError):
+        return [file.name for file in os.scandir("/dev/shm") if _bytes_in(file) == _TOO_LARGE]  # noqa: S108
+    return []
+
+
+def _bytes_in(file):
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:  # gone meanwhile
+        return 0
+
+
 def _try_to_create(mp, name, size):
     kind, _ = outcome_of(mp.shared_memory.SharedMemory, name, create=True, size=size)
     return kind, _exists(mp, name)
@@ -118,11 +138,12 @@ def _try_to_create(mp, name, size):
 
 @requirement("shared-memory.create.failed-leaves-none")
 def test_failed_creation_leaves_no_block(mp):
-    """A block that is larger than any memory is refused, and there is none of its name."""
+    """A block that is larger than any memory is refused, and there is none of its name, given or not."""
     from mpspec.programs import call
 
-    kind, exists = call(_try_to_create, mp, _novel_name(), 2**50, timeout=mp.timeout)
+    kind, exists = call(_try_to_create, mp, _novel_name(), _TOO_LARGE, timeout=mp.timeout)
     assert (kind != "returned", exists) == (True, False)
+    assert call(_files_after_failure, mp, timeout=mp.timeout) == []
 
 
 @requirement("shared-memory.create.name-taken")
@@ -1807,10 +1828,13 @@ def test_count(mp):
 
 @requirement("shared-memory.list.index")
 def test_index(mp):
-    """``index()`` gives the first position of a value."""
+    """``index()`` gives the first position of a value that is equal."""
     made = _list(mp, [5, "x", 42, "x", 42])
     assert [made.index(value) for value in (5, "x", 42)] == [0, 1, 2]
     assert made.index(value=42) == 2
+    _free_lists(made)
+    made = _list(mp, [5, None, 0, "", 42.0])
+    assert [made.index(value) for value in (5.0, None, False, "", 42)] == [0, 1, 2, 3, 4]
     _free_lists(made)
 
 
@@ -1946,6 +1970,9 @@ if __name__ == "__main__":
     block = mp.shared_memory.SharedMemory(create=True, size=16)
     kind, _ = outcome_of(mp.shared_memory.SharedMemory, create=True, size=2**50)
     assert kind != "returned"
+    for wrong in ({"create": True, "size": 0}, {"name": "of no block"}):
+        kind, _ = outcome_of(mp.shared_memory.SharedMemory, **wrong)
+        assert kind != "returned"
     block.close()
     block.unlink()
     print("done")

@@ -6,6 +6,7 @@ import gc
 import mmap
 import os
 import pickle
+import sys
 import threading
 
 from mpspec.children import (
@@ -46,6 +47,18 @@ class _Sample(ctypes.Structure):
     _fields_ = (("y", ctypes.c_int), ("value", ctypes.c_short))
 
 
+class _Bits(ctypes.Structure):
+    _fields_ = (("low", ctypes.c_int, 3), ("high", ctypes.c_int, 5))
+
+
+class _Whole(ctypes.c_int):
+    pass
+
+
+class _Three(ctypes.c_int * 3):
+    pass
+
+
 class _Size(int):
     """An integer, as those of enumerations are."""
 
@@ -80,6 +93,9 @@ class _Access:
 
     def put(self, index, value):
         self.wrapper[index] = value
+
+    def items(self):
+        return list(self.wrapper)
 
     def increment(self, times):
         for _ in range(times):
@@ -245,10 +261,13 @@ def test_typecode_w_but_for_array(mp):
 
 @requirement("sharedctypes.value.ctypes-type")
 def test_value_of_a_ctypes_type(mp):
-    """``Value(c_double, 1/3)`` holds a c_double of that value."""
+    """``Value(c_double, 1/3)`` holds a c_double of that value; types derived from those of ctypes do as well."""
     value = mp.Value(ctypes.c_double, 1 / 3)
     assert type(value.get_obj()) is ctypes.c_double
     assert value.value == 1 / 3
+    number, three = mp.Value(_Whole, 7), mp.Value(_Three, 1, 2, 3)
+    assert (type(number.get_obj()), number.value) == (_Whole, 7)
+    assert (type(three.get_obj()), three[:]) == (_Three, [1, 2, 3])
 
 
 @requirement("sharedctypes.value.arguments-go-to-type")
@@ -404,6 +423,9 @@ def test_value_of_a_structure(mp):
     polar, number = mp.Value(_other_point(), 1, 2), mp.Value(_Number, 0x01010101)
     polar.phi = 3
     assert (polar.r, polar.phi, number.whole, [*number.bytes]) == (1, 3, 0x01010101, [1] * 4)
+    bits = mp.Value(_Bits, 1, 2)
+    bits.high = 3
+    assert (bits.low, bits.high) == (1, 3)
 
 
 @requirement("sharedctypes.value.failed-access-frees-lock")
@@ -483,6 +505,8 @@ def test_items_of_an_array(mp):
     array = mp.Array("i", [3, 4, 5])
     array[1] = 7
     assert [len(array), array[0], array[1], array[2], array[-1]] == [3, 3, 7, 5, 5]
+    array[-1] = 6
+    assert array[:] == [3, 7, 6]
 
 
 @requirement("sharedctypes.array.size")
@@ -500,6 +524,7 @@ def test_array_of_no_items(mp):
     """An array of size 0, or of an empty sequence, has no items."""
     arrays = [mp.Array("i", 0), mp.Array("i", []), mp.sharedctypes.RawArray("i", 0)]
     assert [(len(array), list(array)) for array in arrays] == [(0, [])] * 3
+    assert ask(mp, len, arrays[0]) == 0
 
 
 @requirement("sharedctypes.array.large")
@@ -515,6 +540,10 @@ def test_slices_of_an_array(mp):
     array[1:3] = [7, 8]
     assert array[:] == [0, 7, 8, 3, 4]
     assert array[::2] == [0, 8, 4]
+    assert array[::-1] == [4, 3, 8, 7, 0]
+    array[::2] = [9, 6, 5]
+    array[3:0:-2] = [1, 2]
+    assert array[:] == [9, 2, 6, 1, 5]
 
 
 @requirement("sharedctypes.array.iteration")
@@ -525,12 +554,13 @@ def test_iteration_over_an_array(mp):
 
 @requirement("sharedctypes.array.index-out-of-range")
 def test_index_out_of_range(mp):
-    """Reading or writing item 3 of 3 raises IndexError."""
+    """Reading or writing item 3 of 3, or -4, raises IndexError."""
     array = mp.Array("i", [3, 4, 5])
-    with raises(IndexError):
-        array[3]
-    with raises(IndexError):
-        array[3] = 0
+    for index in (3, -4):
+        with raises(IndexError):
+            array[index]
+        with raises(IndexError):
+            array[index] = 0
 
 
 @requirement("sharedctypes.array.failed-access-frees-lock")
@@ -579,10 +609,12 @@ def test_typecode_w(mp):
 
 @requirement("sharedctypes.array.typecode-c")
 def test_typecode_c(mp):
-    """``Array('c', bytes)`` is an array of c_char; its items are bytes of length one."""
+    """``Array('c', bytes)`` is an array of c_char; its items are bytes of length one, slices are bytes."""
     array = mp.Array("c", b"word")
     assert isinstance(array.get_obj(), ctypes.c_char * 4)
-    assert [array[0], array[3], len(array)] == [b"w", b"d", 4]
+    assert [array[0], array[3], len(array), array[1:3]] == [b"w", b"d", 4, b"or"]
+    array[1:3] = b"il"
+    assert array.value == b"wild"
 
 
 @requirement("sharedctypes.array.wraps-by-default")
@@ -623,8 +655,8 @@ def test_array_is_not_accessed_without_its_lock(mp):
     """A thread that reads or writes an item or a slice sleeps while another holds the lock; so does a child."""
     array = mp.Array("i", [3, 4, 5])
     whole = slice(None)
-    calls = (("get", 0), ("put", 0, 7), ("get", whole), ("put", whole, [1, 2, 3]))
-    assert _until_released(mp, array, *calls) == [3, None, [7, 4, 5], None]
+    calls = (("get", 0), ("put", 0, 7), ("get", whole), ("put", whole, [1, 2, 3]), ("items",))
+    assert _until_released(mp, array, *calls) == [3, None, [7, 4, 5], None, [1, 2, 3]]
     assert array[:] == [1, 2, 3]
     seen = _see_accesses_of_a_child(mp)["array"]
     assert seen["waited"] == [True] * 4
@@ -780,6 +812,54 @@ def test_shared_objects_do_not_overlap(mp):
     others = [filled(size) for size in (8, 16, 32) * 3]
     assert (part.x, part.y, len(others)) == (3.0, 4.0, 9)
     assert bytes(view) == bytes((_Point * 2)((1, 2), (3, 4)))
+
+
+def _make_many(mp, number, kept):
+    """Arrays of one number, made and dropped in turn."""
+    for turn in range(100):
+        arrays = [mp.sharedctypes.RawArray("B", [number] * (8 * size)) for size in (1, 3, 2, 5)]
+        kept.append(arrays[turn % 4])
+
+
+@requirement("sharedctypes.raw.memory-of-its-own")
+def test_objects_of_several_threads_do_not_overlap(mp):
+    """Four threads that make arrays at once get them, and each has its own."""
+    kept = [[] for _ in range(4)]
+    threads = [
+        threading.Thread(target=_make_many, args=(mp, number, arrays), daemon=True)
+        for number, arrays in enumerate(kept)
+    ]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(mp.timeout / 2)
+    sys.setswitchinterval(interval)
+    assert [len(arrays) for arrays in kept] == [100] * 4
+    assert [{number for array in arrays for number in array} for arrays in kept] == [
+        {0},
+        {1},
+        {2},
+        {3},
+    ]
+
+
+def _make_after_a_failure(mp, made):
+    kind, _ = outcome_of(mp.sharedctypes.RawArray, "b", 2**50)
+    made.append(kind != "returned")
+    made.append(mp.Value("i", 7).value)
+
+
+@requirement("sharedctypes.raw.memory-of-its-own")
+def test_objects_are_made_after_one_that_could_not_be(mp):
+    """An array that is larger than any memory is refused, and the next object is made."""
+    # In a thread: what a lock that was left locked holds up is none of this one's.
+    made = []
+    thread = threading.Thread(target=_make_after_a_failure, args=(mp, made), daemon=True)
+    thread.start()
+    thread.join(mp.timeout / 2)
+    assert made == [True, 7]
 
 
 @requirement("sharedctypes.raw.aligned")
@@ -984,6 +1064,9 @@ def test_copy_is_equal(mp):
     assert (type(number), number.value) == (ctypes.c_int, 7)
     assert (type(point), point.x, point.y) == (_Point, 4.0, 6.0)
     assert (isinstance(array, ctypes.c_int * 3), array[:]) == (True, [9, 2, 8])
+    text = mp.sharedctypes.copy(mp.sharedctypes.RawArray("c", b"a\0b"))
+    sample = mp.sharedctypes.copy(mp.sharedctypes.RawValue(_Sample, 1, 2))
+    assert (text.raw, sample.y, sample.value) == (b"a\0b", 1, 2)
 
 
 @requirement("sharedctypes.copy.independent")
@@ -1027,8 +1110,14 @@ def test_lock_given_to_synchronized(mp):
 @requirement("sharedctypes.synchronized.default-lock-recursive")
 def test_default_lock_of_synchronized(mp):
     """Without a lock, or with None, the lock can be acquired twice by its owner, and by nobody else."""
-    raw = mp.sharedctypes.RawValue("i", 7)
-    for wrapper in (mp.sharedctypes.synchronized(raw), mp.sharedctypes.synchronized(raw, None)):
+    make = mp.sharedctypes
+    raw = make.RawValue("i", 7)
+    others = [make.RawArray("i", 1), make.RawArray("c", 1), make.RawValue(_Point)]
+    for wrapper in (
+        *map(make.synchronized, (raw, *others)),
+        make.synchronized(raw, None),
+        *(make.synchronized(other, ctx=mp.context) for other in others),
+    ):
         lock = wrapper.get_lock()
         assert [lock.acquire(), lock.acquire(False)] == [True, True]
         assert not _free_for_others(mp, wrapper)

@@ -1137,6 +1137,9 @@ def test_semaphore_has_no_bound(mp):
     for _ in range(100):
         semaphore.release()
     assert _takes(semaphore, 102) == [True] * 101 + [False]
+    semaphore = mp.Semaphore(32_000)
+    assert semaphore.release() is None
+    assert semaphore.acquire(False) is True
 
 
 @requirement("synchronization.semaphore.release.wakes-one")
@@ -1530,6 +1533,13 @@ def test_wait_without_the_lock(mp):
         with raises(RuntimeError, AssertionError):
             condition.wait(_MOMENT)
     assert _refused_to_a_child(mp)["wait"] == [True, True]
+    # A refusal leaves nothing behind that a notification would wait for.
+    for condition in (mp.Condition(), mp.Condition(mp.Lock())):
+        assert _is_refused(condition.wait, 0)
+        assert _is_refused(condition.wait_for, lambda: False, _MOMENT)
+        with condition:
+            condition.notify()
+            assert condition.wait(0) is False
 
 
 @observed_once
@@ -1655,6 +1665,33 @@ def test_wait_for_times_out_though_notified(mp):
         assert time.monotonic() - began >= 3 * _NEARLY
     done.set()
     notifier.join()
+    # One that comes late does not leave as much time again.
+    assert within(_LATE * 2.6, functools.partial(_wait_for_nothing, condition)) is False
+    # What comes in time does end it.
+    flags = []
+    began = time.monotonic()
+    with condition:
+        threading.Timer(_MOMENT, _set_and_notify, (condition, flags)).start()
+        assert condition.wait_for(lambda: flags, mp.timeout)
+    assert time.monotonic() - began < mp.timeout / 2
+
+
+_LATE = 0.05
+
+
+def _wait_for_nothing(condition):
+    timer = threading.Timer(_LATE, _Holding(condition).notify)
+    with condition:
+        timer.start()
+        found = condition.wait_for(lambda: False, 2 * _LATE)
+    timer.join()
+    return found
+
+
+def _set_and_notify(condition, flags):
+    with condition:
+        flags.append("set")
+        condition.notify()
 
 
 @requirement("synchronization.condition.wait-for.predicate-holds-lock")
@@ -1697,16 +1734,17 @@ def test_notify_wakes_one(mp):
 
 @requirement("synchronization.condition.notify.wakes-no-more-than-asked")
 def test_notify_wakes_only_one(mp):
-    """notify() leaves the other of two asleep."""
+    """notify() leaves the other of two asleep, and notify(2) the other of three."""
     condition = mp.Condition()
-    waiters = _waiting(mp, condition, 2)
-    with condition:
-        condition.notify()
-    (other,) = _until_returned(mp, waiters, 1)
-    other.until_blocked()
-    with condition:
-        condition.notify()
-    assert [waiter.result() for waiter in waiters] == [True, True]
+    for count in (1, 2):
+        waiters = _waiting(mp, condition, count + 1)
+        with condition:
+            condition.notify(count)
+        (other,) = _until_returned(mp, waiters, count)
+        other.until_blocked()
+        with condition:
+            condition.notify()
+        assert [waiter.result() for waiter in waiters] == [True] * (count + 1)
 
 
 @requirement("synchronization.condition.notify.wakes-n")
@@ -2370,6 +2408,17 @@ def test_condition_whose_waiter_is_notified_and_interrupted_at_once(mp):
     with condition:
         condition.notify()
         assert condition.wait(0) is False
+
+
+@requirement("synchronization.interrupt.leaves-condition-whole")
+def test_event_after_an_interrupted_wait(mp):
+    """An event that somebody waited for, and was interrupted, or with what is no timeout, can be set."""
+    event = mp.Event()
+    assert _interrupt(mp, event, "wait") == _INTERRUPTED
+    assert outcome_of(event.wait, "no timeout")[0] != "returned"
+    event.set()
+    assert event.is_set()
+    assert event.wait(0) is True
 
 
 class _Interrupted:
