@@ -276,9 +276,10 @@ class Interrupted:
         return self._handled
 
     def __exit__(self, *_: object) -> None:
-        """Set the handler that was there before."""
+        """Set the handler that was there before; a call that was over by itself is not for it to hide."""
         import signal
 
+        self._raising = None
         self._thread.join()
         signal.signal(signal.SIGUSR1, self._before)
 

@@ -107,9 +107,11 @@ def _update_table() -> None:
         _copied = dict(copyreg.dispatch_table)
         _table.update(_copied)
         _table.update(_own)
-    for module, name in tuple(_lazy):
-        if module in sys.modules:
-            register(getattr(sys.modules[module], name), _lazy[module, name])
+    for (module, name), reducer in tuple(_lazy.items()):
+        # Another thread may be importing it, and not have come as far as the type: nobody has an object of it.
+        type_ = getattr(sys.modules.get(module), name, None)
+        if type_ is not None:
+            register(type_, reducer)
             _lazy.pop((module, name), None)  # another thread may have been faster
 
 
