@@ -345,9 +345,10 @@ _known_facts = {}
 
 @requirement("contexts.get-all-start-methods.default-first")
 def test_default_is_first(mp):
-    """The first name is the one that is fixed when nobody chooses."""
+    """The first name is the one that is fixed when nobody chooses, whatever is chosen."""
     facts = _facts(mp, _default_facts)
     assert facts["first"] == facts["default"]
+    assert _facts(mp, _set_facts)["first"] == facts["first"]
 
 
 @requirement("contexts.default.fork")
@@ -393,15 +394,16 @@ def _set_facts(mp):
     process.join()
     context = [mp.get_context(other).get_start_method(), mp.get_context().get_start_method()]
     outcome_of(mp.set_start_method, method=other, force=True)
-    forced = [mp.get_start_method()]
+    forced = [mp.get_start_method(), mp.get_context().get_start_method()]
     # The method of the child is the context's, not that of the program.
     method_of_another = ask(mp, _method, mp)
     outcome_of(mp.set_start_method, method, True)
-    forced.append(mp.get_start_method())
+    forced += [mp.get_start_method(), mp.get_context().get_start_method()]
     return {
         "returned": returned,
         "again": again,
         "after": after,
+        "first": mp.get_all_start_methods()[0],
         "child": child,
         "contexts": context,
         "forced": forced,
@@ -481,7 +483,7 @@ def test_set_start_method_after_use(mp):
 def test_set_start_method_by_force(mp):
     """``force=True``, by name or by position, changes a method that was set."""
     other = "spawn" if mp.start_method == "fork" else "fork"
-    assert _facts(mp, _set_facts)["forced"] == [other, mp.start_method]
+    assert _facts(mp, _set_facts)["forced"] == [other, other, mp.start_method, mp.start_method]
 
 
 def _set_unknown(mp):
@@ -1400,7 +1402,7 @@ def test_parameters_of_start_method_functions(mp):
     assert unfixed["unfixed"] == [None, None]
     assert unfixed["default context"] == [unfixed["default"]] * 3
     assert (chosen["after"], chosen["again"]) == (mp.start_method, ["RuntimeError"] * 3)
-    assert chosen["forced"] == [other, mp.start_method]
+    assert chosen["forced"][::2] == [other, mp.start_method]
 
 
 def _after_objects(mp):

@@ -400,16 +400,15 @@ def test_last_accepted_of_a_client_without_address(mp):
 
 @requirement("listeners.last-accepted.of-bound-unix-client")
 def test_last_accepted_of_a_client_with_a_file(mp, tmp_path):
-    """``last_accepted`` is the path that the client's Unix domain socket was bound to."""
-    path = str(tmp_path / "client")
-    with (
-        mp.connection.Listener(family="AF_UNIX") as listener,
-        socket.socket(socket.AF_UNIX) as client,
-    ):
-        client.bind(path)
-        client.connect(listener.address)
-        listener.accept()
-        assert listener.last_accepted == path
+    """``last_accepted`` is the path that the last client's Unix domain socket was bound to."""
+    with mp.connection.Listener(family="AF_UNIX") as listener:
+        for name in ("one", "other"):
+            path = str(tmp_path / name)
+            with socket.socket(socket.AF_UNIX) as client:
+                client.bind(path)
+                client.connect(listener.address)
+                listener.accept().close()
+            assert listener.last_accepted == path
 
 
 @requirement("listeners.last-accepted.read-only")

@@ -55,6 +55,7 @@ class _Greeter:
     def __init__(self, name, *, polite=False):
         self._name = name
         self._polite = polite
+        self.call = _Shout()
 
     def __repr__(self):
         return f"Greeter({self._name!r})"
@@ -262,6 +263,7 @@ def workshop_manager(mp):
     Workshop.register("Whisperer", _Greeter, exposed=("greet", "_whisper"))
     Workshop.register("ProxiedGreeter", _Greeter, proxytype=_greeter_proxy(mp))
     Workshop.register("Event", _Part, proxytype=_part_proxy(mp))  # in the place of the base's
+    Workshop.register("Sized", list, exposed=("__len__", "__getitem__"))
     Workshop.register("Part", create_method=False)
     Workshop.register("get_queue", _Part)  # the typeid that another manager has for something else
     Workshop.register("Rim", proxytype=_part_proxy(mp), create_method=False)
@@ -749,6 +751,11 @@ def _life_after_death(mp, address):
     return value_of(_lives_at(mp, address)["others"])
 
 
+def _hand_on(mp, shared):
+    """In a child: have a child of its own put something."""
+    ask(mp, _put_all, shared, "from the grandchild")
+
+
 def _live_by_position(mp, address, held):
     """A manager that is given all its arguments by position; a proxy is left of it."""
     manager = _bare_manager(mp)(address, KEY, "pickle", mp.context)
@@ -759,6 +766,8 @@ def _live_by_position(mp, address, held):
     facts["item"] = shared.get()
     facts["child"] = outcome_of(ask, mp, _put_all, shared, "from the child")
     facts["of the child"] = outcome_of(shared.get_nowait)
+    facts["grandchild"] = outcome_of(ask, mp, _hand_on, mp, shared)
+    facts["of the grandchild"] = outcome_of(shared.get_nowait)
     other = _bare_manager(mp)(address, KEY)
     other.connect()
     facts["sum"] = other.Maths().add(4, 3)
@@ -774,7 +783,8 @@ def _live_by_position(mp, address, held):
 
 @requirement("managers.constructor.address-given")
 def test_address_is_as_given(mp, socket_path):
-    """The server listens at the address that was given."""
+    """The server listens at the address that was given, which the manager tells before it is started."""
+    assert mp.managers.BaseManager(socket_path, ctx=mp.context).address == socket_path
     facts = _life_at(mp, socket_path)
     assert facts["address"] == socket_path
     assert facts["sum"] == 7
@@ -1114,6 +1124,10 @@ def test_start_at_a_former_address(mp, socket_path):
 def test_child_uses_a_proxy_of_a_manager_with_a_key(mp, socket_path):
     """A child uses the proxy it was given though the manager has an authkey of its own, be it empty."""
     facts = _life_at(mp, socket_path)
+    assert (facts["grandchild"], facts["of the grandchild"]) == (
+        ("returned", None),
+        ("returned", "from the grandchild"),
+    )
     with _started_manager(mp, authkey=b"") as manager:
         shared = manager.Queue()
         ask(mp, _put_all, shared, "with an empty key")
@@ -1338,6 +1352,8 @@ def test_exposed_may_name_private_methods(workshop):
     whisperer = workshop.Whisperer("Ada")
     assert whisperer._whisper() == "whispers"
     assert whisperer._callmethod("_whisper") == "whispers"
+    sized = workshop.Sized([5, 6])
+    assert (len(sized), sized[1]) == (2, 6)
 
 
 @requirement("managers.register.exposed-by-proxytype")
@@ -1373,7 +1389,7 @@ def test_public_methods_are_exposed(workshop):
     """Without any exposed list all public methods are, and nothing else is, for a proxytype without one too."""
     greeter = workshop.Greeter("Ada")
     assert (greeter.greet(), greeter.wave()) == ("Hi Ada", "waves")
-    assert greeter.shout() == "shouts"
+    assert (greeter.shout(), greeter.call()) == ("shouts", "shouts")
     assert not hasattr(greeter, "_whisper")
     assert not hasattr(greeter, "greeting")
     with raises(Exception):
@@ -1390,7 +1406,7 @@ def test_public_methods_are_exposed(workshop):
 @requirement("managers.register.exposed-attribute")
 def test_exposed_attribute_of_a_proxy(workshop):
     """An automatic proxy tells what is exposed as ``_exposed_``."""
-    assert sorted(workshop.Greeter("Ada")._exposed_) == ["greet", "shout", "wave"]
+    assert sorted(workshop.Greeter("Ada")._exposed_) == ["call", "greet", "shout", "wave"]
     assert sorted(workshop.Whisperer("Ada")._exposed_) == ["_whisper", "greet"]
 
 

@@ -1244,6 +1244,8 @@ def test_imap_unordered_raises(pool):
     assert sorted(seen) == [0, 0.5, 1.0]
     with raises(StopIteration):
         next(results)
+    with raises(ZeroDivisionError):
+        list(pool.imap_unordered(_invert, [6, 7, 8, 5], 2))
 
 
 # starmap, starmap_async
@@ -1816,6 +1818,14 @@ def test_with_terminates(mp):
     assert not worker.is_alive()
     assert not (result.ready() and result.successful())
     assert outcome_of(pool.apply, _square, (3,))[0] != "returned"
+    pool, [worker] = _new_pool(mp)
+    with _folder() as folder:
+        with pool:
+            result = pool.apply_async(_pass_gate, (_gate(folder),))
+            pool.close()  # which waits for no task
+        pool.join()
+    assert not worker.is_alive()
+    assert not (result.ready() and result.successful())
 
 
 @requirement("pool.context-manager.closed-inside")

@@ -1067,14 +1067,16 @@ def _leave_children_behind(mp, waiting, sender, end):
 
 
 @requirement("process.non-daemonic.joined-at-parent-exit")
-def test_children_are_joined_at_exit(mp):
+def test_children_are_joined_at_exit(mp, tmp_path):
     """A process that has returned from run() lives on until the last of its three children has ended.
 
-    So does one whose run() ended by sys.exit().
+    So does one whose run() ended by sys.exit(), or by an exception.
     """
     # In an order for which it is too little to wait for the first alone, the last alone, or every second one.
     assert _exit_code_after_children(mp, int, (2, 0, 1)) == 0
     assert _exit_code_after_children(mp, functools.partial(sys.exit, 3), (0,)) == 3
+    fail = functools.partial(_redirected, _raise, tmp_path / "stderr")
+    assert _exit_code_after_children(mp, fail, (0,)) == 1
 
 
 def _exit_code_after_children(mp, end, order):
@@ -2090,6 +2092,32 @@ def test_active_children_joins(mp):
     # A fork server, whose child it is, may be a moment behind.
     wait_until(lambda: _is_gone(process.pid), mp.timeout / 5, "the child gone")
     assert process.exitcode == 4
+
+
+@requirement("process.active-children.joins-finished")
+def test_active_children_joins_all(mp):
+    """One call leaves out, and joins, all of three children that have ended."""
+    from mpspec.observing import has_ended, wait_until
+
+    waiting, tell = mp.Pipe(duplex=False)
+    processes = [mp.Process(target=_exit_at_end, args=(waiting, tell)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    waiting.close()
+    tell.close()
+    for process in processes:
+        assert _is_ready(process.sentinel, mp.timeout)
+        wait_until(lambda process=process: has_ended(process.pid), mp.timeout, "the child ended")
+    assert set(processes).isdisjoint(mp.active_children())
+    wait_until(lambda: all(_is_gone(each.pid) for each in processes), mp.timeout / 5, "all gone")
+    assert [process.exitcode for process in processes] == [4, 4, 4]
+
+
+def _exit_at_end(waiting, tell):
+    """In a child: exit when all others have let go of the pipe, that is, have started."""
+    tell.close()
+    outcome_of(waiting.recv)
+    sys.exit(4)
 
 
 def _is_gone(pid):

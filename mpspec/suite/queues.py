@@ -24,6 +24,7 @@ from mpspec.children import (
     observed_once,
     outcome_of,
     raises,
+    run,
     within,
 )
 from mpspec.marks import requirement
@@ -917,12 +918,23 @@ def test_qsize_is_the_number_of_items(mp):
 
 @requirement("queues.qsize-and-full-in-child")
 def test_child_sees_how_much_there_is(mp):
-    """qsize() and full() in a child count what its parent has put."""
+    """qsize() and full() in a child count what its parent has put, and in the parent what the child has put or got."""
     queue, other = _full(mp, 2), _full(mp, 3)
     assert other.get() == 0
     assert ask(mp, _size_of_each, queue, other) == [(2, True), (2, False)]
     assert _get_many(queue, 2) == [0, 1]
     assert _get_many(other, 2) == [1, 2]
+    queue = mp.Queue(2)
+    run(mp, _put_two, queue)
+    assert _size_of_each(queue) == [(2, True)]
+    assert ask(mp, _get_many, queue, 1) == [1]
+    assert _size_of_each(queue) == [(1, False)]
+    queue.get()
+
+
+def _put_two(queue):
+    queue.put(1)
+    queue.put(2)
 
 
 def _size_of_each(*queues):
@@ -1445,23 +1457,24 @@ def test_cancel_join_thread_may_come_before_the_first_put(mp):
     assert process.exitcode == 0
 
 
-def _put_cancel_join(queue, report):
+def _put_cancel_join(queue, report, *methods):
     _put_much(queue)
-    queue.cancel_join_thread()
-    queue.close()
+    for method in methods:
+        getattr(queue, method)()
     queue.join_thread()
     report.send("joined")
 
 
 @requirement("queues.cancel-join-thread.join-thread-does-not-block")
 def test_join_thread_does_nothing_after_cancel_join_thread(mp):
-    """After cancel_join_thread(), join_thread() returns although nothing was flushed."""
-    queue = mp.Queue()
-    reporter, report = mp.Pipe(duplex=False)
-    process = mp.Process(target=_put_cancel_join, args=(queue, report))
-    process.start()
-    assert reporter.recv() == "joined"
-    process.join()
+    """After cancel_join_thread(), join_thread() returns although nothing was flushed, closed before or after it."""
+    for methods in (("cancel_join_thread", "close"), ("close", "cancel_join_thread")):
+        queue = mp.Queue()
+        reporter, report = mp.Pipe(duplex=False)
+        process = mp.Process(target=_put_cancel_join, args=(queue, report, *methods))
+        process.start()
+        assert reporter.recv() == "joined"
+        process.join()
 
 
 @requirement("queues.cancel-join-thread.items-still-flushed")
@@ -1830,6 +1843,10 @@ def test_put_on_a_full_joinable_queue_waits_as_told(mp):
     for arguments in ((False,), (False, AGES), (True, 0.01), (True, 0)):
         with raises(mp.Full):
             queue.put("refused", *arguments)
+        with raises(mp.Empty):
+            mp.JoinableQueue().get(*arguments)
+    with raises(mp.Empty):
+        mp.JoinableQueue().get_nowait()
     caller = CallerThread(mp, queue, "put", "second", True, mp.timeout * 100)
     caller.until_blocked()
     queue.task_done()
@@ -1890,10 +1907,11 @@ def test_join_blocks_until_each_item_is_done(mp):
 
 @requirement("queues.joinable.get-is-not-done")
 def test_get_alone_finishes_no_task(mp):
-    """join() goes on waiting when all items were got but task_done() was not called."""
-    queue = mp.JoinableQueue()
+    """join() goes on waiting when all items were got but task_done() was not called; the queue is empty then."""
+    queue = mp.JoinableQueue(1)
     queue.put(1)
     queue.get()
+    assert (queue.qsize(), queue.empty(), queue.full()) == (0, True, False)
     caller = CallerThread(mp, queue, "join")
     caller.until_blocked()
     queue.task_done()

@@ -1107,6 +1107,7 @@ def _see_a_life(mp):
         manager.ShareableList(range(4)).shm,
         manager.SharedMemory(size=128),
         manager.ShareableList("alpha").shm,
+        manager.ShareableList([]).shm,
     ]
     seen["before"] = [_exists(mp, block.name) for block in blocks]
     manager.shutdown()
@@ -1141,9 +1142,9 @@ def test_start_starts_a_process(mp):
 
 @requirement("shared-memory.manager.shutdown-unlinks")
 def test_shutdown_unlinks_all_blocks(mp):
-    """After ``shutdown()`` no block that the manager created is there."""
+    """After ``shutdown()`` no block that the manager created is there, a list of no items included."""
     seen = _see_a_life(mp)
-    assert (seen["before"], seen["after"]) == ([True] * 3, [False] * 3)
+    assert (seen["before"], seen["after"]) == ([True] * 4, [False] * 4)
 
 
 @requirement("shared-memory.manager.shutdown-block-gone")
@@ -1870,11 +1871,14 @@ def test_format_follows_the_values(mp):
     """``format`` changes when an item gets a value of another type."""
     made = _list(mp, [17, 17])
     before = made.format
+    other = mp.shared_memory.ShareableList(name=made.shm.name)
+    assert other.format == before
     made[0] = 2.5
     assert "".join(filter(str.isalpha, made.format)) == "dq"
+    assert other.format == made.format
     made[0] = 18
     assert made.format == before
-    _free_lists(made)
+    _free_lists(made, other)
 
 
 @requirement("shared-memory.list.format-read-only")

@@ -973,6 +973,14 @@ def test_rlock_released_by_another_process(mp):
     lock.acquire()
     assert ask(mp, _release_fails, lock) is True
     assert not _free_for_others(mp, lock)
+    assert ask(mp, _ask_release_fails, mp) is True
+
+
+def _ask_release_fails(mp):
+    """In a child: whether a child of its own can't release what it has acquired."""
+    lock = mp.RLock()
+    lock.acquire()
+    return ask(mp, _release_fails, lock)
 
 
 def _release_fails(lock):
@@ -1395,6 +1403,16 @@ def test_conditions_share_a_lock(mp):
     with other:
         other.notify()
     assert waiter.result() is True
+    assert ask(mp, _use_conditions_of, lock, one, other) == [False, False]
+
+
+def _use_conditions_of(lock, one, other):
+    """In a child: use conditions while their lock, which came with them, is held."""
+    with lock:
+        one.notify()
+        other.notify()
+        with other:
+            return [one.wait(0), other.wait(0)]
 
 
 @requirement("synchronization.condition.lock.plain")
@@ -1871,6 +1889,14 @@ def test_event_is_set_for_all_processes(mp):
     asked.set()
     run(mp, _answer, asked, answered)
     assert answered.is_set()
+    # It was cleared by another process than the one that has found it set.
+    run(mp, _clear, answered)
+    assert answered.is_set() is False
+    assert answered.wait(0) is False
+
+
+def _clear(event):
+    event.clear()
 
 
 def _answer(asked, answered):
@@ -2202,6 +2228,15 @@ def test_reset_mends_a_broken_barrier(mp):
         waiter = CallerThread(mp, barrier, "wait")
         waiter.until_blocked()
         assert {barrier.wait(), waiter.result()} == {0, 1}
+    # By another process than the one that has found it broken.
+    barrier.abort()
+    assert barrier.broken is True
+    run(mp, _reset, barrier)
+    assert barrier.broken is False
+
+
+def _reset(barrier):
+    barrier.reset()
 
 
 @requirement("synchronization.barrier.parties")
