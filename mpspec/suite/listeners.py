@@ -704,8 +704,13 @@ def test_backlog_given(mp, tmp_path):
         with mp.connection.Listener(family="AF_UNIX", backlog=backlog) as listener:
             expected = _room_of_plain_socket(str(tmp_path / str(backlog)), backlog)
             assert _room(listener.address) == expected
-        with mp.connection.Listener(family="AF_INET", backlog=backlog) as listener:
-            assert _backlog(listener.address) == backlog
+        with (
+            mp.connection.Listener(family="AF_INET", backlog=backlog) as listener,
+            socket.socket() as plain,
+        ):
+            plain.bind(("127.0.0.1", 0))
+            plain.listen(backlog)
+            assert _backlog(listener.address) == _backlog(plain.getsockname())
 
 
 def _is_socket(link):
