@@ -36,6 +36,25 @@ def run(mp: Api, target: Callable[..., object], *args: object, **kwargs: object)
     return process
 
 
+def start_to_end_together(mp: Api, count: int, code: int) -> list[Any]:
+    """Start children that exit with a code when all have started: each start joins those that have ended before."""
+    waiting, holding = mp.Pipe(duplex=False)
+    children = [
+        mp.Process(target=_exit_when_let_go, args=(waiting, holding, code)) for _ in range(count)
+    ]
+    for child in children:
+        child.start()
+    waiting.close()
+    holding.close()
+    return children
+
+
+def _exit_when_let_go(waiting: Any, holding: Any, code: int) -> None:  # noqa: ANN401 - the backend's
+    holding.close()
+    waiting.poll(None)
+    raise SystemExit(code)
+
+
 def fail_to_start(mp: Api) -> None:
     """Start a process whose argument can't be pickled: where that fails, it must leave no trace."""
     process = mp.Process(target=len, args=(Unpicklable(),))

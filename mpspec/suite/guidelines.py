@@ -5,7 +5,16 @@ import io
 import os
 import sys
 
-from mpspec.children import Gate, Unpicklable, ask, equal, observed_once, raises, run
+from mpspec.children import (
+    Gate,
+    Unpicklable,
+    ask,
+    equal,
+    observed_once,
+    raises,
+    run,
+    start_to_end_together,
+)
 from mpspec.marks import requirement
 from mpspec.programs import run_script
 
@@ -37,13 +46,7 @@ def _zombies(mp):
     """
     from mpspec.observing import is_zombie, wait_until
 
-    # They end when all of them have started: each start joins those that have ended.
-    receiver, sender = mp.Pipe(duplex=False)
-    children = [mp.Process(target=_wait_for_end, args=(receiver, sender)) for _ in range(6)]
-    for child in children:
-        child.start()
-    receiver.close()
-    sender.close()
+    children = start_to_end_together(mp, 6, code=6)
 
     def zombies(of=slice(4)):
         return [is_zombie(child.pid) for child in children[of]]
@@ -63,13 +66,6 @@ def _zombies(mp):
     codes = [child.exitcode for child in children]
     another.join()
     return seen, alive, codes, timed
-
-
-def _wait_for_end(receiver, sender):
-    """In a child: wait until the parent has closed the pipe, then exit with 6."""
-    sender.close()
-    receiver.poll(None)
-    sys.exit(6)
 
 
 @requirement("guidelines.zombies.until-joined")

@@ -24,6 +24,7 @@ from mpspec.children import (
     outcome_of,
     raises,
     run,
+    start_to_end_together,
     value_of,
     within,
 )
@@ -2099,25 +2100,13 @@ def test_active_children_joins_all(mp):
     """One call leaves out, and joins, all of three children that have ended."""
     from mpspec.observing import has_ended, wait_until
 
-    waiting, tell = mp.Pipe(duplex=False)
-    processes = [mp.Process(target=_exit_at_end, args=(waiting, tell)) for _ in range(3)]
-    for process in processes:
-        process.start()
-    waiting.close()
-    tell.close()
+    processes = start_to_end_together(mp, 3, code=4)
     for process in processes:
         assert _is_ready(process.sentinel, mp.timeout)
         wait_until(lambda process=process: has_ended(process.pid), mp.timeout, "the child ended")
     assert set(processes).isdisjoint(mp.active_children())
     wait_until(lambda: all(_is_gone(each.pid) for each in processes), mp.timeout / 5, "all gone")
     assert [process.exitcode for process in processes] == [4, 4, 4]
-
-
-def _exit_at_end(waiting, tell):
-    """In a child: exit when all others have let go of the pipe, that is, have started."""
-    tell.close()
-    outcome_of(waiting.recv)
-    sys.exit(4)
 
 
 def _is_gone(pid):
