@@ -831,11 +831,13 @@ def test_objects_of_several_threads_do_not_overlap(mp):
     ]
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(mp.timeout / 2)
-    sys.setswitchinterval(interval)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(mp.timeout / 2)
+    finally:
+        sys.setswitchinterval(interval)
     assert [len(arrays) for arrays in kept] == [100] * 4
     assert [{number for array in arrays for number in array} for arrays in kept] == [
         {0},
