@@ -1856,6 +1856,9 @@ def test_lock_in_with(manager, companion):
         assert lock.acquire(False) is True
     for lock in (manager.RLock(), manager.Condition()):
         with lock:
+            with lock:
+                pass
+            assert companion.ask(_acquire_at_once, lock) is False
             with raises(LookupError), lock:
                 raise LookupError
             assert companion.ask(_acquire_at_once, lock) is False

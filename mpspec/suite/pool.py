@@ -1391,6 +1391,10 @@ def test_task_that_cannot_be_sent(pool):
         pool.apply(len, ((x for x in range(3)),))
     with raises(Exception):
         pool.map(len, [(x for x in range(3))])
+    results = pool.imap(len, [(x for x in range(3)), "gear"])
+    with raises(Exception):
+        next(results)
+    assert next(results) == 4
     results = pool.imap(len, ["box", Unpicklable(), "gear"])
     assert next(results) == 3
     with raises(Exception):
