@@ -806,13 +806,15 @@ def _package_facts(mp):
         queue.close()
         joinable.close()
         worker = _origin(pool.apply(os.getpid))
+    with mp.pool.Pool(1) as pool:  # the class itself
+        worker_of_class = _origin(pool.apply(os.getpid))
     served = {"child": _origin(server.pid), "main": os.getpid(), "words": words[:]}
     manager.shutdown()
     return {
         "server": served,
         "sharedctypes": [shared[0].value, shared[1][:], shared[2].value],
         "objects": [sorted(texts), number.value, items[:], process.exitcode],
-        "worker": {"child": worker, "main": os.getpid()},
+        "workers": [{"child": each, "main": os.getpid()} for each in (worker, worker_of_class)],
     }
 
 
@@ -833,8 +835,9 @@ def test_objects_of_the_package(mp):
 
 @requirement("contexts.package.pool")
 def test_pool_of_the_package(mp):
-    """The worker of the package's ``Pool(1)`` was started by the method that was set."""
-    assert _looks_started_by(_facts(mp, _package_facts)["worker"], mp.start_method)
+    """A worker of the package's ``Pool(1)``, or of the class ``pool.Pool``, was started by the method that was set."""
+    for worker in _facts(mp, _package_facts)["workers"]:
+        assert _looks_started_by(worker, mp.start_method)
 
 
 @requirement("contexts.package.manager")

@@ -179,6 +179,10 @@ def _operator():
     return operator
 
 
+def _make(kind):
+    return kind()
+
+
 def _names(**parts):
     return sorted(parts)
 
@@ -283,6 +287,7 @@ def workshop_manager(mp):
     Workshop.register("HiddenMachine", _Machine, None, None, None, False)
     Workshop.register("squares", _squares, proxytype=_squares_proxy(mp))
     Workshop.register("operator", _operator)
+    Workshop.register("make", _make)
     Workshop.register("generator", _generator)
     Workshop.register("names", _names)
     Workshop.register("fail", _fail)
@@ -1320,11 +1325,14 @@ def test_creation_fails(mp, workshop):
 
 
 @requirement("managers.register.proxytype")
-def test_proxytype_makes_the_proxies(workshop):
-    """Proxies are of the class that was given as proxytype."""
-    squares = workshop.squares()
-    assert squares.describe() == "squares"
-    assert list(squares) == [0, 1, 4, 9]
+def test_proxytype_makes_the_proxies(mp, workshop):
+    """Proxies are of the class that was given as proxytype, those of a manager that has connected too."""
+    client = workshop_manager(mp)(address=workshop.address, ctx=mp.context)
+    client.connect()
+    for manager in (workshop, client):
+        squares = manager.squares()
+        assert squares.describe() == "squares"
+        assert list(squares) == [0, 1, 4, 9]
 
 
 @requirement("managers.register.proxytype-automatic")
@@ -1401,6 +1409,9 @@ def test_public_methods_are_exposed(workshop):
     assert [proxied._callmethod(name) for name in ("wave", "shout")] == ["waves", "shouts"]
     with raises(Exception):
         proxied._callmethod("_whisper")
+    # Those of the object at hand, when one callable makes several kinds.
+    made = [workshop.make(kind) for kind in (_Part, _Maths, _Part)]
+    assert [made[0].turn(), made[1].mul(2, 3), made[2].turn()] == [1, 6, 1]
 
 
 @requirement("managers.register.exposed-attribute")
@@ -3095,24 +3106,44 @@ def _hold(connection, tracked):
     connection.send(tracked.name())
 
 
+def _hold_both(mp, connection, tracked):
+    """Hold a proxy, after a child of this process has held one that was sent to it."""
+    run(mp, _hold_received, connection)
+    _hold(connection, tracked)
+
+
+def _hold_received(connection):
+    _hold(connection, connection.recv())
+
+
 @requirement("managers.cleanup.other-process-keeps")
 def test_a_proxy_in_another_process_keeps_the_referent(mp, workshop):
-    """A proxy in another process keeps the object, until that process ends."""
+    """A proxy in another process, which may be a grandchild, keeps the object until that process ends."""
     ours, theirs = mp.Pipe()
-    tracked = workshop.Tracked("kept by a child")
-    process = mp.Process(target=_hold, args=(theirs, tracked))
+    sent, tracked = [workshop.Tracked(name) for name in ("kept by a grandchild", "kept by a child")]
+    process = mp.Process(target=_hold_both, args=(mp, theirs, tracked))
     process.start()
     theirs.close()
+    ours.send(sent)
+    assert ours.recv() == "held"
+    del sent
+    _let_go(workshop, ours, "kept by a grandchild")
     assert ours.recv() == "held"
     del tracked
-    gc.collect()
-    assert workshop.Census().has("kept by a child")
-    ours.send("go on")
-    assert ours.recv() == "kept by a child"
+    _let_go(workshop, ours, "kept by a child")
     process.join()
     del process  # which may keep its arguments
     gc.collect()
-    _until_deleted(mp.timeout / 100, workshop, "kept by a child")
+    for name in ("kept by a grandchild", "kept by a child"):
+        _until_deleted(mp.timeout / 100, workshop, name)
+
+
+def _let_go(workshop, connection, name):
+    """Look that only the holder keeps an object, and let it go."""
+    gc.collect()
+    assert workshop.Census().has(name)
+    connection.send("go on")
+    assert connection.recv() == name
 
 
 # What users have met

@@ -2186,7 +2186,7 @@ def test_thread_pool_close(mp):
 def test_thread_pool_terminate(mp):
     """A ThreadPool that is terminated, or left, starts no further task, takes none, and its threads end."""
     before = threading.enumerate()
-    for end in (mp.pool.ThreadPool.terminate, _leave):
+    for end in (mp.pool.ThreadPool.terminate, _leave, _close_and_leave):
         pool = mp.pool.ThreadPool(1)
         begun, gate, done = threading.Event(), threading.Event(), []
         pool.apply_async(lambda begun=begun, gate=gate: (begun.set(), gate.wait(mp.timeout)))
@@ -2207,6 +2207,11 @@ def test_thread_pool_terminate(mp):
 def _leave(pool):
     with pool:
         pass
+
+
+def _close_and_leave(pool):
+    with pool:
+        pool.close()  # which waits for no task
 
 
 @requirement("pool.thread-pool.no-maxtasksperchild")

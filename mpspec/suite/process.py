@@ -1331,6 +1331,18 @@ def _end_by_signal(number):
     signal.pause()
 
 
+def _end_with_core(folder):
+    """In a child: be ended by a signal that makes the system write a core file, a small one, into the folder."""
+    import resource
+
+    os.chdir(folder)
+    with open("/proc/self/coredump_filter", "w") as file:
+        file.write("0")  # none of the memory
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (most, most))
+    _end_by_signal(signal.SIGQUIT)
+
+
 _NAMELESS = signal.SIGRTMIN + 1
 
 
@@ -1342,10 +1354,11 @@ def _ended_namelessly(mp):
 
 
 @requirement("process.exitcode.killed-by-signal")
-def test_exitcode_after_a_signal(mp):
-    """``exitcode`` is -N after signal N, for any signal, also for one without a name."""
+def test_exitcode_after_a_signal(mp, tmp_path):
+    """``exitcode`` is -N after signal N, for any signal, also for one without a name, and with a core file."""
     assert _ended_namelessly(mp)[0] == -_NAMELESS
     assert _terminated(mp)[1] == -signal.SIGTERM
+    assert run(mp, _end_with_core, tmp_path).exitcode == -signal.SIGQUIT
 
 
 @requirement("process.sentinel.is-descriptor")
