@@ -93,8 +93,8 @@ class Server:
         self.serializer = serializer
         self.authkey = bytes(authkey)
         # The greeting is left to the threads of the connections.
-        self._listener = Listener(address=address, backlog=128)
-        self.address: Any = self._listener.address
+        self.listener = Listener(address=address, backlog=128)
+        self.address: Any = self.listener.address
         """Where clients find the server."""
         self.stop_event = threading.Event()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -144,8 +144,8 @@ class Server:
         self.stop_event.set()
         # Closing alone doesn't wake the thread that accepts.
         with suppress(OSError, AttributeError):
-            self._listener._socket.shutdown(SHUT_RDWR)  # type: ignore[union-attr]
-        self._listener.close()
+            self.listener._socket.shutdown(SHUT_RDWR)  # type: ignore[union-attr]
+        self.listener.close()
         for channel in list(self._channels):
             channel.hang_up()
         self._segments.unlink_all()
@@ -156,7 +156,7 @@ class Server:
     def _accept(self) -> None:
         while not self.stop_event.is_set():
             try:
-                connection = self._listener.accept()
+                connection = self.listener.accept()
             except OSError as error:
                 if self.stop_event.is_set():
                     return
@@ -349,7 +349,7 @@ class Server:
         for channel in list(self._channels):
             channel.close()
         with suppress(OSError, AttributeError):
-            self._listener._socket.close()  # type: ignore[union-attr]
+            self.listener._socket.close()  # type: ignore[union-attr]
         here.served = None
 
 

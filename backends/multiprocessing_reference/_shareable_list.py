@@ -60,7 +60,7 @@ class ShareableList:
             self.shm = SharedMemory(name)
             self._attach()
             return
-        items = [_encode(item) for item in (sequence or ())]
+        items = [_encode(item) for item in (() if sequence is None else sequence)]
         first = _slots_at(len(items))
         offsets = [first]
         for tag, data in items:

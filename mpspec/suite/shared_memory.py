@@ -1529,7 +1529,7 @@ def test_lists_are_independent(mp):
 
 @requirement("shared-memory.list.empty")
 def test_empty_list(mp):
-    """A list of no items has the length 0, attached as well."""
+    """A list of no items, or of no sequence, has the length 0, attached as well."""
     made = _list(mp, [])
     other = mp.shared_memory.ShareableList(name=made.shm.name)
     assert (len(made), list(made), len(other)) == (0, [], 0)
@@ -1537,6 +1537,9 @@ def test_empty_list(mp):
     name = _novel_name()
     made = mp.shared_memory.ShareableList((), name=name)
     assert (len(made), made.shm.name) == (0, name)
+    _free_lists(made)
+    made = mp.shared_memory.ShareableList()
+    assert list(made) == []
     _free_lists(made)
 
 
