@@ -43,11 +43,20 @@ class BaseProcess:
     _start_method: ClassVar[str | None] = None
     """The name of the start method; None: that of the default context at the time of the start."""
 
+    _forked = False
+    """Whether this process is a child that is a copy of another one; known in the child alone."""
+
+    _config: dict[str, Any]
+    """What the children of a process inherit of it; see `_daemon` and `_authkey`.
+
+    Undocumented: programs set its "daemon" to False in a daemonic process that is to have children."""
+
     _identity: tuple[int, ...]
-    _authkey: AuthenticationString
-    _daemon: bool
     _parent_pid: int | None
     _launched: Launched | None
+
+    _popen: Launched | None = None
+    """The same, once started: undocumented, the name by which programs know what has the child's `pid`."""
 
     def __init__(  # noqa: PLR0913 - the documented signature
         self,
@@ -63,6 +72,7 @@ class BaseProcess:
             message = "group argument must be None for now"
             raise AssertionError(message)
         parent = current_process()
+        self._config = {}
         self._identity = _family.next_identity()
         self._authkey = parent._authkey
         self._daemon = parent._daemon if daemon is None else bool(daemon)
@@ -90,6 +100,16 @@ class BaseProcess:
         if self._target is not None:
             self._target(*self._args, **self._kwargs)
 
+    def _bootstrap(self) -> int:
+        """Do all that the child does once it is this process, and return the exit code.
+
+        Undocumented: profilers and coverage wrap it, to begin and end with the child. Whoever replaces it has
+        to accept no argument.
+        """
+        from ._bootstrap import run_to_end
+
+        return run_to_end(self, forked=self._forked)
+
     # -- life
 
     def start(self) -> None:
@@ -112,10 +132,13 @@ class BaseProcess:
             self._claimed = True
         active_children()  # joins those that have ended
         try:
+            # A subclass may say otherwise than it was told, say to have children in spite of its pool.
+            self._daemon = self.daemon
             self._launched = self._launch()
         finally:
             # When nothing runs, and the cause is mended, it may be tried again.
             self._claimed = self._launched is not None
+        self._popen = self._launched
         # The child has them; kept here they would live as long as this object does.
         self._target, self._args, self._kwargs = None, (), {}
         _family.children.add(self)
@@ -167,7 +190,7 @@ class BaseProcess:
                 )
                 raise ValueError(message)
             launched.close()
-            self._launched = None
+            self._launched = self._popen = None
         self._release()
         self._closed = True
 
@@ -273,6 +296,24 @@ class BaseProcess:
         return f"<{' '.join(parts)}>"
 
     # -- within
+
+    @property
+    def _daemon(self) -> bool:
+        daemonic: bool = self._config["daemon"]
+        return daemonic
+
+    @_daemon.setter
+    def _daemon(self, daemonic: bool) -> None:
+        self._config["daemon"] = daemonic
+
+    @property
+    def _authkey(self) -> AuthenticationString:
+        key: AuthenticationString = self._config["authkey"]
+        return key
+
+    @_authkey.setter
+    def _authkey(self, key: AuthenticationString) -> None:
+        self._config["authkey"] = key
 
     def _describe_state(self) -> list[str]:
         if self._closed:

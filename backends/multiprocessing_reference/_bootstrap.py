@@ -50,6 +50,12 @@ def run_child(process: BaseProcess, parent: ParentProcess, *, forked: bool) -> i
     if forked:
         _replace_stdin()
     util.info("child process calling self.run()")
+    process._forked = forked  # noqa: SLF001 - private to the two of us
+    return process._bootstrap()  # noqa: SLF001
+
+
+def run_to_end(process: BaseProcess, *, forked: bool) -> int:
+    """Run *process*, which is the current one, clean up, and return the exit code."""
     code = _guarded(process.run, process.name)
     code = _guarded(_wind_down, process.name) or code if forked else code
     util.info("process exiting with exitcode %d", code)

@@ -109,7 +109,8 @@ class ServedChild:
     def __init__(self, pid: int, pidfd: int, reply: socket) -> None:
         self.pid = pid
         self._pidfd = pidfd
-        self._reply = reply
+        # No socket: in a cycle of references the collector may take that first, and it warns then.
+        self._reply = reply.detach()
         self._lock = allocate_lock()
         self._exitcode: int | None = None
         self._owner = os.getpid()
@@ -143,15 +144,15 @@ class ServedChild:
         fd, self._pidfd = self._pidfd, -1
         if fd >= 0:
             _close(fd)
-            self._reply.close()
+            _close(self._reply)
 
     __del__ = close
 
     def _collect(self) -> int:
         try:
-            head = self._reply.recv(NUMBER)
+            head = os.read(self._reply, NUMBER)
         except ConnectionResetError:
-            head = self._reply.recv(NUMBER)  # see _await_child
+            head = os.read(self._reply, NUMBER)  # see _await_child
         if head:
             return int.from_bytes(head, "little", signed=True)
         # The server was killed before its child ended.

@@ -128,6 +128,15 @@ class ConnectionChannel:
         sock.close()
 
 
+class _QuietSocket(socket):
+    """A socket that does not warn when the collector takes it, in a cycle of references, before its channel."""
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        self.close()
+
+
 class SocketChannel:
     """Messages over one end of a pair of Unix sockets that keep packets apart.
 
@@ -139,6 +148,7 @@ class SocketChannel:
     __slots__ = ("_buffer", "_receive", "_sock", "awaited", "busy")
 
     def __init__(self, sock: socket) -> None:
+        sock = _QuietSocket(AF_UNIX, SOCK_SEQPACKET, 0, sock.detach())
         sock.settimeout(None)  # whatever the program's default for its own sockets is
         sock.setsockopt(SOL_SOCKET, SO_SNDBUF, 2 * _BUFFER)
         self._sock = sock

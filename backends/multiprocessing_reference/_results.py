@@ -137,6 +137,11 @@ class MapResult(ApplyResult):
         self._value = [None] * len(items)
         self.empty = len(items) == 0
 
+    @property
+    def _number_left(self) -> int:
+        """How many chunks have not been completed: what programs show as progress."""
+        return self._left
+
     def take(self) -> Task | None:
         """Return the next chunk."""
         start = self._next

@@ -5,6 +5,7 @@ Documentation: multiprocessing, "Contexts and start methods"; multiprocessing.ge
 
 from __future__ import annotations
 
+import os
 import sys
 
 TYPE_CHECKING = False
@@ -43,10 +44,9 @@ def _has_temporary_directory() -> bool:
     from tempfile import gettempdir
 
     try:
-        gettempdir()
+        return os.access(gettempdir(), os.W_OK | os.X_OK)
     except FileNotFoundError:
         return False
-    return True
 
 
 def launcher(method: str | None) -> Callable[[BaseProcess], Launched]:
@@ -57,6 +57,8 @@ def launcher(method: str | None) -> Callable[[BaseProcess], Launched]:
         from .context import default_context
 
         method = default_context.get_start_method()
+        if method not in available():  # the name of a context that a program has added
+            method = default_context.get_context().Process._start_method  # noqa: SLF001 - the package's own
     if method == "fork":
         from ._launch_fork import launch as launch_fork
 

@@ -236,6 +236,10 @@ _contexts: dict[str, BaseContext] = {
     "spawn": SpawnContext(),
     "forkserver": ForkServerContext(),
 }
+_own = frozenset(_contexts)
+# Undocumented: programs add contexts of their own under this name, or replace one.
+_concrete_contexts = _contexts
+
 default_context = DefaultContext()
 
 
@@ -244,7 +248,7 @@ def _the_default() -> BaseContext:
 
 
 def _concrete(method: str) -> BaseContext:
-    names = available()
+    names = [*available(), *(name for name in _contexts if name not in _own)]
     if method not in names:
         message = f"cannot find context for {method!r}: the start methods are {', '.join(names)}"
         raise ValueError(message)

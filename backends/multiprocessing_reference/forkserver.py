@@ -140,7 +140,7 @@ def bury(server: socket) -> None:
 
 def _start() -> tuple[int, int]:
     """Start a server, and return our end of its socket and its pid."""
-    data = preparation_data(_process.current_process(), "forkserver")
+    data = preparation_data(_process.current_process(), "forkserver", extended=False)
     data["tracker"] = data["forkserver"] = None  # numbers of this process
     data["preload"] = _preload
     data["on_error"] = _on_error

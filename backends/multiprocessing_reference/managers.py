@@ -17,6 +17,7 @@ from __future__ import annotations
 import threading
 
 from ._base_manager import BaseManager
+from ._calls import public_methods  # noqa: F401 - undocumented: programs import it to fill an `exposed`
 from ._manager_wire import RemoteError, Token
 from ._proxies import (
     AcquirerProxy,

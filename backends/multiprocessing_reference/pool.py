@@ -21,7 +21,7 @@ from ._failures import (
     RemoteTraceback,
     WorkerLostError,
 )
-from ._jobs import RUN, Crew, Task
+from ._jobs import CLOSE, RUN, TERMINATE, Crew, Task  # noqa: F401 - what programs compare `_state` with
 from ._results import (
     ApplyResult,
     AsyncResult,
@@ -292,7 +292,12 @@ class Pool:
             )
         crew.abandon()
 
-    # Two names that are private in the standard library, and that schedulers of others read.
+    # Three names that are private in the standard library, and that programs of others read.
+
+    @property
+    def _state(self) -> str | None:
+        """RUN, CLOSE or TERMINATE; None if the pool could not be made."""
+        return None if self._crew is None else self._crew.state
 
     @property
     def _pool(self) -> list[Any]:

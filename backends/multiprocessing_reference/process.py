@@ -39,6 +39,7 @@ class MainProcess(BaseProcess):
     """The process that no Process object started."""
 
     def __init__(self) -> None:
+        self._config = {}
         self._identity = ()
         self._name = "MainProcess"
         self._parent_pid = None
@@ -63,6 +64,7 @@ class ParentProcess(BaseProcess):
 
     def __init__(self, name: str, pid: int, pidfd: int | None = None) -> None:
         """*pidfd*: one of the parent, needed where the parent did not fork this process itself."""
+        self._config = {}
         self._identity = ()
         self._name = name
         self._pid = pid

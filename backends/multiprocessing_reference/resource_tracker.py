@@ -20,7 +20,7 @@ from ._undo import on_failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 __all__ = ["adopt", "ensure_running", "getfd", "main", "register", "unregister"]
 
@@ -74,16 +74,17 @@ def _send(sign: str, name: str, rtype: str) -> None:
     if rtype not in RESOURCE_TYPES:
         message = f"the resource tracker knows {' and '.join(RESOURCE_TYPES)}, not {rtype!r}"
         raise ValueError(message)
-    line = f"{sign}{rtype}:{name}\n".encode()
-    if len(line) > _LONGEST:
+    # With a slash or without, to Linux it is the same name; programs forget the one that a SharedMemory tells.
+    record = f"{sign}{rtype}:/{name.lstrip('/')}\0".encode()
+    if len(record) > _LONGEST:
         message = f"the name of a tracked resource is too long: {name!r}"
         raise ValueError(message)
     try:
-        os.write(getfd(), line)
+        os.write(getfd(), record)
     except BrokenPipeError:
         # Somebody killed the tracker; a new one can at least have this.
         _restart()
-        os.write(getfd(), line)
+        os.write(getfd(), record)
 
 
 def _restart() -> None:
@@ -139,13 +140,12 @@ def main(fd: int) -> None:
 
     close_inherited((fd,))
     known: dict[str, dict[str, None]] = {rtype: {} for rtype in RESOURCE_TYPES}
-    with open(fd, "rb") as pipe:
-        for line in pipe:
-            rtype, _colon, name = line[1:-1].decode().partition(":")
-            if line[:1] == b"+":
-                known[rtype][name] = None
-            else:
-                known[rtype].pop(name, None)
+    for record in _records(fd):
+        rtype, _colon, name = record[1:].partition(":")
+        if record[0] == "+":
+            known[rtype][name] = None
+        else:
+            known[rtype].pop(name, None)
     for rtype, names in known.items():
         if names:
             _report(f"{len(names)} leaked {rtype} objects to clean up at shutdown: {list(names)}")
@@ -153,26 +153,42 @@ def main(fd: int) -> None:
             _unlink(rtype, name)
 
 
+def _records(fd: int) -> Iterator[str]:
+    """Yield what comes through the pipe; names may have every character but the one that ends a record."""
+    rest = b""
+    while chunk := os.read(fd, 1 << 16):
+        *records, rest = (rest + chunk).split(b"\0")
+        for record in records:
+            yield record.decode()
+    os.close(fd)
+
+
 def _unlink(rtype: str, name: str) -> None:
     try:
-        _unlinker(rtype)(name)
+        _CLEANUP_FUNCS[rtype](name)
     except FileNotFoundError:
         return  # its owner was killed between unlinking it and saying so
     except OSError as error:
         _report(f"can't unlink the {rtype} {name!r}: {error}")
 
 
-def _unlinker(rtype: str) -> Callable[[str], None]:
-    unlink: Callable[[str], None]
-    if rtype == "semaphore":
-        from _multiprocessing import sem_unlink
+def _unlink_semaphore(name: str) -> None:
+    from _multiprocessing import sem_unlink
 
-        unlink = sem_unlink
-    else:
-        from _posixshmem import shm_unlink
+    sem_unlink(name)
 
-        unlink = shm_unlink
-    return unlink
+
+def _unlink_memory(name: str) -> None:
+    from _posixshmem import shm_unlink
+
+    shm_unlink(name)
+
+
+# Undocumented: programs that replace `register` take types out of it. The tracker itself has its own.
+_CLEANUP_FUNCS: dict[str, Callable[[str], None]] = {
+    "semaphore": _unlink_semaphore,
+    "shared_memory": _unlink_memory,
+}
 
 
 def _report(text: str) -> None:

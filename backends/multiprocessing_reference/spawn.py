@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "freeze_support",
     "get_executable",
+    "get_preparation_data",
     "import_main",
     "preparation_data",
     "prepare",
@@ -42,10 +43,13 @@ MARKER = "--multiprocessing-fork"
 """The first argument of a spawned child: seen in a list of processes, and by `freeze_support`."""
 
 
-def preparation_data(process: _process.BaseProcess, start_method: str) -> dict[str, Any]:
+def preparation_data(
+    process: _process.BaseProcess, start_method: str, *, extended: bool = True
+) -> dict[str, Any]:
     """Return what the child that is to run *process* must know before it can unpickle it.
 
-    *start_method* is what it is started by, and its own default.
+    *start_method* is what it is started by, and its own default. *extended*: with what programs have added to
+    `get_preparation_data`, which is meant for the children alone.
 
     RuntimeError: this process is itself a child that still imports its main module.
     """
@@ -59,22 +63,39 @@ def preparation_data(process: _process.BaseProcess, start_method: str) -> dict[s
             "(freeze_support() is needed only for a program that is frozen to an executable)."
         )
         raise RuntimeError(message)
-    from . import _interpreter, resource_tracker
+    from . import resource_tracker
+
+    return {
+        **(get_preparation_data if extended else _describe)(process.name),
+        "authkey": bytes(process.authkey),
+        "start_method": start_method,
+        "tracker": resource_tracker.getfd(),
+        "forkserver": _forkserver_fd(),
+    }
+
+
+def get_preparation_data(name: str) -> dict[str, Any]:
+    """Return what any child that is called *name* must know of this process.
+
+    Undocumented: profilers and coverage wrap it, to add objects that start them in the child when they are
+    unpickled there.
+    """
+    return _describe(name)
+
+
+def _describe(name: str) -> dict[str, Any]:
+    from . import _interpreter
 
     current = _process.current_process()
     return {
-        "name": process.name,
-        "authkey": bytes(process.authkey),
+        "name": name,
         "parent": (current.name, os.getpid()),
         "log": _log.settings(),
         "path": import_path(),
         "argv": sys.argv,
         "dir": _working_directory(),
         "orig_dir": _process.ORIGINAL_DIR,
-        "start_method": start_method,
         "executable": _interpreter._executable,  # noqa: SLF001 - None must stay None
-        "tracker": resource_tracker.getfd(),
-        "forkserver": _forkserver_fd(),
         "main": main_module(),
     }
 

@@ -238,6 +238,10 @@ def flush_std_streams() -> None:
             continue
 
 
+# Programs that fork by themselves call it by the name that it has in CPython.
+_flush_std_streams = flush_std_streams
+
+
 def get_temp_dir() -> str:
     """Return the path of a directory of this process, made at the first call, removed at exit."""
     global _temp_dir

@@ -899,6 +899,7 @@ def _server_facts(mp):
 
     # A shell starts what runs in the background with SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    mp.context.set_forkserver_preload([_UNLIKELY])
     server = ask(mp, os.getppid)
     ours, theirs = mp.Pipe()
     child = mp.Process(target=_answer, args=(theirs,))
@@ -917,14 +918,23 @@ def _server_facts(mp):
     ours.send("go on")
     answer = ours.recv()
     child.join(mp.timeout / 2)
+    another, loaded = ask(mp, _look_for_preloaded)
     return {
         "child": [answer, child.is_alive(), child.exitcode is not None],
         "outlives": after_interrupt == server,
         "trackers": [len(trackers), outlive],
         "handled": handled,
         "made": made,
-        "another": ask(mp, os.getppid) not in {server, os.getpid()},
+        "another": another not in {server, os.getpid()},
+        "preloaded": [_UNLIKELY in sys.modules, loaded],
     }
+
+
+_UNLIKELY = "colorsys"  # a module that nothing needs
+
+
+def _look_for_preloaded():
+    return os.getppid(), _UNLIKELY in sys.modules
 
 
 def _answer(connection):
@@ -954,8 +964,10 @@ def _make_and_destroy(mp):
 
 @requirement("contexts.forkserver.started-anew")
 def test_fork_server_is_started_anew(mp):
-    """After the fork server was killed children are forked by another one."""
-    assert _facts(mp, _server_facts)["another"] is True
+    """After the fork server was killed children are forked by another one, which has preloaded what that had."""
+    facts = _facts(mp, _server_facts)
+    assert facts["another"] is True
+    assert facts["preloaded"] == [False, True]
 
 
 @requirement("contexts.forkserver.child-outlives-server")
@@ -1260,12 +1272,12 @@ def test_process_of_a_context_does_not_set_the_method(mp):
 
 
 def _use_sockets(mp):
-    """In a new interpreter: what needs the address of a socket."""
+    """In a new interpreter: what needs the address of a socket, and the default start method."""
     code = run(mp, _nothing).exitcode
     with mp.connection.Listener(family="AF_UNIX") as listener:
         mp.connection.Client(listener.address).close()
     with mp.Manager() as manager:
-        return [code, manager.list([1])[:]]
+        return [code, manager.list([1])[:], mp.package.get_start_method()]
 
 
 @requirement("contexts.temporary-directory.long")
@@ -1273,13 +1285,14 @@ def test_temporary_directory_with_a_long_path(mp, monkeypatch):
     """Children, listeners and managers work though TMPDIR's path nearly fills a socket's address, or is too long."""
     import tempfile
 
+    default = _facts(mp, _default_facts)["default"]
     # Known limits were wrong by one (at 80), and by four (from 76 on).
-    for length in (78, 80, 120):
+    for length in (76, 80, 120):
         # Beside the prefix there are a slash and eight random letters.
         prefix = "l" * max(1, length - len(tempfile.gettempdir()) - 9)
         with tempfile.TemporaryDirectory(prefix=prefix) as folder:
             monkeypatch.setenv("TMPDIR", folder)
-            assert call(_use_sockets, mp, timeout=mp.timeout) == [0, [1]]
+            assert call(_use_sockets, mp, timeout=mp.timeout) == [0, [1], default]
 
 
 @observed_once
@@ -1383,11 +1396,20 @@ def _default_without_temporary_directory(mp):
     }
 
 
+def _default_in_a_missing_folder(mp):
+    """In a new interpreter: the default when files are to be put where nothing can be written."""
+    import tempfile
+
+    tempfile.tempdir = "/no/such/folder"
+    return mp.package.get_start_method()
+
+
 @requirement("contexts.default.without-temporary-directory")
 def test_default_without_a_temporary_directory(mp):
-    """A program that ``tempfile.gettempdir()`` finds no folder for uses spawn."""
+    """A program that ``tempfile.gettempdir()`` finds no folder for, or one that is not there, uses spawn."""
     facts = _facts(mp, _default_without_temporary_directory)
     assert facts["default"] == ["FileNotFoundError", "spawn"]
+    assert _facts(mp, _default_in_a_missing_folder) == "spawn"
 
 
 @requirement("contexts.default.without-temporary-directory-starts")
@@ -1416,6 +1438,8 @@ def _after_objects(mp):
         package.set_start_method(None, force=True)
         made = getattr(package, name)(*arguments)
         found[name] = package.get_start_method(allow_none=True)
+        if name in _OBJECTS_WITH_PROCESSES:
+            getattr(made, _OBJECTS_WITH_PROCESSES[name])()
         del made
     return found
 
@@ -1424,12 +1448,19 @@ _OBJECTS = (
     *("Queue", "JoinableQueue", "SimpleQueue", "Lock", "RLock", "Semaphore", "BoundedSemaphore"),
     *("Condition", "Event"),
 )
-_OBJECTS_WITH_ARGUMENTS = {"Barrier": (1,), "Value": ("i",), "Array": ("i", 1)}
+_OBJECTS_WITH_ARGUMENTS = {
+    "Barrier": (1,),
+    "Value": ("i",),
+    "Array": ("i", 1),
+    "Manager": (),
+    "Pool": (1,),
+}
+_OBJECTS_WITH_PROCESSES = {"Manager": "shutdown", "Pool": "terminate"}
 
 
 @requirement("contexts.global.set-by-objects")
 def test_objects_set_the_method(mp):
-    """After any queue, primitive, value or array was made the start method is the default."""
+    """After any queue, primitive, value or array, a manager or a pool was made the start method is the default."""
     found = _facts(mp, _after_objects)
     assert set(found.values()) == {_facts(mp, _default_facts)["default"]}
     assert set(found) == {*_OBJECTS, *_OBJECTS_WITH_ARGUMENTS}

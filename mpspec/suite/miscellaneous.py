@@ -327,6 +327,33 @@ def _redirected_preload(mp, folder, path, on_error):
     return [by_position, *_redirected(mp, folder, path, _FAILING, on_error=on_error)]
 
 
+def _refused(mp, folder, path):
+    """What starting a process comes to after another module has failed, and again when that server has ended."""
+    from mpspec.observing import wait_until
+
+    _redirect_errors(path)
+    sys.path.insert(0, folder)
+    mp.context.set_forkserver_preload(["fails_to_import"], on_error="fail")
+    outcomes = []
+    for _ in range(2):
+        outcomes.append(outcome_of(run, mp, _send_nothing)[0])
+        # Beside it there may be a resource tracker.
+        wait_until(lambda: _count_of_helpers() <= 1, mp.timeout, "the server has ended")
+    return outcomes
+
+
+def _send_nothing():
+    pass
+
+
+def _count_of_helpers():
+    """How many children of this program live."""
+    import psutil
+
+    children = psutil.Process().children()
+    return [child.status() for child in children].count(psutil.STATUS_ZOMBIE) * -1 + len(children)
+
+
 @requirement("miscellaneous.forkserver-preload.on-error-fail")
 def test_preload_that_fails(mp, tmp_path):
     """The server's traceback names the module, and no child is started: EOFError, or a ConnectionError."""
@@ -334,10 +361,47 @@ def test_preload_that_fails(mp, tmp_path):
     arguments = (mp, str(tmp_path), str(stderr), "fail")
     by_position, outcome, _ = call(_redirected_preload, *arguments, timeout=mp.timeout)
     assert by_position == "TypeError"
-    assert issubclass(getattr(builtins, outcome, object), (EOFError, ConnectionError)), outcome
     text = stderr.read_text()
     assert "Traceback" in text
     assert "no_such_module_anywhere" in text
+    _make_modules(tmp_path)
+    for each in (outcome, *call(_refused, *arguments[:3], timeout=mp.timeout)):
+        assert issubclass(getattr(builtins, each, object), (EOFError, ConnectionError)), each
+
+
+MAIN_THAT_FAILS = """
+if __name__ != "__main__":
+    raise ImportError("not to be imported")
+
+def nothing():
+    pass
+
+if __name__ == "__main__":
+    mp.context.set_forkserver_preload(["__main__"], on_error={on_error!r})
+    process = mp.Process(target=nothing)
+    try:
+        process.start()
+    except (EOFError, ConnectionError):
+        print("refused")
+    else:
+        process.join()
+        print("started")
+"""
+
+
+@requirement("miscellaneous.forkserver-preload.on-error-main-module")
+def test_preload_of_a_main_module_that_fails(mp):
+    """A main module that raises ImportError when it is preloaded is ignored, warned of, or no child is started."""
+    found = {}
+    for on_error in ("ignore", "warn", "fail"):
+        program = MAIN_THAT_FAILS.format(on_error=on_error)
+        done = run_script(mp, program, arguments=(*_SHOWING_WARNINGS, "program.py"))
+        found[on_error] = [*done.stdout.split(), "ImportWarning" in done.stderr]
+    assert found == {
+        "ignore": ["started", False],
+        "warn": ["started", True],
+        "fail": ["refused", False],
+    }
 
 
 @observed_once
@@ -441,8 +505,13 @@ if __name__ == "__main__":
 @requirement("miscellaneous.freeze-support.frozen")
 def test_freeze_support_runs_the_child_of_a_frozen_program(mp):
     """A frozen program that is started for a child is that child as soon as it calls ``freeze_support()``."""
-    done = run_script(mp, FROZEN)
-    assert (done.stdout.split(), done.stderr) == (["main", "child", "0"], "")
+    # The method has not been set in a child, unless the program sets it.
+    method_set = FROZEN.replace(
+        "mp.freeze_support()", 'mp.set_start_method("spawn"); mp.freeze_support()'
+    )
+    for program in (FROZEN, method_set):
+        done = run_script(mp, program)
+        assert (done.stdout.split(), done.stderr) == (["main", "child", "0"], "")
 
 
 PARENT_AT_IMPORT = """

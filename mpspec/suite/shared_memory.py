@@ -512,25 +512,27 @@ def _leave_and_tell(mp, name, ends):
     _leave_behind(mp, name, {})
 
 
-def _let_children_leave(mp, names, ends):
-    """What is there when a child has left a block, before this program used any, and when another has, after that."""
+def _let_a_child_leave(mp, name, ends):
+    """Whether a block that a child has left is there after the child, and after a tracker of its own, if it had any."""
     import select
 
-    assert mp.shared_memory, "imported as yet, not used"
-    found = []
     poll = select.poll()
     reader = os.open(ends, os.O_RDONLY | os.O_NONBLOCK)
     poll.register(reader, 0)
-    run(mp, _leave_and_tell, mp, names[0], ends)
-    poll.poll(mp.timeout * 500)  # a tracker of the child's own has ended
+    run(mp, _leave_and_tell, mp, name, ends)
+    poll.poll(mp.timeout * 500)
     os.close(reader)
-    found.append(_exists(mp, names[0]))
-    if found[0]:
+    return _exists(mp, name)
+
+
+def _let_children_leave(mp, names, ends):
+    """What is there when a child has left a block, before this program used any, and when another has, after that."""
+    assert mp.shared_memory, "imported as yet, not used"
+    first = _let_a_child_leave(mp, names[0], ends)
+    if first:
         _unlink(mp, names[0])
     _free(_new(mp))
-    run(mp, _leave_behind, mp, names[1], {})
-    found.append(_exists(mp, names[1]))
-    return found
+    return [first, _let_a_child_leave(mp, names[1], ends)]
 
 
 @observed_once
@@ -1950,13 +1952,28 @@ def test_name_is_not_cut_off_at_a_null_character(mp):
 
 @requirement("shared-memory.track.name-with-colon")
 def test_tracker_destroys_blocks_of_any_name(mp):
-    """A block whose name has colons vanishes after the end of the program that left it."""
+    """A block whose name has colons vanishes after the end of the program that left it, with lines between as well."""
+    for name in (":with:colons", "\nwith:a:line\n"):
+        _until_destroyed(mp, f"{_novel_name()}{name}")
+
+
+def _until_destroyed(mp, name):
+    """Wait until a block is gone that a program has left behind."""
     from mpspec.observing import wait_until
     from mpspec.programs import call
 
-    name = f"{_novel_name()}:with:colons"
-    call(_leave_behind, mp, name, {}, timeout=mp.timeout)
-    wait_until(lambda: not _there(mp, name), mp.timeout / 3, "destroyed")
+    try:
+        call(_leave_behind, mp, name, {}, timeout=mp.timeout)
+        wait_until(lambda: not _there(mp, name), mp.timeout / 3, "destroyed")
+    finally:
+        if _there(mp, name):
+            _free(mp.shared_memory.SharedMemory(name, track=False))
+
+
+@requirement("shared-memory.track.name-of-any-alphabet")
+def test_tracker_destroys_blocks_of_any_alphabet(mp):
+    """A block whose name has letters beyond ASCII vanishes after the end of the program that left it."""
+    _until_destroyed(mp, f"{_novel_name()}-größe-尺寸")
 
 
 @requirement("shared-memory.list.set-too-large")

@@ -5,9 +5,29 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
+from typing import TYPE_CHECKING
 
-from multiprocessing_reference import connection, get_context, pool, util
+import pytest
+from multiprocessing_reference import (
+    connection,
+    context,
+    current_process,
+    get_context,
+    managers,
+    pool,
+    process,
+    resource_tracker,
+    shared_memory,
+    util,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+METHODS = ("fork", "spawn", "forkserver")
 
 
 def test_workers_of_a_pool() -> None:
@@ -37,6 +57,236 @@ def test_families_of_addresses() -> None:
     assert util.abstract_sockets_supported
     with connection.Listener("\0of no file"), connection.Client("\0of no file"):
         pass
+
+
+def test_state_of_a_pool() -> None:
+    """``Pool._state`` says how far a pool has come, in the words that the module ``pool`` has for it."""
+    made = pool.ThreadPool(1)
+    assert made._state == pool.RUN
+    made.close()
+    assert made._state == pool.CLOSE
+    made.terminate()
+    assert made._state == pool.TERMINATE
+    made.join()
+
+
+def test_progress_of_a_map() -> None:
+    """``_number_left`` of a map's result counts the chunks to come, each of ``_chunksize`` items."""
+    may_end = threading.Event()
+    with pool.ThreadPool(1) as made:
+        result = made.map_async(_wait_for, [may_end] * 7, chunksize=3)
+        assert (result._number_left, result._chunksize) == (3, 3)
+        may_end.set()
+        result.wait()
+        assert result._number_left == 0
+
+
+def test_public_methods() -> None:
+    """``managers.public_methods`` names what a proxy exposes by default."""
+    assert managers.public_methods((1, 2)) == ["count", "index"]
+
+
+def test_started_process() -> None:
+    """``Process._popen`` has the pid of a process that was started, and is None before and after."""
+    process = get_context("fork").Process(target=_pid)
+    assert process._popen is None
+    process.start()
+    started = process._popen
+    assert started is not None
+    assert started.pid == process.pid
+    process.join()
+    assert started.poll() == 0
+    process.close()
+    assert process._popen is None
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_daemonic_process_that_is_to_have_children(method: str) -> None:
+    """``current_process()._config["daemon"]`` set to False lets a daemonic process start children."""
+    child_context = get_context(method)
+    receiver, sender = child_context.Pipe(duplex=False)
+    child = child_context.Process(target=_start_one, args=(sender,), daemon=True)
+    child.start()
+    assert child._config["daemon"] is True
+    assert receiver.recv() == 0
+    child.join()
+
+
+class NoDaemonProcess(process.BaseProcess):
+    """The widespread way to have pools within pools: a process that can't be made daemonic."""
+
+    _start_method = "fork"
+
+    @property
+    def daemon(self) -> bool:
+        return False
+
+    @daemon.setter
+    def daemon(self, daemonic: bool) -> None:
+        pass
+
+
+class NoDaemonContext(context.ForkContext):
+    Process = NoDaemonProcess
+
+
+class NamedContext(NoDaemonContext):
+    _name = "of others"
+
+
+def test_pool_within_a_pool() -> None:
+    """A subclass of Process that overrides ``daemon`` decides whether it may have children."""
+    with pool.Pool(1, context=NoDaemonContext()) as outer:
+        assert outer.apply(_use_a_pool) == 3
+        outer.close()
+        outer.join()
+
+
+def test_contexts_of_others() -> None:
+    """``context._concrete_contexts`` takes further contexts, whose processes start as their classes say."""
+    context._concrete_contexts["of others"] = made = NamedContext()
+    try:
+        default = context.default_context
+        assert get_context("of others") is made
+        default.set_start_method("of others", force=True)
+        assert default.get_context() is made
+        child = context.Process(target=lambda: sys.exit(5))  # which can't be pickled
+        child.start()
+        child.join()
+        assert child.exitcode == 5
+    finally:
+        default.set_start_method(None, force=True)
+        del context._concrete_contexts["of others"]
+    with pytest.raises(ValueError, match="of others"):
+        get_context("of others")
+
+
+WRAPPED = """
+import os, sys
+from multiprocessing_reference import process, spawn, get_context
+
+
+class Hook:  # unpickled in a child that is no copy of its parent, which it changes like it
+    def __setstate__(self, state):
+        wrap(state)
+
+    def __getstate__(self):
+        return os.getpid()
+
+
+def wrap(who):
+    plain, data = process.BaseProcess._bootstrap, spawn.get_preparation_data
+
+    def wrapped(self, *args, **kwargs):
+        os.write(1, b"begin\\n")
+        try:
+            return plain(self, *args, **kwargs)
+        finally:
+            os.write(1, b"end\\n")
+
+    process.BaseProcess._bootstrap = wrapped
+    spawn.get_preparation_data = lambda name: {**data(name), "hook": Hook()}
+"""
+PROGRAM = """
+import os, sys
+import wrapped
+from multiprocessing_reference import get_context
+
+def say():
+    os.write(1, b"run\\n")
+    sys.exit(3)
+
+if __name__ == "__main__":
+    wrapped.wrap(os.getpid())
+    process = get_context(sys.argv[1]).Process(target=say)
+    process.start()
+    process.join()
+    sys.exit(process.exitcode)
+"""
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_wrapped_life_of_a_child(method: str, tmp_path: Path) -> None:
+    """A profiler wraps ``BaseProcess._bootstrap``, and goes with ``spawn.get_preparation_data`` to children."""
+    (tmp_path / "wrapped.py").write_text(WRAPPED, encoding="utf-8")
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM, encoding="utf-8")
+    ended = subprocess.run(
+        [sys.executable, program, method], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.stdout.split(), ended.stderr) == (["begin", "run", "end"], "")
+    assert ended.returncode == 3
+
+
+ATTACH = """
+import sys
+from multiprocessing_reference import resource_tracker, shared_memory
+block = shared_memory.SharedMemory(sys.argv[1])
+resource_tracker.unregister(block._name, "shared_memory")
+"""
+
+
+def test_block_of_another_program_is_kept() -> None:
+    """A program unregisters a block that it has only attached by its ``_name``, so as not to unlink it at its end."""
+    block = shared_memory.SharedMemory(create=True, size=1)
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-c", ATTACH, block.name],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (ended.returncode, ended.stderr) == (0, "")
+        shared_memory.SharedMemory(block.name).close()
+    finally:
+        block.close()
+        block.unlink()
+
+
+def test_tracker_that_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs that keep blocks out of the tracker replace ``register`` and empty ``_CLEANUP_FUNCS``."""
+    seen: list[tuple[str, str]] = []
+    monkeypatch.setattr(resource_tracker, "register", lambda *told: seen.append(told))
+    monkeypatch.setattr(resource_tracker, "unregister", lambda *told: seen.append(told))
+    monkeypatch.delitem(resource_tracker._CLEANUP_FUNCS, "shared_memory")
+    block = shared_memory.SharedMemory(create=True, size=1)
+    block.close()
+    block.unlink()
+    assert seen == [(f"/{block.name}", "shared_memory")] * 2
+
+
+def test_flush() -> None:
+    """``util._flush_std_streams`` writes out what stdout holds, say before a plain ``os.fork``."""
+    ended = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import os; from multiprocessing_reference import util as u; print('said'); u._flush_std_streams(); os._exit(0)",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert ended.stdout == "said\n"
+
+
+def _wait_for(event: threading.Event) -> None:
+    event.wait()
+
+
+def _start_one(sender: connection.Connection) -> None:
+    current_process()._config["daemon"] = False
+    process = get_context("fork").Process(target=_pid)
+    process.start()
+    process.join()
+    sender.send(process.exitcode)
+
+
+def _use_a_pool() -> int:
+    with get_context("fork").Pool(1) as inner:
+        return int(inner.apply(abs, (-3,)))
 
 
 def _pid() -> int:
