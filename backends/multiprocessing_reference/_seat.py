@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Seat", "Watch", "start_worker"]
 
-_GRACE = 1.0
+GRACE = 1.0
 """Seconds that a worker whose channel is closed has to end before it is killed."""
 
 
@@ -75,11 +75,14 @@ class Seat:
             sentinel.register(self.process.sentinel, POLLIN)
             return bool(sentinel.poll(0))
 
-    def end(self) -> int | None:
-        """Wait for the process, which was told to end, and return its exit code."""
+    def end(self, until: float | None = None) -> int | None:
+        """Wait for the process, which was told to end, and return its exit code.
+
+        *until*: the time, by `time.monotonic`, at which it is killed if it has not ended; None: after GRACE.
+        """
         with self._ending:
             if not self._released:
-                self.process.join(_GRACE)
+                self.process.join(GRACE if until is None else max(0.0, until - monotonic()))
                 if self.process.exitcode is None:
                     self.process.kill()
                     self.process.join()

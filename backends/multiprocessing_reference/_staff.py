@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from ._failures import BrokenPoolError, PoolTerminatedError, WorkerLostError
 from ._helper import Helper
 from ._jobs import CLOSE, RUN, TERMINATE
-from ._seat import Seat, start_worker
+from ._seat import GRACE, Seat, start_worker
 from ._undo import on_failure
 from .util import Finalize, sub_warning
 
@@ -274,8 +275,9 @@ class Staff:
 
     def _clear(self, seats: list[Seat]) -> None:
         """Wait for the processes, and let go of all that was theirs."""
+        until = monotonic() + GRACE  # for all of them, however many do not end
         for seat in seats:
-            seat.end()
+            seat.end(until)
             with self.lock:
                 ours = seat.driver is None and not seat.gone  # else its caller closes it
                 seat.gone = seat.gone or ours

@@ -9,7 +9,7 @@ import stat
 import sys
 import tempfile
 
-from mpspec.children import CallerThread, outcome_of, raises
+from mpspec.children import CallerThread, Interrupted, outcome_of, raises
 from mpspec.marks import requirement
 from mpspec.programs import call
 
@@ -98,12 +98,19 @@ def test_closing_a_client_ends_its_connection(mp):
 
 @requirement("listeners.accept.blocks-until-connection")
 def test_accept_waits_for_a_client(mp):
-    """accept() blocks until somebody connects."""
+    """accept() blocks until somebody connects, also when a signal that is handled comes meanwhile."""
     with mp.connection.Listener() as listener:
         caller = CallerThread(mp, listener, "accept")
         caller.until_blocked()
         client = mp.connection.Client(listener.address)
         assert _talk(client, caller.result()) == HEARD
+        clients = []
+        with Interrupted(
+            mp, then=lambda: clients.append(mp.connection.Client(listener.address))
+        ) as handled:
+            accepted = listener.accept()
+        assert handled
+        assert _talk(clients[0], accepted) == HEARD
 
 
 @requirement("listeners.accept.one-connection-each")
@@ -246,6 +253,24 @@ def test_listeners_end_with_their_own_process(mp, tmp_path):
         process.join()
         assert not path.exists()
         client = mp.connection.Client(listener.address)
+        assert _talk(client, listener.accept()) == HEARD
+
+
+@requirement("listeners.close.forked")
+def test_listener_that_a_forked_process_drops(mp, tmp_path):
+    """A listener that has been garbage collected in a forked copy of its process goes on, and has its file."""
+    path = str(tmp_path / "own")
+    listeners = [mp.connection.Listener(path)]
+    pid = os.fork()
+    if pid == 0:
+        try:
+            listeners.clear()
+            gc.collect()
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+    with listeners.pop() as listener:
+        client = mp.connection.Client(path)
         assert _talk(client, listener.accept()) == HEARD
 
 

@@ -1140,7 +1140,7 @@ def _error_at_once():
 
 @requirement("pool.imap.iterable-raises")
 def test_iterable_raises(mp, pool):
-    """What the iterable raises is raised: by ``imap``'s iterator in its turn, by ``map``."""
+    """What the iterable raises is raised: by ``imap``'s iterator in its turn, by ``map``; TypeError if it is none."""
     results = pool.imap(_square, _numbers_then_error())
     assert (next(results), next(results)) == (4, 9)
     with raises(LookupError):
@@ -1156,6 +1156,9 @@ def test_iterable_raises(mp, pool):
     for method in (pool.map, pool.map_async):
         with raises(LookupError):
             method(_square, _numbers_then_error())
+    for method in (pool.imap, pool.imap_unordered, pool.map):  # what is no iterable
+        with raises(TypeError):
+            list(method(_square, 3))
     assert pool.apply(_square, (3,)) == 9
 
 
@@ -1625,6 +1628,32 @@ def test_terminate_does_not_wait_for_tasks(mp):
     assert _ended_pools(mp)["stops after terminate"] == "returned"
     assert not facts["alive"]
     assert not facts["succeeded"]
+
+
+@requirement("pool.terminate.signal-handled")
+def test_terminate_of_a_program_that_handles_the_signal(mp):
+    """A pool that was made while the program had a handler for SIGTERM is terminated in the middle of a task."""
+    before = signal.signal(signal.SIGTERM, _nothing_on_signal)
+    try:
+        pool, [worker] = _new_pool(mp)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    with _folder() as folder:
+        gate, start = _gate(folder), folder / "start"
+        pool.apply_async(_arrive, (start, gate, folder / "end"))
+        _until_begun(mp, start)
+        terminating, _ = _in_thread(pool.terminate)
+        # An implementation that departs costs the whole wait.
+        terminating.join(max(mp.timeout / 4, 2))
+        ended = not terminating.is_alive()
+        worker.kill()
+        terminating.join()
+        pool.join()
+    assert ended
+
+
+def _nothing_on_signal(number, frame):
+    pass
 
 
 @requirement("pool.terminate.drops-tasks")

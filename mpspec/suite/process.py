@@ -1424,6 +1424,32 @@ def test_sentinel_with_a_living_grandchild(mp):
     assert ready
 
 
+def _become_another_program(sender):
+    """In a child: go on as another program, which says that it is there, and sleeps."""
+    descriptor = sender.fileno()
+    os.set_inheritable(descriptor, True)
+    program = f"import os, signal; os.write({descriptor}, b'here'); signal.pause()"
+    arguments = [sys.executable, "-I", "-S", "-c", program]
+    os.execv(sys.executable, arguments)  # noqa: S606 - the way of doing it that is meant
+
+
+@requirement("process.sentinel.program-replaced")
+def test_sentinel_of_a_process_that_runs_another_program(mp):
+    """The sentinel is quiet, and join() with a timeout gives up, while a child goes on that has called ``os.exec``."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_become_another_program, args=(sender,))
+    process.start()
+    try:
+        assert _is_ready(receiver.fileno(), mp.timeout)
+        assert not _is_ready(process.sentinel, 0)
+        process.join(_SHORT)
+        assert process.exitcode is None
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+    assert process.exitcode == -signal.SIGKILL
+
+
 @requirement("process.sentinel.not-before-start")
 def test_no_sentinel_before_start(mp):
     """``sentinel`` raises ValueError before ``start()``."""
@@ -2341,18 +2367,26 @@ def test_exit_handlers_of_the_parent(mp):
     assert call(_words_of_parents_handler, mp, timeout=mp.timeout) == [0, False]
 
 
+class _Bare:
+    """What a program may put in the place of an output stream: it takes text, and no more."""
+
+    def write(self, text):
+        return len(text)
+
+
 @requirement("process.start.without-output-streams")
 def test_start_without_standard_streams(mp, monkeypatch):
-    """A child starts, and ends with 0, while ``sys.stdin``, ``stdout`` and ``stderr`` are None, or closed."""
+    """A child starts, and ends with 0, while the standard streams are None, closed, or can only write."""
     with open(os.devnull, "w") as closed:
         pass
     exitcodes = []
-    for stream in (None, closed):
+    for stdin, stream in ((None, None), (closed, closed), (None, _Bare())):
         with monkeypatch.context() as patch:
-            for name in ("stdin", "stdout", "stderr"):
+            patch.setattr(sys, "stdin", stdin)
+            for name in ("stdout", "stderr"):
                 patch.setattr(sys, name, stream)
             exitcodes.append(run(mp, _nothing).exitcode)
-    assert exitcodes == [0, 0]
+    assert exitcodes == [0, 0, 0]
 
 
 def _options_of_interpreter():

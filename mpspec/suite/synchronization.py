@@ -361,36 +361,38 @@ def test_representation_of_primitives(mp):
     repr(event)
 
 
-def _wake(connection, event, condition):
+def _wake(connection, event, condition, barrier):
     connection.send((os.getpid(), threading.get_native_id()))
     event.set()
     with condition:
         condition.notify_all()
+    barrier.abort()
     connection.send("woke them")
     connection.recv()
 
 
-def _wait_for_event_and_condition(mp, sender, event, condition):
-    waiter = CallerThread(mp, event, "wait")
-    waiter.until_blocked()
+def _wait_for_each(mp, sender, event, condition, barrier):
+    for one in (event, barrier):
+        waiter = CallerThread(mp, one, "wait")
+        waiter.until_blocked()
     sender.send((os.getpid(), threading.get_native_id()))
     _Holding(condition).wait()
 
 
 @requirement("synchronization.primitives.waiter-killed")
 def test_those_who_wait_may_be_killed(mp):
-    """set() and notify_all() return, though a process that waited was killed."""
+    """set(), notify_all() and abort() return, though a process that waited was killed."""
     from mpspec.observing import wait_until_asleep
 
-    event, condition = mp.Event(), mp.Condition()
+    primitives = mp.Event(), mp.Condition(), mp.Barrier(3)
     receiver, sender = mp.Pipe(duplex=False)
-    waiter = mp.Process(target=_wait_for_event_and_condition, args=(mp, sender, event, condition))
+    waiter = mp.Process(target=_wait_for_each, args=(mp, sender, *primitives))
     waiter.start()
     wait_until_asleep(*receiver.recv(), mp.timeout)
     waiter.kill()
     waiter.join()
     ours, theirs = mp.Pipe()
-    waker = mp.Process(target=_wake, args=(theirs, event, condition))
+    waker = mp.Process(target=_wake, args=(theirs, *primitives))
     waker.start()
     # In the end it sleeps: in recv(), or for ever where it waits for the one that is gone.
     wait_until_asleep(*ours.recv(), mp.timeout)
