@@ -36,7 +36,7 @@ from struct import Struct
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from ._rights import close_all
+from ._rights import blocking, close_all
 from ._undo import on_failure
 from .reduction import Packed, share_fd
 
@@ -92,7 +92,7 @@ class Channel:
     __slots__ = ("__weakref__", "_recv", "_send", "_sock")
 
     def __init__(self, sock: _socket) -> None:
-        self._sock = sock
+        self._sock = blocking(sock)
         self._recv = sock.recv
         self._send = sock.send
         _open.add(self)

@@ -24,6 +24,7 @@ from ._descriptors import receive_fds, to_fds
 from ._interpreter import close_inherited
 from ._launch import reap
 from ._launch_forkserver import NUMBER
+from ._rights import blocking
 from .reduction import unpack
 from .util import flush_std_streams
 
@@ -46,7 +47,7 @@ def main(file: BufferedReader) -> None:
     _preload(data["preload"], data["on_error"], main_module)
     flush_std_streams()  # or each child would write the same text again
     signal(SIGCHLD, SIG_DFL)  # if ignored, as the program may do, ended children vanish unseen
-    requests = socket(fileno=requests_fd)
+    requests = blocking(socket(fileno=requests_fd))
     try:
         Server(requests).serve()
     finally:
@@ -106,7 +107,7 @@ class Server:
         fds = to_fds(ancillary)
         if not fds:
             return bool(head)
-        reply = socket(fileno=fds[0])
+        reply = blocking(socket(fileno=fds[0]))
         try:
             pid = os.fork()
         except OSError as error:

@@ -71,8 +71,8 @@ class LargeMessage:
 
 def open_channel(data: bytes | memoryview) -> tuple[LargeMessage, socket]:
     """Return *data* as a message that can be pushed, and the end of its channel for the reader."""
-    ours, theirs = socketpair(AF_UNIX, SOCK_STREAM)
-    grow(blocking(ours), _CHANNEL_BUFFER)
+    ours, theirs = map(blocking, socketpair(AF_UNIX, SOCK_STREAM))
+    grow(ours, _CHANNEL_BUFFER)
     return LargeMessage(ours, data), theirs
 
 

@@ -19,6 +19,7 @@ from . import forkserver
 from ._descriptors import send_fds, to_fds
 from ._launch import exit_code_of_reaped, send_through_pidfd, wait_ready
 from ._launch_spawn import memory_file
+from ._rights import blocking
 from ._undo import on_failure
 from .reduction import pack
 from .spawn import preparation_data
@@ -65,7 +66,7 @@ def _ask(parcel: int, fds: Sequence[int]) -> ServedChild:
     for _ in range(2):
         server = forkserver.hold()
         with on_failure(server.close):
-            ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET)
+            ours, theirs = map(blocking, socketpair(AF_UNIX, SOCK_SEQPACKET))
         try:
             with on_failure(ours.close):
                 parent = os.pidfd_open(os.getpid())

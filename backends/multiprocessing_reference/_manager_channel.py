@@ -31,6 +31,7 @@ from _socket import (
 )
 from struct import Struct
 
+from ._rights import blocking
 from .reduction import ForkingPickler, share_fd
 
 TYPE_CHECKING = False  # the module typing takes longer to import than all this
@@ -121,7 +122,7 @@ class ConnectionChannel:
 
     def hang_up(self) -> None:
         try:
-            sock = socket(fileno=os.dup(self.connection.fileno()))
+            sock = blocking(socket(fileno=os.dup(self.connection.fileno())))
         except OSError:
             return  # closed
         _shut_down(sock)

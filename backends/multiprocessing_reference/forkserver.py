@@ -24,6 +24,7 @@ from . import process as _process
 from . import resource_tracker
 from ._interpreter import above_standard, import_path, interpreter_options, spawn_interpreter
 from ._launch_spawn import memory_file
+from ._rights import blocking
 from ._undo import on_failure
 from .spawn import preparation_data
 from .util import sub_warning
@@ -95,7 +96,7 @@ def hold() -> socket:
         if _fd is None:
             _fd, _pid = _start()
             _owner = os.getpid()
-        return socket(fileno=os.dup(_fd))
+        return blocking(socket(fileno=os.dup(_fd)))
 
 
 def getfd() -> int | None:
@@ -145,7 +146,8 @@ def _start() -> tuple[int, int]:
     data["preload"] = _preload
     data["on_error"] = _on_error
     tracker = resource_tracker.getfd()
-    client, server = (above_standard(end.detach()) for end in socketpair(AF_UNIX, SOCK_SEQPACKET))
+    pair = socketpair(AF_UNIX, SOCK_SEQPACKET)
+    client, server = (above_standard(blocking(end).detach()) for end in pair)
     parcel = memory_file(
         marshalled(import_path()) + marshalled((server, tracker)) + marshalled(dumps(data))
     )

@@ -299,6 +299,10 @@ class Pool:
         """RUN, CLOSE or TERMINATE; None if the pool could not be made."""
         return None if self._crew is None else self._crew.state
 
+    @_state.setter
+    def _state(self, state: str) -> None:
+        self._own_crew().state = state
+
     @property
     def _pool(self) -> list[Any]:
         """The workers: processes, or those of a ThreadPool."""

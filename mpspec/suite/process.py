@@ -2367,6 +2367,23 @@ def test_exit_handlers_of_the_parent(mp):
     assert call(_words_of_parents_handler, mp, timeout=mp.timeout) == [0, False]
 
 
+@requirement("process.start.default-timeout")
+def test_default_timeout_of_sockets_does_not_matter(mp):
+    """A child is joined, and a pool gives a large result, though new sockets of the program have a timeout."""
+    import socket
+
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(mp.timeout)
+    try:
+        assert run(mp, _nothing).exitcode == 0
+        with mp.Pool(1) as pool:
+            assert len(pool.apply(bytes, (1 << 20,))) == 1 << 20
+            pool.close()
+            pool.join()
+    finally:
+        socket.setdefaulttimeout(before)
+
+
 class _Bare:
     """What a program may put in the place of an output stream: it takes text, and no more."""
 

@@ -68,6 +68,10 @@ def test_state_of_a_pool() -> None:
     made.terminate()
     assert made._state == pool.TERMINATE
     made.join()
+    made._state = pool.RUN
+    with pytest.raises(ValueError, match="still running"):
+        made.join()
+    made._state = pool.TERMINATE
 
 
 def test_progress_of_a_map() -> None:
