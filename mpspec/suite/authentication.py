@@ -28,16 +28,36 @@ def test_client_turns_an_impostor_away(mp):
 
 @requirement("authentication.client-refuses-nonsense")
 def test_client_turns_nonsense_away(mp):
-    """Client() raises AuthenticationError for a listener that sends no challenge, and tells it nothing."""
+    """Client() raises AuthenticationError for a listener that sends no challenge."""
     with mp.connection.Listener() as impostor:
         for nonsense in (b"come in", b""):
-            client = CallerThread(mp, mp.connection, "Client", impostor.address, authkey=KEY)
-            with impostor.accept() as connection:
-                connection.send_bytes(nonsense)
-                with raises(mp.AuthenticationError):
-                    client.result()
-                # Nothing, or the end of the connection: nothing was sent.
-                assert not connection.poll() or outcome_of(connection.recv_bytes)[0] != "returned"
+            outcome, _ = _answer_to(mp, impostor, nonsense)
+            assert outcome == "AuthenticationError"
+
+
+@requirement("authentication.client-tells-nonsense-nothing")
+def test_client_tells_nonsense_nothing(mp):
+    """Client() raises for a listener that sends no challenge, but what resembles one at most, and tells it nothing."""
+    challenge, *_ = conversation(mp, KEY)
+    resembling = challenge[:1] + bytes([challenge[1] ^ 1]) + challenge[2:]
+    with mp.connection.Listener() as impostor:
+        for nonsense in (b"come in", b"", resembling):
+            outcome, told = _answer_to(mp, impostor, nonsense)
+            assert outcome != "returned"
+            assert told is None
+
+
+def _answer_to(mp, impostor, message):
+    """What comes of a client whose listener sends one message, and what it has told the listener."""
+    client = CallerThread(mp, mp.connection, "Client", impostor.address, authkey=KEY)
+    with impostor.accept() as connection:
+        connection.send_bytes(message)
+        outcome, _ = outcome_of(client.result)
+        if not connection.poll():
+            return outcome, None
+        # There is a message, or the end of the connection.
+        kind, told = outcome_of(connection.recv_bytes)
+        return outcome, told if kind == "returned" else None
 
 
 @requirement("authentication.listener-demands-proof")

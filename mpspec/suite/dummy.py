@@ -239,6 +239,10 @@ def test_dummy_locks(mp):
     """Locks and semaphores are what their names say: recursive, counted, bounded."""
     lock, rlock = mp.dummy.Lock(), mp.dummy.RLock()
     assert [lock.acquire(False), lock.acquire(False)] == [True, False]
+    caller = CallerThread(mp, lock, "acquire")
+    caller.until_blocked()
+    lock.release()
+    assert caller.result() is True
     assert [rlock.acquire(False), rlock.acquire(False)] == [True, True]
     semaphore, bounded = mp.dummy.Semaphore(2), mp.dummy.BoundedSemaphore(1)
     assert [semaphore.acquire(False) for _ in range(3)] == [True, True, False]
@@ -286,7 +290,10 @@ def test_dummy_queues(mp):
     with raises(mp.Empty):
         queue.get(False)
     queue.task_done()
+    caller = CallerThread(mp, queue, "join")
+    caller.until_blocked()
     queue.task_done()
+    assert caller.result() is None
     assert queue.join() is None
     with raises(ValueError):
         queue.task_done()

@@ -1579,10 +1579,15 @@ def test_dict_read(manager):
     assert sorted(shared.keys()) == ["a", "b"]
     assert sorted(shared.values()) == [1, 2]
     assert sorted(shared.items()) == [("a", 1), ("b", 2)]
-    assert list(shared) == ["a", "b"]
     assert shared.get("c") is None
     with raises(KeyError):
         shared["c"]
+
+
+@requirement("managers.dict.iteration")
+def test_dict_iteration(manager):
+    """Iterating over a dict proxy gives the keys in their order."""
+    assert list(manager.dict({"b": 1, "a": 2})) == ["b", "a"]
 
 
 @requirement("managers.dict.change")
@@ -1828,18 +1833,34 @@ def test_array_typecode(manager):
 
 @requirement("managers.lock.excludes")
 def test_lock_excludes_other_processes(manager, companion):
-    """A process that wants a lock waits until the one that has it releases it."""
+    """A process that wants a lock, of any kind, waits until the one that has it releases it."""
     lock = manager.Lock()
     assert lock.acquire() is True
     companion.call(lock, "acquire").until_blocked()
     lock.release()
     assert companion.result() is True
     assert lock.acquire(False) is False
+    assert _served_when_released(manager, companion, "acquire") == [True] * 5
+
+
+def _served_when_released(manager, companion, method, *args):
+    """What another process gets that calls a method of each kind of lock, and waits until this one releases it."""
+    results = []
+    for kind in (
+        *(manager.Lock, manager.RLock, manager.Semaphore, manager.BoundedSemaphore),
+        manager.Condition,
+    ):
+        lock = kind()
+        lock.acquire()
+        companion.call(lock, method, *args).until_blocked()
+        lock.release()
+        results.append(companion.result())
+    return results
 
 
 @requirement("managers.lock.acquire-timeout")
-def test_lock_timeout(manager, companion):
-    """``acquire`` with a timeout gives False when the lock, or the semaphore, stays taken."""
+def test_lock_timeout(mp, manager, companion):
+    """``acquire`` with a timeout gives False when the lock, or the semaphore, stays taken, True if it is released."""
     for lock in (manager.Lock(), manager.Semaphore(1), manager.BoundedSemaphore(1)):
         assert lock.acquire(True, 0.01) is True
         assert lock.acquire(True, 0.01) is False
@@ -1852,11 +1873,14 @@ def test_lock_timeout(manager, companion):
     for lock in (manager.RLock(), manager.Condition()):
         lock.acquire()
         assert companion.ask(_acquire_soon, lock) is False
+    released = _served_when_released(manager, companion, "acquire", True, mp.timeout)
+    assert released == [True] * 5
 
 
 @requirement("managers.lock.context-manager")
 def test_lock_in_with(manager, companion):
-    """A lock or semaphore is held within its ``with`` block, an RLock until the outermost one is left."""
+    """A lock or semaphore is waited for, and held within its ``with`` block, an RLock until the outermost is left."""
+    assert len(_served_when_released(manager, companion, "__enter__")) == 5
     for lock in (manager.Lock(), manager.Semaphore(1), manager.BoundedSemaphore(1)):
         with lock:
             assert lock.acquire(False) is False
@@ -1914,15 +1938,18 @@ def test_lock_release_when_free(manager):
 
 @requirement("managers.synchronization.keywords")
 def test_parameters_by_name(manager):
-    """The parameters of ``acquire``, ``wait`` and ``notify`` have the names that threading gives."""
-    lock, event, condition = manager.Lock(), manager.Event(), manager.Condition()
-    assert lock.acquire(blocking=True, timeout=0.01) is True
-    assert lock.acquire(blocking=False) is False
-    assert lock.acquire(timeout=0.01) is False
+    """The parameters of ``acquire`` and ``wait`` have the names that threading gives."""
+    event, condition = manager.Event(), manager.Condition()
+    for lock in (manager.Lock(), manager.Semaphore(), manager.BoundedSemaphore()):
+        assert lock.acquire(blocking=True, timeout=0.01) is True
+        assert lock.acquire(blocking=False) is False
+        assert lock.acquire(timeout=0.01) is False
+    for lock in (manager.RLock(), condition):
+        assert lock.acquire(blocking=False) is True
+        assert lock.acquire(blocking=True, timeout=0.01) is True
+        lock.release()
     assert event.wait(timeout=0.01) is False
-    with condition:
-        assert condition.wait(timeout=0.01) is False
-        condition.notify(n=2)
+    assert condition.wait(timeout=0.01) is False
     assert manager.Condition(lock=manager.Lock()).acquire() is True
     assert manager.Semaphore(value=0).acquire(False) is False
     assert manager.BoundedSemaphore(value=2).acquire(False) is True
@@ -1963,7 +1990,7 @@ def test_rlock_is_owned_by_a_thread(mp):
 
 
 @requirement("managers.semaphore.counts")
-def test_semaphore_counts(manager, companion):
+def test_semaphore_counts(mp, manager, companion):
     """A Semaphore is acquired as often as its value says, by all processes together."""
     semaphore = manager.Semaphore(2)
     assert companion.ask(_acquire_at_once, semaphore) is True
@@ -1971,14 +1998,43 @@ def test_semaphore_counts(manager, companion):
     assert semaphore.acquire(False) is False
     companion.ask(_release, semaphore)
     assert semaphore.acquire(False) is True
+    # Each release() lets one go on of those who wait.
+    companion.begin(_call_in_threads, mp, semaphore, "acquire", 2)
+    assert companion.receive() == "waiting"
+    for _ in range(2):
+        semaphore.release()
+        assert companion.receive() is True
+    companion.result()
+    assert semaphore.acquire(False) is False
+
+
+def _call_in_threads(sender, mp, subject, method, count):
+    """Call a method that waits in several threads; tell when all of them sleep, and what each call gives or raises."""
+    from mpspec.observing import wait_until_asleep
+
+    def call():
+        kind, value = outcome_of(getattr(subject, method))
+        sender.send(value if kind == "returned" else kind)
+
+    threads = [threading.Thread(target=call) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        wait_until_asleep(os.getpid(), thread.native_id, mp.timeout)
+    sender.send("waiting")
+    for thread in threads:
+        thread.join()
 
 
 @requirement("managers.semaphore.default")
 def test_semaphore_default(manager):
-    """Without a value a Semaphore and a BoundedSemaphore begin with 1."""
-    for semaphore in (manager.Semaphore(), manager.BoundedSemaphore()):
+    """Without a value a Semaphore and a BoundedSemaphore begin with 1; none has a value below 0."""
+    for kind in (manager.Semaphore, manager.BoundedSemaphore):
+        semaphore = kind()
         assert semaphore.acquire(False) is True
         assert semaphore.acquire(False) is False
+        with raises(Exception):
+            kind(-1)
 
 
 @requirement("managers.semaphore.unbounded")
@@ -2009,21 +2065,22 @@ def test_bounded_semaphore_has_a_bound(manager):
         semaphore.release()
 
 
-def _wait_for_notice(sender, condition):
+def _wait_for_notice(sender, condition, *timeout):
     with condition:
         sender.send("waiting")
-        return condition.wait()
+        return condition.wait(*timeout)
 
 
 @requirement("managers.condition.notify")
-def test_condition_notify(manager, companion):
-    """``wait`` releases the condition, and returns True in the process that is notified."""
+def test_condition_notify(mp, manager, companion):
+    """``wait`` releases the condition, and returns True in the process that is notified, also within a timeout."""
     condition = manager.Condition()
-    companion.begin(_wait_for_notice, condition)
-    assert companion.receive() == "waiting"
-    with condition:  # free, because the companion waits
-        condition.notify()
-    assert companion.result() is True
+    for timeout in ((), (mp.timeout * 100,)):
+        companion.begin(_wait_for_notice, condition, *timeout)
+        assert companion.receive() == "waiting"
+        with condition:  # free, because the companion waits
+            condition.notify()
+        assert companion.result() is True
 
 
 def _wait_in_threads(sender, condition, shared, count):
@@ -2054,6 +2111,8 @@ def test_condition_notify_count(manager, companion):
         woken.append([companion.receive() for _ in range(*arguments or (1,))])
     assert woken == [[0], [1, 1], [2]]
     companion.result()
+    with condition:
+        condition.notify(n=2)
 
 
 @requirement("managers.condition.notify-all")
@@ -2068,26 +2127,28 @@ def test_condition_notify_all(manager, companion):
     companion.result()
 
 
-def _wait_for_items(sender, condition, items):
+def _wait_for_items(sender, condition, items, *timeout):
     with condition:
         sender.send("waiting")
-        return condition.wait_for(lambda: len(items) == 2 and "both")
+        return condition.wait_for(lambda: len(items) == 2 and "both", *timeout)
 
 
 @requirement("managers.condition.wait-for")
-def test_condition_wait_for(manager, companion):
-    """``wait_for`` waits until the predicate holds, and gives its value.
+def test_condition_wait_for(mp, manager, companion):
+    """``wait_for`` waits until the predicate holds, and gives its value, also within a timeout.
 
     With a timeout, too, it looks again before it gives up.
     """
-    condition, items, values = manager.Condition(), manager.list(), ["word", ""]
-    companion.begin(_wait_for_items, condition, items)
-    assert companion.receive() == "waiting"
-    for item in range(2):
-        with condition:
-            items.append(item)
-            condition.notify()
-    assert companion.result() == "both"
+    condition, values = manager.Condition(), ["word", ""]
+    for timeout in ((), (mp.timeout * 100,)):
+        items = manager.list()
+        companion.begin(_wait_for_items, condition, items, *timeout)
+        assert companion.receive() == "waiting"
+        for item in range(2):
+            with condition:
+                items.append(item)
+                condition.notify()
+        assert companion.result() == "both"
     with condition:
         assert condition.wait_for(lambda: "at once") == "at once"
         for timeout in (0.01, 0, -1):
@@ -2145,6 +2206,13 @@ def test_exception_of_a_signal_handler_ends_a_call(mp, manager):
     # In a child: its connection to the manager may be of no use after this.
     found = ask(mp, _interrupt_a_call, mp, manager.Event(), manager.list([1, 2, 3]))
     assert found == ["Interruption", *(("returned", value) for value in (3, True, 3))]
+
+
+@requirement("managers.proxy.handler-raises")
+def test_exception_of_a_signal_handler_comes_out(mp, manager):
+    """What a signal's handler raises comes out of a call that waits, whatever those after it give."""
+    found = ask(mp, _interrupt_a_call, mp, manager.Event(), manager.list([1, 2, 3]))
+    assert found[0] == "Interruption"
 
 
 @requirement("managers.condition.wait-timeout")
@@ -2237,14 +2305,21 @@ def test_event_flag(manager):
 
 
 @requirement("managers.event.wakes")
-def test_event_wakes(manager, companion):
-    """A process that waits for an Event goes on when another sets it."""
+def test_event_wakes(mp, manager, companion):
+    """All that wait for an Event go on when it is set, also within a timeout, and again after it was cleared."""
     event = manager.Event()
-    companion.call(event, "wait").until_blocked()
+    for timeout in ((), (mp.timeout * 100,)):
+        companion.call(event, "wait", *timeout).until_blocked()
+        event.set()
+        assert companion.result() is True
+        assert event.wait() is True
+        assert event.wait(0) is True
+        event.clear()
+    companion.begin(_call_in_threads, mp, event, "wait", 3)
+    assert companion.receive() == "waiting"
     event.set()
-    assert companion.result() is True
-    assert event.wait() is True
-    assert event.wait(0) is True
+    assert [companion.receive() for _ in range(3)] == [True] * 3
+    companion.result()
 
 
 @requirement("managers.event.wait-timeout")
@@ -2285,12 +2360,32 @@ def test_barrier_tells_how_many_wait(mp, manager, companion):
 
 
 @requirement("managers.barrier.action")
-def test_barrier_action(manager):
-    """The action is called before the parties go on."""
+def test_barrier_action(mp, manager, companion):
+    """The action is called once, before the parties go on."""
     event = manager.Event()
     barrier = manager.Barrier(1, event.set)
     assert barrier.wait() == 0
     assert event.is_set() is True
+    called, may_end = manager.Semaphore(0), manager.Semaphore(0)
+    barrier = manager.Barrier(2, _Action(called, may_end))
+    companion.begin(_call_in_threads, mp, barrier, "wait", 2)
+    assert companion.receive() == "waiting"
+    assert called.acquire() is True
+    may_end.release()
+    assert sorted(companion.receive() for _ in range(2)) == [0, 1]
+    companion.result()
+    assert called.acquire(False) is False
+
+
+class _Action:
+    """Of a Barrier: tells that it was called, and returns when it is let."""
+
+    def __init__(self, called, may_end):
+        self.called, self.may_end = called, may_end
+
+    def __call__(self):
+        self.called.release()
+        self.may_end.acquire()
 
 
 @requirement("managers.barrier.timeout")
@@ -2303,8 +2398,8 @@ def test_barrier_timeout(mp, manager):
 
 
 @requirement("managers.barrier.wait-timeout")
-def test_barrier_wait_timeout(mp, manager):
-    """The timeout of ``wait`` breaks a Barrier, whatever the Barrier's own timeout is."""
+def test_barrier_wait_timeout(mp, manager, companion):
+    """The timeout of ``wait`` breaks a Barrier, for the others too, whatever the Barrier's own timeout is."""
     barrier = manager.Barrier(2, timeout=mp.timeout)
     with raises(mp.BrokenBarrierError):
         barrier.wait(0.01)
@@ -2313,22 +2408,43 @@ def test_barrier_wait_timeout(mp, manager):
         barrier.reset()
         with raises(mp.BrokenBarrierError):
             barrier.wait(timeout=timeout)
+    barrier = manager.Barrier(3)
+    _let_wait(mp, barrier, companion)
+    with raises(mp.BrokenBarrierError):
+        barrier.wait(0.01)
+    with raises(ChildError) as raised:
+        companion.result()
+    assert raised.value.name == "BrokenBarrierError"
+    # Who comes in time is let through.
+    for own, timeout in ((0, mp.timeout), (mp.timeout, None)):
+        barrier = manager.Barrier(2, None, own)
+        _let_wait(mp, barrier, companion, timeout)
+        assert {barrier.wait(), companion.result()} == {0, 1}
 
 
-def _let_wait(mp, barrier, companion):
+def _let_wait(mp, barrier, companion, *timeout):
     """Have the companion wait at a Barrier, and see it there.
 
     That its proxy waits for an answer does not tell that the server's thread has come to wait.
     """
     from mpspec.observing import wait_until
 
-    companion.call(barrier, "wait")
+    companion.call(barrier, "wait", *timeout)
     wait_until(lambda: barrier.n_waiting == 1, mp.timeout, "one waits")
 
 
 @requirement("managers.barrier.abort")
 def test_barrier_abort(mp, manager, companion):
-    """``abort`` breaks a Barrier for those who wait; ``reset`` mends it."""
+    """``abort`` breaks a Barrier for all who wait; ``reset`` mends it."""
+    from mpspec.observing import wait_until
+
+    barrier = manager.Barrier(3)
+    companion.begin(_call_in_threads, mp, barrier, "wait", 2)
+    assert companion.receive() == "waiting"
+    wait_until(lambda: barrier.n_waiting == 2, mp.timeout, "two wait")
+    barrier.abort()
+    assert [companion.receive() for _ in range(2)] == ["BrokenBarrierError"] * 2
+    companion.result()
     barrier = manager.Barrier(2)
     _let_wait(mp, barrier, companion)
     barrier.abort()
@@ -2336,8 +2452,9 @@ def test_barrier_abort(mp, manager, companion):
         companion.result()
     assert raised.value.name == "BrokenBarrierError"
     assert barrier.broken is True
-    barrier.reset()
-    assert barrier.broken is False
+    for _ in range(2):  # the second time there is nothing to mend
+        barrier.reset()
+        assert barrier.broken is False
     _let_wait(mp, barrier, companion)
     barrier.reset()
     with raises(ChildError) as raised:
@@ -2384,23 +2501,25 @@ def test_queue_is_first_in_first_out(manager, companion):
 
 
 @requirement("managers.queue.get-blocks")
-def test_queue_get_blocks(manager, companion):
-    """``get`` waits for an item."""
+def test_queue_get_blocks(mp, manager, companion):
+    """``get`` waits for an item, also within a timeout."""
     shared = manager.Queue()
-    companion.call(shared, "get").until_blocked()
-    shared.put("item")
-    assert companion.result() == "item"
+    for arguments in ((), (True, mp.timeout * 100)):
+        companion.call(shared, "get", *arguments).until_blocked()
+        shared.put("item")
+        assert companion.result() == "item"
 
 
 @requirement("managers.queue.put-blocks")
-def test_queue_put_blocks(manager, companion):
-    """``put`` to a full queue waits until there is room."""
+def test_queue_put_blocks(mp, manager, companion):
+    """``put`` to a full queue waits until there is room, also within a timeout."""
     shared = manager.Queue(1)
-    shared.put("first")
-    companion.call(shared, "put", "second").until_blocked()
-    assert shared.get() == "first"
-    assert companion.result() is None
-    assert shared.get_nowait() == "second"
+    for arguments in ((), (True, mp.timeout * 100)):
+        shared.put("first")
+        companion.call(shared, "put", "second", *arguments).until_blocked()
+        assert shared.get() == "first"
+        assert companion.result() is None
+        assert shared.get_nowait() == "second"
 
 
 @requirement("managers.queue.maxsize")
@@ -2411,7 +2530,7 @@ def test_queue_maxsize(mp, manager):
     assert shared.full() is True
     with raises(mp.Full):
         shared.put_nowait(2)
-    for arguments in ((True, 0.01), (True, 0), (False,)):
+    for arguments in ((True, 0.01), (True, 0), (False,), (False, 0.01), (False, -1)):
         with raises(mp.Full):
             shared.put(2, *arguments)
     with raises(mp.Full):
@@ -2443,7 +2562,7 @@ def test_queue_empty(mp, manager):
     shared = manager.Queue()
     with raises(mp.Empty):
         shared.get_nowait()
-    for arguments in ((True, 0.01), (True, 0), (False,)):
+    for arguments in ((True, 0.01), (True, 0), (False,), (False, 0.01), (False, -1)):
         with raises(mp.Empty):
             shared.get(*arguments)
     with raises(mp.Empty):
@@ -2467,18 +2586,24 @@ def test_queue_put_is_visible_at_once(manager):
 def test_queue_join(manager, companion):
     """``join`` waits until ``task_done`` was called for every item."""
     shared = manager.Queue()
-    shared.put("task")
+    for _ in range(2):
+        shared.put("task")
     companion.call(shared, "join").until_blocked()
-    assert shared.get() == "task"
-    shared.task_done()
+    for _ in range(2):
+        assert shared.get() == "task"
+        companion.until_blocked()
+        shared.task_done()
     assert companion.result() is None
     with raises(ValueError):
         shared.task_done()
 
 
 @requirement("managers.queue.shutdown")
-def test_queue_shutdown(manager):
-    """A queue that was shut down takes no more, and gives what is left in it; at once, it gives nothing."""
+def test_queue_shutdown(manager, companion):
+    """A queue that was shut down takes no more, and gives what is left in it; at once, it gives nothing.
+
+    Who waits to put or to get gets ShutDown, and who waits for the end of all tasks need not wait for what is lost.
+    """
     shared, drained = manager.Queue(), manager.Queue()
     shared.put("left")
     drained.put("lost")
@@ -2492,6 +2617,24 @@ def test_queue_shutdown(manager):
     with raises(queue.ShutDown):
         drained.get()
     assert drained.qsize() == 0
+    for size, method, args, immediate in (
+        (1, "put", (2,), False),
+        (0, "get", (), False),
+        (0, "get", (), True),
+    ):
+        shared = manager.Queue(size)
+        if size:
+            shared.put(1)
+        companion.call(shared, method, *args).until_blocked()
+        shared.shutdown(immediate)
+        with raises(ChildError) as raised:
+            companion.result()
+        assert raised.value.name == "ShutDown"
+    shared = manager.Queue()
+    shared.put("lost")
+    companion.call(shared, "join").until_blocked()
+    shared.shutdown(immediate=True)
+    assert companion.result() is None
 
 
 @requirement("managers.joinable-queue")
@@ -2518,8 +2661,8 @@ def test_pool(mp):
         assert pool.apply(abs, (-3,)) == 3
         assert pool.map(abs, [-1, 2]) == [1, 2]
         assert pool.starmap(pow, [(2, 3)]) == [8]
-        assert list(pool.imap(abs, [-1, 2])) == [1, 2]
-        assert list(pool.imap_unordered(abs, [-1])) == [1]
+        for method in (pool.imap, pool.imap_unordered):
+            assert method(abs, [-1, 2]) is not None  # what goes on in the server stays there
         result = pool.apply_async(abs, (-3,))
         result.wait()
         assert (result.ready(), result.successful(), result.get()) == (True, True, 3)
@@ -2535,6 +2678,16 @@ def test_pool(mp):
     pool.join()
     assert result.get() == 3
     pool.terminate()
+    manager.shutdown()
+
+
+@requirement("managers.pool.iterators")
+def test_iterators_of_a_pool(mp):
+    """What a Pool's proxy gives for ``imap`` and ``imap_unordered`` is iterated over."""
+    manager = mp.Manager()
+    with manager.Pool(1) as pool:
+        assert list(pool.imap(abs, [-1, 2])) == [1, 2]
+        assert list(pool.imap_unordered(abs, [-1])) == [1]
     manager.shutdown()
 
 

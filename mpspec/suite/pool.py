@@ -686,8 +686,31 @@ def test_apply_async_callback(mp, pool):
         assert results.get(timeout=mp.timeout) == value
     pool.apply_async(_give, (_Refusal(),), **callbacks).get()
     assert type(results.get(timeout=mp.timeout)) is _Refusal
+    pool.apply_async(_add, (1, 2), {"z": 3}, results.put, errors.put)
+    assert results.get(timeout=mp.timeout) == 6
     assert results.empty()
     assert errors.empty()
+
+
+def _assert_called_back_once(mp, pool, submit, third):
+    """A call that raises calls the error callback once, whichever way that is given, and the callback not."""
+    results, errors, callbacks = _callbacks()
+    submit(**callbacks)
+    submit(error_callback=errors.put)
+    submit(callback=results.put)
+    submit(third, results.put, errors.put)
+    for _ in range(3):
+        errors.get(timeout=mp.timeout)
+    assert pool.apply(_square, (3,)) == 9  # the callbacks of what came before have been called
+    assert results.empty()
+    assert errors.empty()
+
+
+@requirement("pool.apply-async.error-callback-called")
+def test_apply_async_calls_the_error_callback(mp, pool):
+    """The error callback is called once, by name, alone, and by position after ``kwds``; the callback is not."""
+    submit = functools.partial(pool.apply_async, _refuse, ("gear",))
+    _assert_called_back_once(mp, pool, submit, {})
 
 
 @requirement("pool.apply-async.error-callback")
@@ -903,6 +926,7 @@ def test_map_async_gives_an_async_result(mp, pool):
     result = pool.map_async(_square, range(10), 3)
     assert isinstance(result, mp.pool.AsyncResult)
     assert result.get() == [x * x for x in range(10)]
+    assert pool.map_async(_square, []).get() == []
 
 
 @requirement("pool.map-async.does-not-block")
@@ -917,12 +941,25 @@ def test_map_async_does_not_block(pool, tmp_path):
 
 @requirement("pool.map-async.callback")
 def test_map_async_callback(mp, pool):
-    """The callback is called once, with the list of results."""
+    """The callback is called once, with the list of results; by position it follows the chunksize."""
     results, errors, callbacks = _callbacks()
     pool.map_async(_square, range(4), 1, **callbacks).get()
     assert results.get(timeout=mp.timeout) == [0, 1, 4, 9]
+    pool.map_async(_square, [3], 1, results.put, errors.put)
+    assert results.get(timeout=mp.timeout) == [9]
+    pool.starmap_async(_add, [(1, 2)], 1, results.put, errors.put)
+    assert results.get(timeout=mp.timeout) == [3]
     assert results.empty()
     assert errors.empty()
+
+
+@requirement("pool.map-async.error-callback-called")
+def test_map_async_calls_the_error_callback(mp, pool):
+    """The error callback is called once, by name, alone, and by position after the chunksize; the callback is not."""
+    submit = functools.partial(pool.map_async, _refuse, ["gear"])
+    _assert_called_back_once(mp, pool, submit, 1)
+    submit = functools.partial(pool.starmap_async, _refuse, [("gear",)])
+    _assert_called_back_once(mp, pool, submit, 1)
 
 
 @requirement("pool.map-async.error-callback")
@@ -1260,6 +1297,7 @@ def test_starmap_unpacks(pool):
     assert pool.starmap(_add, [(1, 2), (3, 4)]) == [3, 7]
     assert pool.starmap(_add, ([x, x] for x in range(5))) == [0, 2, 4, 6, 8]
     assert pool.starmap(pow, [range(2, 4), iter([2, 5])]) == [8, 32]
+    assert pool.starmap(_add, []) == []
 
 
 @requirement("pool.starmap.chunksize")
@@ -1303,6 +1341,8 @@ def test_starmap_async_gives_a_result_object(mp, pool):
     result = pool.starmap_async(_add, [(1, 2), (3, 4)], 1)
     assert isinstance(result, mp.pool.AsyncResult)
     assert result.get() == [3, 7]
+    assert pool.starmap_async(_add, (pair for pair in [(1, 2), (3, 4)])).get() == [3, 7]
+    assert pool.starmap_async(_add, []).get() == []
 
 
 @requirement("pool.starmap-async.does-not-block")
@@ -2020,16 +2060,27 @@ def test_successful(pool):
         assert result.successful() is successful
 
 
-@requirement("pool.async-result.successful-not-ready")
+@requirement("pool.async-result.successful-too-early")
 def test_successful_too_early(pool, tmp_path):
+    """``successful`` raises when the result is not there, of whatever kind it is, and does it no harm."""
+    _assert_successful_raises(Exception, pool, tmp_path)
+
+
+@requirement("pool.async-result.successful-not-ready")
+def test_successful_too_early_is_a_value_error(pool, tmp_path):
     """``successful`` raises ValueError when the result is not there, of whatever kind it is."""
+    _assert_successful_raises(ValueError, pool, tmp_path)
+
+
+def _assert_successful_raises(error, pool, tmp_path):
     gates, results = _waiting_results(pool, tmp_path)
     for result in results:
-        with raises(ValueError):
+        with raises(error):
             result.successful()
     for gate in gates:
         gate.write_text("open")
     assert [result.get() for result in results] == ["open", ["open"], ["open"]]
+    assert [result.successful() for result in results] == [True] * 3
 
 
 def _waiting_results(pool, tmp_path):
@@ -2161,14 +2212,7 @@ def test_thread_pool_has_the_interface_of_a_pool(mp):
         result.wait()
         assert isinstance(result, mp.pool.AsyncResult)
         assert (result.ready(), result.successful()) == (True, False)
-        gate = threading.Event()
-        result, items = pool.apply_async(gate.wait), pool.imap(gate.wait, [None])
-        unordered = pool.imap_unordered(gate.wait, [None])
-        for late in (result.get, items.next, unordered.next):
-            with raises(mp.TimeoutError):
-                late(timeout=0.01)
-        gate.set()
-        assert (result.get(), next(items), next(unordered)) == (True, True, True)
+        _assert_waits_in_threads(mp, pool)
         with raises(NotImplementedError):
             pickle.dumps(pool)
     pool.join()
@@ -2176,16 +2220,42 @@ def test_thread_pool_has_the_interface_of_a_pool(mp):
         pool.apply(_square, (3,))
 
 
+def _assert_waits_in_threads(mp, pool):
+    """Submitting waits for no task, ``get`` and ``next`` for as long as they are told, and imaps for no iterable."""
+    gate = threading.Event()
+    results = _waiting_for_event(pool, gate)
+    items, unordered = pool.imap(gate.wait, [None]), pool.imap_unordered(gate.wait, [None])
+    for late in (*(result.get for result in results), items.next, unordered.next):
+        with raises(mp.TimeoutError):
+            late(timeout=0.01)
+    assert [result.ready() for result in results] == [False] * 3
+    gate.set()
+    assert [result.get() for result in results] == [True, [True], [True]]
+    assert (next(items), next(unordered)) == (True, True)
+    for imap in (pool.imap, pool.imap_unordered):
+        _assert_lazy(mp, imap, 1)
+
+
+def _waiting_for_event(pool, event):
+    """The results of three kinds that wait for an event, and then hold True."""
+    return [
+        pool.apply_async(event.wait),
+        pool.map_async(event.wait, [None]),
+        pool.starmap_async(event.wait, [()]),
+    ]
+
+
 @requirement("pool.thread-pool.refusals")
 def test_thread_pool_refuses_what_a_pool_refuses(mp):
     """ValueError: ``successful`` too early, ``join`` of a running ThreadPool, any submission to a closed one."""
     pool = mp.pool.ThreadPool(1)
     gate = threading.Event()
-    result = pool.apply_async(gate.wait)
-    with raises(ValueError):
-        result.successful()
+    results = _waiting_for_event(pool, gate)
+    for result in results:
+        with raises(ValueError):
+            result.successful()
     gate.set()
-    assert result.get() is True
+    assert [result.get() for result in results] == [True, [True], [True]]
     with raises(ValueError):
         pool.join()
     pool.close()

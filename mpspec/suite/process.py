@@ -1187,14 +1187,35 @@ def _redirected(function, path, *args):
     function(*args)
 
 
+@observed_once
+def _last_words(mp):
+    """The exit codes and error streams of children that gave ``sys.exit`` a text, an empty one, and a list."""
+    import tempfile
+    from pathlib import Path
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = []
+        for number, last in enumerate(("a last word", "", ["words", 2])):
+            path = Path(folder, str(number))
+            exitcode = run(mp, _redirected, sys.exit, path, last).exitcode
+            found.append((exitcode, path.read_text().splitlines()))
+        return found
+
+
 @requirement("process.exitcode.from-sys-exit-text")
-def test_exitcode_after_sys_exit_with_a_text(mp, tmp_path):
-    """``exitcode`` is 1 after ``sys.exit("text")``, and the text is a line of the error stream."""
-    assert run(mp, _redirected, sys.exit, tmp_path / "stderr", "a last word").exitcode == 1
-    assert "a last word" in (tmp_path / "stderr").read_text().splitlines()
-    for last in ("", ["words", 2]):
-        assert run(mp, _redirected, sys.exit, tmp_path / "stderr", last).exitcode == 1
-    assert "['words', 2]" in (tmp_path / "stderr").read_text().splitlines()
+def test_exitcode_after_sys_exit_with_a_text(mp):
+    """``exitcode`` is 1 after ``sys.exit("text")``, be the text empty."""
+    (text, _), (nothing, _), _ = _last_words(mp)
+    assert [text, nothing] == [1, 1]
+
+
+@requirement("process.exitcode.from-sys-exit-object")
+def test_exitcode_after_sys_exit_with_an_object(mp):
+    """What ``sys.exit`` was given is a line of the error stream; ``exitcode`` is 1 if that is a list."""
+    (_, text), _, (exitcode, lines) = _last_words(mp)
+    assert "a last word" in text
+    assert exitcode == 1
+    assert "['words', 2]" in lines
 
 
 @requirement("process.exitcode.from-os-exit")
@@ -1614,6 +1635,12 @@ def test_kill_too_late(mp):
     assert facts["after signals"]["exitcode"] == ("returned", 0)
 
 
+@requirement("process.kill.after-close")
+def test_kill_of_a_closed_process(mp):
+    """``kill()`` after ``close()`` raises ValueError."""
+    assert _life(mp)["methods"]["kill"] == "ValueError"
+
+
 @requirement("process.kill.cannot-be-ignored")
 def test_kill_when_sigterm_is_ignored(mp):
     """A child that ``terminate()`` does not end is ended by ``kill()``, a daemon too."""
@@ -1792,7 +1819,7 @@ def test_close_while_running(mp):
 def test_methods_after_close(mp):
     """Methods of a closed process raise ValueError."""
     methods = _life(mp)["methods"]
-    for name in ("start", "join", "is_alive", "terminate", "kill"):
+    for name in ("start", "join", "is_alive", "terminate"):
         assert methods[name] == "ValueError", name
 
 
@@ -2418,7 +2445,15 @@ def _options_of_both(mp):
 def _options(mp):
     """The options of a program's interpreter, and of its child's."""
     implementation = ("no_debug_ranges", "frozen_modules=off", "int_max_str_digits=5000")
-    options = ("-B", "-b", "-q", "-s", *(part for each in implementation for part in ("-X", each)))
+    options = (
+        "-B",
+        "-b",
+        "-q",
+        "-s",
+        "-X",
+        "utf8",
+        *(part for each in implementation for part in ("-X", each)),
+    )
     return call(_options_of_both, mp, timeout=mp.timeout, options=options)
 
 
@@ -2526,4 +2561,15 @@ def test_join_by_several_threads(mp):
         child.tell.send("end")
         for thread in threads:
             thread.join()
-        assert set(found) == {(0, False)}
+        assert found == [(0, False)] * 8
+
+
+@requirement("process.join.several-threads-return")
+def test_join_by_several_threads_returns(mp):
+    """Each of several threads that wait for a process returns when it has ended, whatever they find then."""
+    child = _Waiting(mp)
+    callers = [CallerThread(mp, child.process, "join") for _ in range(3)]
+    for caller in callers:
+        caller.until_blocked()
+    child.tell.send("end")
+    assert [caller.result() for caller in callers] == [None] * 3

@@ -1727,7 +1727,6 @@ def test_simple_queue_refuses_what_cannot_be_pickled(mp):
     queue = mp.SimpleQueue()
     with raises(Exception):
         queue.put(Unpicklable())
-    assert queue.empty()
     queue.put("next")
     assert queue.get() == "next"
 
@@ -1835,7 +1834,10 @@ def test_joinable_queue_takes_a_maxsize(mp):
 
 @requirement("queues.joinable.put-waits-as-told")
 def test_put_on_a_full_joinable_queue_waits_as_told(mp):
-    """put() on a full JoinableQueue raises Full at once, or after its timeout, or waits; task_done() does not then."""
+    """put() on a full JoinableQueue raises Full at once, or after its timeout, or waits; task_done() does not then.
+
+    get() of an empty one raises Empty likewise.
+    """
     queue = mp.JoinableQueue(1)
     queue.put("got")
     queue.get()
@@ -1845,8 +1847,9 @@ def test_put_on_a_full_joinable_queue_waits_as_told(mp):
             queue.put("refused", *arguments)
         with raises(mp.Empty):
             mp.JoinableQueue().get(*arguments)
-    with raises(mp.Empty):
-        mp.JoinableQueue().get_nowait()
+    empty = mp.JoinableQueue()
+    within(AT_ONCE, lambda: _refuses(mp.Empty, empty.get, False))
+    within(AT_ONCE, lambda: _refuses(mp.Empty, empty.get_nowait))
     caller = CallerThread(mp, queue, "put", "second", True, mp.timeout * 100)
     caller.until_blocked()
     queue.task_done()

@@ -117,11 +117,16 @@ _TOO_LARGE = 2**50 + 2**12
 
 
 def _files_after_failure(mp):
-    """The files of blocks, where they are files, as large as one that could not be created, without a name."""
+    """The files of blocks, where they are files, that one which could not be created, without a name, has left."""
+    before = _files_too_large()
     outcome_of(mp.shared_memory.SharedMemory, create=True, size=_TOO_LARGE)
+    return sorted(_files_too_large() - before)
+
+
+def _files_too_large():
     with contextlib.suppress(FileNotFoundError):
-        return [file.name for file in os.scandir("/dev/shm") if _bytes_in(file) == _TOO_LARGE]  # noqa: S108
-    return []
+        return {file.name for file in os.scandir("/dev/shm") if _bytes_in(file) == _TOO_LARGE}  # noqa: S108
+    return set()
 
 
 def _bytes_in(file):
@@ -1426,8 +1431,8 @@ def test_text_of_many_bytes(mp):
 
 @requirement("shared-memory.list.large-items")
 def test_large_items(mp):
-    """Text and bytes of several MB come out whole."""
-    values = [1, "x" * (LIMIT // 5), b"y" * (LIMIT // 4), 2]
+    """Text and bytes of nearly the limit come out whole."""
+    values = [1, "x" * (LIMIT - 100), b"y" * (LIMIT - 100), 2]
     made = _list(mp, values)
     assert equal(list(made), values)
     _free_lists(made)

@@ -32,11 +32,11 @@ _TYPES = {
     "I": ctypes.c_uint,
     "l": ctypes.c_long,
     "L": ctypes.c_ulong,
-    "q": ctypes.c_longlong,
-    "Q": ctypes.c_ulonglong,
     "f": ctypes.c_float,
     "d": ctypes.c_double,
 }
+# Those that the array module has had since Python 3.3.
+_LONG_LONG = {"q": ctypes.c_longlong, "Q": ctypes.c_ulonglong}
 
 
 class _Point(ctypes.Structure):
@@ -244,6 +244,16 @@ def test_value_attribute(mp):
 def test_typecodes_of_a_value(mp):
     """Each typecode gives an object of the ctypes type of the same name in C."""
     assert {code: type(mp.Value(code).get_obj()) for code in _TYPES} == _TYPES
+
+
+@requirement("sharedctypes.typecodes-of-long-long")
+def test_typecodes_of_long_long(mp):
+    """``'q'`` and ``'Q'`` are c_longlong and c_ulonglong, for values and arrays, raw or not."""
+    module = mp.sharedctypes
+    for code, kind in _LONG_LONG.items():
+        assert [type(mp.Value(code).get_obj()), type(module.RawValue(code))] == [kind, kind]
+        for array in (mp.Array(code, 2).get_obj(), module.RawArray(code, 2)):
+            assert (type(array)._type_, len(array)) == (kind, 2)
 
 
 @requirement("sharedctypes.value.typecode-w")
@@ -1307,6 +1317,16 @@ def test_wrapper_of_a_structure_with_anonymous_fields(mp):
     named.whole = 0x01010101
     assert (named.whole, [*named.bytes]) == (0x01010101, [1] * 4)
     assert named.get_obj().number.whole == 0x01010101
+
+
+@requirement("sharedctypes.array.wide-characters")
+def test_array_of_wide_characters(mp):
+    """An array of c_wchar holds the characters of a text, which are read and written one by one, and by slices."""
+    for kind in ("u", ctypes.c_wchar):
+        array = mp.Array(kind, "häßlich")
+        assert (len(array), array[1], array[:]) == (7, "ä", "häßlich")
+        array[0], array[5:] = "H", "CH"
+        assert "".join(array) == "HäßliCH"
 
 
 @requirement("sharedctypes.synchronized.wide-text")

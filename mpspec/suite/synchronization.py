@@ -547,7 +547,7 @@ def test_lock_released_within_the_timeout(mp):
     A timeout of nearly a second ends in the second after this one, whatever the time is.
     """
     lock = mp.Lock()
-    lock.acquire()
+    assert lock.acquire(True, mp.timeout) is True
     for timeout in (mp.timeout, 0.999):
         caller = CallerThread(mp, lock, "acquire", True, timeout)
         caller.until_blocked()
@@ -775,9 +775,9 @@ def test_owner_acquires_again(mp):
     """Each acquire() of the owner returns True, with a timeout as well, and however many there are."""
     lock = mp.RLock()
     assert [lock.acquire() for _ in range(20)] == [True] * 20
-    assert [lock.acquire(True, timeout) for timeout in (0, 1, _AGES)] == [True] * 3
+    assert [lock.acquire(True, timeout) for timeout in (-1, 0, 1, _AGES)] == [True] * 4
     assert [lock.acquire(False) for _ in range(3)] == [True] * 3
-    for _ in range(25):
+    for _ in range(26):
         lock.release()
     assert not _free_for_others(mp, lock)
     lock.release()
@@ -877,7 +877,7 @@ def test_rlock_timeout_expires(mp):
 def test_rlock_released_within_the_timeout(mp):
     """acquire() with a timeout sleeps, and returns True after the release."""
     lock = mp.RLock()
-    lock.acquire()
+    assert lock.acquire(True, mp.timeout) is True
     caller = CallerThread(mp, lock, "acquire", True, mp.timeout)
     caller.until_blocked()
     lock.release()
@@ -1431,11 +1431,15 @@ def test_condition_with_a_plain_lock(mp):
 
 @requirement("synchronization.condition.acquire.passes-arguments-and-result")
 def test_condition_acquire_is_the_lock_s(mp):
-    """acquire() takes block and timeout, and returns True or False."""
+    """acquire() takes block and timeout, and returns True or False, True also after it has waited."""
     condition = mp.Condition()
     assert condition.acquire(False) is True
     assert CallerThread(mp, condition, "acquire", False).result() is False
     assert CallerThread(mp, condition, "acquire", True, _MOMENT).result() is False
+    caller = CallerThread(mp, condition, "acquire", True, mp.timeout)
+    caller.until_blocked()
+    condition.release()
+    assert caller.result() is True
 
 
 @requirement("synchronization.condition.acquire.parameters-named-block-and-timeout")
