@@ -31,8 +31,9 @@ def test_client_turns_nonsense_away(mp):
     """Client() raises AuthenticationError for a listener that sends no challenge."""
     with mp.connection.Listener() as impostor:
         for nonsense in (b"come in", b""):
-            outcome, _ = _answer_to(mp, impostor, nonsense)
-            assert outcome == "AuthenticationError"
+            client, _ = _answer_to(mp, impostor, nonsense)
+            with raises(mp.AuthenticationError):
+                client.result()
 
 
 @requirement("authentication.client-tells-nonsense-nothing")
@@ -42,22 +43,23 @@ def test_client_tells_nonsense_nothing(mp):
     resembling = challenge[:1] + bytes([challenge[1] ^ 1]) + challenge[2:]
     with mp.connection.Listener() as impostor:
         for nonsense in (b"come in", b"", resembling):
-            outcome, told = _answer_to(mp, impostor, nonsense)
-            assert outcome != "returned"
+            client, told = _answer_to(mp, impostor, nonsense)
+            with raises(Exception):
+                client.result()
             assert told is None
 
 
 def _answer_to(mp, impostor, message):
-    """What comes of a client whose listener sends one message, and what it has told the listener."""
+    """A client whose call is over, the listener having sent one message, and what it has told the listener."""
     client = CallerThread(mp, mp.connection, "Client", impostor.address, authkey=KEY)
     with impostor.accept() as connection:
         connection.send_bytes(message)
-        outcome, _ = outcome_of(client.result)
+        outcome_of(client.result)
         if not connection.poll():
-            return outcome, None
+            return client, None
         # There is a message, or the end of the connection.
         kind, told = outcome_of(connection.recv_bytes)
-        return outcome, told if kind == "returned" else None
+        return client, told if kind == "returned" else None
 
 
 @requirement("authentication.listener-demands-proof")

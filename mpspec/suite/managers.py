@@ -1846,11 +1846,8 @@ def test_lock_excludes_other_processes(manager, companion):
 def _served_when_released(manager, companion, method, *args):
     """What another process gets that calls a method of each kind of lock, and waits until this one releases it."""
     results = []
-    for kind in (
-        *(manager.Lock, manager.RLock, manager.Semaphore, manager.BoundedSemaphore),
-        manager.Condition,
-    ):
-        lock = kind()
+    for kind in ("Lock", "RLock", "Semaphore", "BoundedSemaphore", "Condition"):
+        lock = getattr(manager, kind)()
         lock.acquire()
         companion.call(lock, method, *args).until_blocked()
         lock.release()

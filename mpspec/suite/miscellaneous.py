@@ -336,22 +336,17 @@ def _refused(mp, folder, path):
     mp.context.set_forkserver_preload(["fails_to_import"], on_error="fail")
     outcomes = []
     for _ in range(2):
-        outcomes.append(outcome_of(run, mp, _send_nothing)[0])
+        outcomes.append(outcome_of(run, mp, os.getpid)[0])
         # Beside it there may be a resource tracker.
         wait_until(lambda: _count_of_helpers() <= 1, mp.timeout, "the server has ended")
     return outcomes
-
-
-def _send_nothing():
-    pass
 
 
 def _count_of_helpers():
     """How many children of this program live."""
     import psutil
 
-    children = psutil.Process().children()
-    return [child.status() for child in children].count(psutil.STATUS_ZOMBIE) * -1 + len(children)
+    return sum(child.status() != psutil.STATUS_ZOMBIE for child in psutil.Process().children())
 
 
 @requirement("miscellaneous.forkserver-preload.on-error-fail")

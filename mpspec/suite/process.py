@@ -2444,16 +2444,8 @@ def _options_of_both(mp):
 @observed_once
 def _options(mp):
     """The options of a program's interpreter, and of its child's."""
-    implementation = ("no_debug_ranges", "frozen_modules=off", "int_max_str_digits=5000")
-    options = (
-        "-B",
-        "-b",
-        "-q",
-        "-s",
-        "-X",
-        "utf8",
-        *(part for each in implementation for part in ("-X", each)),
-    )
+    implementation = ("utf8", "no_debug_ranges", "frozen_modules=off", "int_max_str_digits=5000")
+    options = ("-B", "-b", "-q", "-s", *(part for each in implementation for part in ("-X", each)))
     return call(_options_of_both, mp, timeout=mp.timeout, options=options)
 
 

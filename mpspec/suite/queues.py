@@ -1654,8 +1654,13 @@ def test_connection_can_be_put_on_a_simple_queue(mp):
 
 @requirement("queues.simple.empty")
 def test_simple_queue_tells_whether_it_is_empty(mp):
-    """SimpleQueue.empty() is True exactly while there is nothing to get, though somebody waits for it."""
+    """SimpleQueue.empty() is True exactly while there is nothing to get, though somebody waits for it.
+
+    What put() has refused is not there.
+    """
     queue = mp.SimpleQueue()
+    with raises(Exception):
+        queue.put(Unpicklable())
     found = [within(AT_ONCE, queue.empty)]
     queue.put("item")
     found.append(queue.empty())
