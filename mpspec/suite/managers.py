@@ -2665,16 +2665,25 @@ def test_pool(mp):
         assert (result.ready(), result.successful(), result.get()) == (True, True, 3)
         assert pool.map_async(abs, [-1]).get() == [1]
         assert pool.starmap_async(pow, [(2, 3)]).get() == [8]
-        pool.apply_async(time.sleep, (10 * mp.timeout,))
     with raises(ValueError):
         pool.apply(abs, (-3,))
-    pool.join()  # it was terminated, and does not wait for the task
+    pool.join()
     pool = manager.Pool(1)
     result = pool.apply_async(abs, (-3,))
     pool.close()
     pool.join()
     assert result.get() == 3
     pool.terminate()
+    manager.shutdown()
+
+
+@requirement("managers.pool.terminated")
+def test_pool_terminated(mp):
+    """A task that would go on is stopped in the server, or join() would not return within the test's deadline."""
+    manager = mp.Manager()  # of its own, as above
+    with manager.Pool(1) as pool:
+        pool.apply_async(time.sleep, (10 * mp.timeout,))
+    pool.join()
     manager.shutdown()
 
 
