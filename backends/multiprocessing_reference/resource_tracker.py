@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import sys
 from _thread import allocate_lock
+from select import poll
 
 from ._undo import on_failure
 
@@ -22,84 +23,103 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["adopt", "ensure_running", "getfd", "main", "register", "unregister"]
+__all__ = ["ResourceTracker", "adopt", "ensure_running", "getfd", "main", "register", "unregister"]
 
 RESOURCE_TYPES = ("semaphore", "shared_memory")
 _LONGEST = 512  # POSIX writes as much to a pipe in one piece
 
-_lock = allocate_lock()
-_fd: int | None = None
 
+class ResourceTracker:
+    """The program's tracker, as this process knows it: the write end of its pipe.
 
-def ensure_running() -> None:
-    """Start the tracker, unless the program has one already."""
-    global _fd
-    with _lock:
-        if _fd is None:
-            _fd = _start()
-
-
-def getfd() -> int:
-    """Return the descriptor to pass to children; start the tracker if there is none."""
-    ensure_running()
-    if _fd is None:
-        message = "the resource tracker could not be started"
-        raise RuntimeError(message)
-    return _fd
-
-
-def adopt(fd: int) -> None:
-    """Use the tracker of the parent, whose pipe this process inherited as *fd*."""
-    global _fd
-    if _fd is None:
-        _fd = fd
-    elif _fd != fd:
-        os.close(fd)
-
-
-def register(name: str, rtype: str) -> None:
-    """Have *name* unlinked when all processes of the program have ended.
-
-    *rtype* is "semaphore" or "shared_memory" (ValueError otherwise). Again is not twice.
+    ``_pid`` is known to the process that started the tracker, and to those that it forked. It, ``_fd``
+    and ``_check_alive()`` are for programs that look for them, as they do with CPython.
     """
-    _send("+", name, rtype)
+
+    def __init__(self) -> None:
+        self._lock = allocate_lock()
+        self._fd: int | None = None
+        self._pid: int | None = None
+
+    def ensure_running(self) -> None:
+        """Start the tracker, unless the program has one that is alive."""
+        self.getfd()
+
+    def getfd(self) -> int:
+        """Return the descriptor to pass to children; start the tracker if there is none."""
+        with self._lock:
+            fd = self._fd
+            died = fd is not None and not self._check_alive()
+            if fd is not None and died:
+                os.close(fd)
+            if fd is None or died:
+                self._pid, fd = _start()
+                self._fd = fd
+        if died:
+            from .util import sub_warning
+
+            sub_warning(
+                "the resource tracker died: another one was started, what it knew may be leaked"
+            )
+        return fd
+
+    def _check_alive(self) -> bool:
+        """Tell whether there is a tracker that reads what is written to it."""
+        if self._fd is None:
+            return False
+        ended = poll()
+        ended.register(self._fd, 0)  # for what is always reported: that nobody has the other end
+        return not ended.poll(0)
+
+    def adopt(self, fd: int) -> None:
+        """Use the tracker of the parent, whose pipe this process inherited as *fd*."""
+        if self._fd is None:
+            self._fd = fd
+        elif self._fd != fd:
+            os.close(fd)
+
+    def register(self, name: str, rtype: str) -> None:
+        """Have *name* unlinked when all processes of the program have ended.
+
+        *rtype* is "semaphore" or "shared_memory" (ValueError otherwise). Again is not twice.
+        """
+        self._send("+", name, rtype)
+
+    def unregister(self, name: str, rtype: str) -> None:
+        """Forget *name*: it was unlinked. Nothing happens if it is not known."""
+        self._send("-", name, rtype)
+
+    def _send(self, sign: str, name: str, rtype: str) -> None:
+        if rtype not in RESOURCE_TYPES:
+            message = f"the resource tracker knows {' and '.join(RESOURCE_TYPES)}, not {rtype!r}"
+            raise ValueError(message)
+        # With a slash or without, to Linux it is the same name; programs forget the one that a SharedMemory tells.
+        record = f"{sign}{rtype}:/{name.lstrip('/')}\0".encode()
+        if len(record) > _LONGEST:
+            message = f"the name of a tracked resource is too long: {name!r}"
+            raise ValueError(message)
+        try:
+            os.write(self.getfd(), record)
+        except BrokenPipeError:
+            # It was killed since it was looked at; a new one can at least have this.
+            os.write(self.getfd(), record)
+
+    def _after_fork(self) -> None:
+        self._lock = allocate_lock()  # another thread of the parent may have held it
 
 
-def unregister(name: str, rtype: str) -> None:
-    """Forget *name*: it was unlinked. Nothing happens if it is not known."""
-    _send("-", name, rtype)
+_resource_tracker = ResourceTracker()
+adopt = _resource_tracker.adopt
+ensure_running = _resource_tracker.ensure_running
+getfd = _resource_tracker.getfd
+register = _resource_tracker.register
+unregister = _resource_tracker.unregister
+
+os.register_at_fork(after_in_child=_resource_tracker._after_fork)  # noqa: SLF001 - of this module
 
 
-def _send(sign: str, name: str, rtype: str) -> None:
-    if rtype not in RESOURCE_TYPES:
-        message = f"the resource tracker knows {' and '.join(RESOURCE_TYPES)}, not {rtype!r}"
-        raise ValueError(message)
-    # With a slash or without, to Linux it is the same name; programs forget the one that a SharedMemory tells.
-    record = f"{sign}{rtype}:/{name.lstrip('/')}\0".encode()
-    if len(record) > _LONGEST:
-        message = f"the name of a tracked resource is too long: {name!r}"
-        raise ValueError(message)
-    try:
-        os.write(getfd(), record)
-    except BrokenPipeError:
-        # Somebody killed the tracker; a new one can at least have this.
-        _restart()
-        os.write(getfd(), record)
-
-
-def _restart() -> None:
-    global _fd
-    from .util import sub_warning
-
-    sub_warning("the resource tracker died: starting another one, what it knew may be leaked")
-    with _lock:
-        dead = _fd
-        _fd = None
-    if dead is not None:
-        os.close(dead)
-
-
-def _start() -> int:
+def _start() -> tuple[int, int]:
+    """Start a tracker; return its pid and the descriptor to write to."""
     from ._interpreter import above_standard, import_path, spawn_interpreter
 
     read_end, write_end = os.pipe()
@@ -112,7 +132,7 @@ def _start() -> int:
     try:
         with on_failure(os.close, write_end):
             # No site-packages: it needs nothing of them, and starts in half the time.
-            spawn_interpreter(
+            pid = spawn_interpreter(
                 ["-S", "-s", "-c", code],
                 (read_end,),
                 quiet=True,
@@ -120,15 +140,7 @@ def _start() -> int:
             )
     finally:
         os.close(read_end)
-    return write_end
-
-
-def _after_fork() -> None:
-    global _lock
-    _lock = allocate_lock()  # another thread of the parent may have held it
-
-
-os.register_at_fork(after_in_child=_after_fork)
+    return pid, write_end
 
 
 # -- the tracker itself

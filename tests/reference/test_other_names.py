@@ -299,3 +299,25 @@ def _pid() -> int:
 
 def _is_among(workers: list[object]) -> bool:
     return threading.current_thread() in workers
+
+
+def test_tracker_as_an_object() -> None:
+    """``_resource_tracker`` has the tracker's pid; one that was killed is replaced when it is needed."""
+    program = """
+import os, signal
+from multiprocessing_reference.resource_tracker import ResourceTracker, _resource_tracker
+assert isinstance(_resource_tracker, ResourceTracker)
+assert _resource_tracker._pid is None and not _resource_tracker._check_alive()
+_resource_tracker.ensure_running()
+first = _resource_tracker._pid
+assert _resource_tracker._check_alive()
+os.fstat(_resource_tracker._fd)
+_resource_tracker.ensure_running()
+assert _resource_tracker._pid == first
+os.kill(first, signal.SIGKILL)
+os.waitpid(first, 0)
+assert not _resource_tracker._check_alive()
+_resource_tracker.ensure_running()
+assert _resource_tracker._pid != first and _resource_tracker._check_alive()
+"""
+    subprocess.run([sys.executable, "-c", program], timeout=60, check=True)
