@@ -254,6 +254,33 @@ def within(limit: float, call: Callable[[], Any]) -> Any:  # noqa: ANN401 - what
     raise AssertionError(message)
 
 
+def waits(call: Callable[[float], Any], timeout: float = 0.02) -> Any:  # noqa: ANN401 - whatever the call gives
+    """What a call gives that takes a timeout, and has to wait for so many seconds: not less, and not much longer."""
+    began = time.monotonic()
+    call(timeout)
+    assert time.monotonic() - began > 0.75 * timeout, f"it did not wait for {timeout:g} s"
+    return within(2.25 * timeout, functools.partial(call, timeout))
+
+
+class PredicateError(Exception):
+    """What a predicate of RaisingAt raises."""
+
+
+class RaisingAt:
+    """A predicate that is false until the call of that number, which raises, and true when it is called after that."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.calls = 0
+
+    def __call__(self) -> bool:
+        """Raise PredicateError if this is the call; tell whether it is past."""
+        self.calls += 1
+        if self.calls == self.number:
+            raise PredicateError
+        return self.calls > self.number
+
+
 class Interruption(Exception):  # noqa: N818 - what it is
     """What the handler of a signal raises."""
 

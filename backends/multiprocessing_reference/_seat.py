@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from _thread import allocate_lock, get_ident
+from collections import deque
 from math import ceil
 from select import POLLIN, poll
 from time import monotonic
@@ -25,10 +26,17 @@ __all__ = ["Seat", "Watch", "start_worker"]
 GRACE = 1.0
 """Seconds that a worker whose channel is closed has to end before it is killed."""
 
+_DEEPEST = 64
+"""Tasks that a worker may have behind the one that it runs; fewer than there are numbers for them."""
+_LONG_TASK = 0.02
+"""Seconds between two replies of a worker that needs no further tasks in advance."""
+
 
 class Seat:
-    """A worker, the task that it has, and who waits for its reply.
+    """A worker, the tasks that it has, and who waits for its replies.
 
+    ``tasks`` are those that are sent and not answered, in their order, numbered: the first one runs,
+    or will soon; those behind it the worker has not read, so that `take_back` can have them.
     ``driver`` is the job whose caller waits for this worker itself, None while the crew's helper
     does. The fields change under the crew's lock only.
     """
@@ -36,25 +44,36 @@ class Seat:
     __slots__ = (
         "_code",
         "_ending",
+        "_far",
+        "_number",
         "_released",
         "armed",
         "channel",
+        "depth",
         "driver",
         "ending",
         "gone",
+        "heard",
         "name",
         "process",
         "ready",
         "served",
-        "task",
+        "single",
+        "tasks",
         "unsure",
     )  # fmt: skip
 
-    def __init__(self, process: Any, channel: Channel) -> None:  # noqa: ANN401 - the user's own objects
+    def __init__(self, process: Any, channel: Channel, far: Channel) -> None:  # noqa: ANN401 - the user's own objects
         self.process = process
         self.channel = channel
+        self._far = far  # a copy of the worker's end
+        channel.watch(process.sentinel)
+        self._number = 0
         self.name = f"{process.name} (pid {process.pid})"
-        self.task: Task | None = None
+        self.tasks: deque[Task] = deque()
+        self.depth = 1  # how many tasks it may have behind the one that runs
+        self.single = False  # its task is a message of another kind, behind which no other may be
+        self.heard = 0.0  # when it last got its first task or replied
         self.driver: Job | None = None
         self.armed = False  # whether the helper's epoll reports its messages
         self.ready = False  # whether its initializer is known to have returned
@@ -65,6 +84,52 @@ class Seat:
         self._code: int | None = None
         self.served = 0  # tasks completed
         self.unsure = False  # a message is being sent or received: an interruption here loses it
+
+    @property
+    def task(self) -> Task | None:
+        """The task that it has, the first one."""
+        return self.tasks[0] if self.tasks else None
+
+    def add(self, task: Task) -> None:
+        """Number a task, which is to be sent."""
+        self._number = task.number = (self._number + 1) & 255
+        self.tasks.append(task)
+
+    def answer(self, now: float, *, waited: bool) -> Task | None:
+        """Take off the first task, which was answered *now*; *waited*: there was one that it could have had.
+
+        A worker that had to wait gets more in advance, one that is long over its tasks gets less.
+        """
+        task = self.tasks.popleft() if self.tasks else None
+        if now - self.heard > _LONG_TASK:
+            self.depth = max(1, self.depth // 2)
+        elif waited and not self.tasks:
+            self.depth = min(_DEEPEST, self.depth * 2)
+        self.heard = now
+        self.served += 1
+        return task
+
+    def drop(self, task: Task) -> bool:
+        """Forget a task that could not be sent; False: whoever buried the worker has taken it."""
+        found = task in self.tasks
+        if found:
+            self.tasks.remove(task)
+        return found
+
+    def take_back(self) -> Task | None:
+        """Return a task that was sent and that the worker, now, will not read."""
+        if self.single or not self.tasks:
+            return None
+        found = self._far.take_back()
+        if found is None:
+            return None
+        data, number = found
+        for task in self.tasks:
+            if task.number == number:
+                self.tasks.remove(task)
+                task.keep(data)
+                return task
+        return None  # it was given up meanwhile
 
     def dead(self) -> bool:
         """Return whether the process has ended."""
@@ -95,13 +160,18 @@ class Seat:
             if not self._released:
                 self.process.join()
 
+    def close(self) -> None:
+        """Close both ends of the channel."""
+        self.channel.close()
+        self._far.close()
+
     def release(self) -> None:
         """Let go of the channel and of the process, which has ended when this returns.
 
         The Process object is dropped, not closed: the program may be joining it, having got it from
         `active_children`.
         """
-        self.channel.close()
+        self.close()
         self.end()
         with self._ending:
             self._released = True
@@ -184,13 +254,10 @@ def start_worker(
 ) -> Seat:
     """Start a worker process, daemonic like all of them."""
     near, far = channel_pair()
-    try:
-        with on_failure(near.close):
-            arguments = (far, initializer, initargs, maxtasks)
-            process: Any = context.Process(target=work, args=arguments, daemon=True)
-            process.name = process.name.replace("Process", "PoolWorker")
-            with passing(far):
-                process.start()
-    finally:
-        far.close()
-    return Seat(process, near)
+    with on_failure(near.close), on_failure(far.close):
+        arguments = (far, initializer, initargs, maxtasks)
+        process: Any = context.Process(target=work, args=arguments, daemon=True)
+        process.name = process.name.replace("Process", "PoolWorker")
+        with passing(far):
+            process.start()
+    return Seat(process, near, far)

@@ -560,7 +560,6 @@ NAMES = [
     "active_children",
     "cpu_count",
     "current_process",
-    "parent_process",
     "freeze_support",
     "get_context",
     "get_start_method",
@@ -581,6 +580,12 @@ def test_context_has_the_api(mp):
     """Every documented function and class of the package is an attribute of a context."""
     context = mp.get_context(mp.start_method)
     assert [name for name in NAMES if not hasattr(context, name)] == []
+
+
+@requirement("contexts.get-context.same-errors")
+def test_context_has_the_exceptions(mp):
+    """The exceptions of the package are attributes of a context."""
+    context = mp.get_context(mp.start_method)
     for name in ("ProcessError", "BufferTooShort", "AuthenticationError", "TimeoutError"):
         assert getattr(context, name) is getattr(mp, name)
 
@@ -592,10 +597,24 @@ def test_functions_of_a_context(mp):
     ours, theirs = mp.Pipe()
     process = mp.Process(target=_count_descriptors, args=(theirs,))
     process.start()
-    for name in ("cpu_count", "active_children", "current_process", "parent_process", "get_logger"):
+    for name in ("cpu_count", "active_children", "current_process", "get_logger"):
         assert getattr(context, name)() == getattr(mp, name)(), name
     ours.send("end")
     process.join()
+
+
+def _parents(mp):
+    """The pids of this process's parent, as the package tells it and as a context does."""
+    contexts = mp.package, mp.get_context(mp.start_method)
+    return [context.parent_process().pid for context in contexts]
+
+
+@requirement("contexts.get-context.has-parent-process")
+def test_context_tells_the_parent_process(mp):
+    """A context's ``parent_process()`` gives what the package's gives, here and in a child."""
+    context = mp.get_context(mp.start_method)
+    assert context.parent_process() is mp.package.parent_process() is None
+    assert ask(mp, _parents, mp) == [os.getpid()] * 2
 
 
 @requirement("contexts.package.api")

@@ -1,5 +1,6 @@
 """Tests of the chapter dummy: the package's API on threads."""
 
+import contextlib
 import importlib
 import os
 import threading
@@ -12,7 +13,7 @@ from mpspec.marks import requirement
 def test_names_of_the_dummy_module(mp):
     """What creates activities, and what they communicate by, is there."""
     words = "Process Pipe Queue JoinableQueue Lock RLock Semaphore BoundedSemaphore Condition Event"
-    words += " Barrier Value Array Manager Pool active_children current_process freeze_support"
+    words += " Value Array Manager Pool active_children current_process freeze_support"
     names = words.split()
     assert [name for name in names if not hasattr(mp.dummy, name)] == []
 
@@ -110,7 +111,7 @@ def _note_arguments(found, *args, **kwargs):
 
 @requirement("dummy.process.arguments")
 def test_dummy_process_arguments(mp):
-    """The target is called with ``args`` and ``kwargs``, in a thread of the name that was given."""
+    """The target is called with ``args`` and ``kwargs``, in a thread of the name that was given, or one of its own."""
     found = []
     process = mp.dummy.Process(
         group=None, target=_note_arguments, name="worker", args=(found, 1), kwargs={"y": 2}
@@ -122,6 +123,8 @@ def test_dummy_process_arguments(mp):
     process.start()
     process.join()
     assert found == [("worker", (1,), {"y": 2}), ("other", (3,), {"y": 4})]
+    names = {mp.dummy.Process(target=int).name for _ in range(3)}
+    assert len(names - {"", None}) == 3
 
 
 @requirement("dummy.process.run")
@@ -155,8 +158,8 @@ def test_dummy_process_life(mp):
 
 
 @requirement("dummy.process.exitcode")
-def test_dummy_process_exitcode(mp):
-    """``exitcode`` is None until the process has ended, and then 0."""
+def test_dummy_process_exitcode(mp, monkeypatch):
+    """``exitcode`` is None until the process has ended, and then 0; one that raised has ended as well."""
     gate = threading.Event()
     process = mp.dummy.Process(target=gate.wait)
     assert process.exitcode is None
@@ -165,6 +168,13 @@ def test_dummy_process_exitcode(mp):
     gate.set()
     process.join()
     assert process.exitcode == 0
+    process = mp.dummy.Process(target=int, args=("no number",))
+    with monkeypatch.context() as patched:
+        patched.setattr(threading, "excepthook", lambda _: None)
+        process.start()
+        process.join()
+    assert process.exitcode is not None
+    assert process.is_alive() is False
 
 
 def _note_daemon_of_another(mp, found):
@@ -190,7 +200,7 @@ def test_dummy_process_daemon(mp):
 
 @requirement("dummy.active-children")
 def test_dummy_active_children(mp):
-    """``active_children`` gives the processes that run, and that were started here: for a process its own."""
+    """``active_children`` gives all processes that run and were started here, for a process its own."""
     gate, seen_all, seen = threading.Event(), threading.Event(), []
     before = mp.dummy.active_children()
 
@@ -212,6 +222,16 @@ def test_dummy_active_children(mp):
     process.join()
     assert mp.dummy.active_children() == before
     assert seen == [[], True]
+    gate.clear()
+    several = [mp.dummy.Process(target=gate.wait) for _ in range(3)]
+    for process in several:
+        process.start()
+    running = mp.dummy.active_children()
+    gate.set()
+    for process in several:
+        process.join()
+    assert [process for process in several if process not in running] == []
+    assert mp.dummy.active_children() == before
 
 
 @requirement("dummy.current-process")
@@ -252,28 +272,36 @@ def test_dummy_locks(mp):
         bounded.release()
 
 
-def _take_part(event, condition, barrier, found):
+def _take_part(event, condition, found):
     event.wait()
     with condition:
         found.append("notified")
         condition.notify()
-    found.append(barrier.wait())
 
 
 @requirement("dummy.signals")
-def test_dummy_event_condition_barrier(mp):
-    """A thread waits for an event, notifies a condition, and meets another at a barrier."""
-    event, condition, barrier = mp.dummy.Event(), mp.dummy.Condition(), mp.dummy.Barrier(2)
-    found = []
-    process = mp.dummy.Process(target=_take_part, args=(event, condition, barrier, found))
+def test_dummy_event_and_condition(mp):
+    """A thread waits for an event, and notifies a condition."""
+    event, condition, found = mp.dummy.Event(), mp.dummy.Condition(), []
+    process = mp.dummy.Process(target=_take_part, args=(event, condition, found))
     process.start()
     with condition:
         assert (event.is_set(), found) == (False, [])
         event.set()
         assert condition.wait(mp.timeout)
+    process.join()
+    assert found == ["notified"]
+
+
+@requirement("dummy.barrier")
+def test_dummy_barrier(mp):
+    """Two threads meet at a barrier."""
+    barrier, found = mp.dummy.Barrier(2), []
+    process = mp.dummy.Process(target=lambda: found.append(barrier.wait()))
+    process.start()
     found.append(barrier.wait(mp.timeout))
     process.join()
-    assert (found[0], sorted(found[1:])) == ("notified", [0, 1])
+    assert sorted(found) == [0, 1]
 
 
 @requirement("dummy.queues")
@@ -330,7 +358,7 @@ def test_dummy_poll_waits(mp):
 
 @requirement("dummy.listeners")
 def test_dummy_listener(mp):
-    """A Listener of the dummy module's connection module accepts what a Client has connected to its address."""
+    """A Listener of the dummy module's connection module accepts the Clients of its address, in turn."""
     connection = importlib.import_module(mp.dummy.__name__ + ".connection")
     with connection.Listener() as listener:
         client = connection.Client(listener.address)
@@ -338,6 +366,10 @@ def test_dummy_listener(mp):
     client.send("to the listener")
     accepted.send("to the client")
     assert [accepted.recv(), client.recv()] == ["to the listener", "to the client"]
+    with connection.Listener(backlog=2) as listener:
+        for number in range(2):
+            connection.Client(listener.address).send(number)
+        assert [listener.accept().recv() for _ in range(2)] == [0, 1]
 
 
 @requirement("dummy.shared-objects")
@@ -351,6 +383,11 @@ def test_dummy_value_and_array(mp):
     assert (value.value, array[:].tolist()) == (8, [0, -1, 2])
     with raises(TypeError):
         array[0] = 1.5
+    unsigned = mp.dummy.Array("B", [200])
+    assert list(unsigned) == [200]
+    with contextlib.suppress(OverflowError):
+        unsigned[0] = -1
+    assert unsigned[0] > 0
 
 
 @requirement("dummy.manager")

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import sys
 
 from mpspec.marks import requirement
@@ -139,6 +140,8 @@ def test_log_to_stderr_writes(mp):
 def test_format_of_messages(mp):
     """A line has the level's name and the process's in brackets, then the message."""
     written = _facts(mp, _logger_to_stderr)["written"]
+    assert written[-1].startswith("[ERROR/")
+    assert written[-1].endswith("] by another name")
     assert written[0] == "[WARNING/MainProcess] doomed"
     assert "[INFO/MainProcess] at the end" in written
 
@@ -179,14 +182,14 @@ def test_messages_below_the_level(mp):
 
 
 def _standard_error_of(program, *args):
-    """Call something while all processes' standard error is a file; gives the file's lines."""
+    """Call something while all processes' standard error is a file; gives what it returns, and the file's lines."""
     import tempfile
 
     with tempfile.TemporaryFile() as file:
         os.dup2(file.fileno(), 2)
-        program(*args)
+        returned = program(*args)
         file.seek(0)
-        return file.read().decode().splitlines()
+        return returned, file.read().decode().splitlines()
 
 
 def _tell_settings(mp, connection):
@@ -247,39 +250,59 @@ def _start_speaker(mp):
 
 def _children_messages(mp):
     """In a new interpreter: what a child writes."""
-    return _standard_error_of(_start_speaker, mp)
+    return _standard_error_of(_start_speaker, mp)[1]
 
 
 @requirement("logging.child.writes")
 def test_child_writes_to_stderr(mp):
-    """A child's message is written, once, with the child's name."""
+    """A child's message is written, once, with its level."""
+    lines = _facts(mp, _children_messages)
+    (line,) = [line for line in lines if "from the child" in line]
+    assert line.startswith("[WARNING/")
+    assert line.endswith("] from the child")
+
+
+@requirement("logging.child.name")
+def test_name_in_a_childs_messages(mp):
+    """A child's own message has the child's name, and so has what the package reports of the child."""
     lines = _facts(mp, _children_messages)
     assert lines.count("[WARNING/speaker] from the child") == 1
+    reports = [line for line in lines if line.startswith("[INFO/speaker] ")]
+    assert [line for line in reports if "exitcode 0" in line] != []
 
 
 @requirement("logging.package.reports-processes")
 def test_package_logs(mp):
     """With the level INFO there are messages about a child that are not the program's own."""
     lines = _facts(mp, _children_messages)
-    assert [line for line in lines if line.startswith("[INFO/speaker] ")] != []
+    assert [line for line in lines if line.startswith("[INFO/")] != []
 
 
 @requirement("logging.package.reports-exit")
 def test_package_logs_the_exit(mp):
     """A child with the level INFO reports its exit code."""
     lines = _facts(mp, _children_messages)
-    assert [line for line in lines if line.startswith("[INFO/speaker] ") and "exitcode 0" in line]
+    assert [line for line in lines if line.startswith("[INFO/") and "exitcode 0" in line] != []
+
+
+_SINCE_THEN = "what follows comes of the manager's deletion"
 
 
 def _session(mp):
+    """The documentation's session; gives the main process's own messages."""
+    import io
     import logging
 
+    own = io.StringIO()
     logger = mp.log_to_stderr()
     logger.setLevel(logging.INFO)
     logger.warning("doomed")
     manager = mp.Manager()
+    logger.addHandler(logging.StreamHandler(own))
+    logger.warning(_SINCE_THEN)
     del manager
     gc.collect()
+    return own.getvalue().splitlines()
 
 
 def _example(mp):
@@ -289,11 +312,22 @@ def _example(mp):
 
 @requirement("logging.example.session")
 def test_example_session(mp):
-    """The main process's warning comes first, then reports of SyncManager-something, and of both when it goes."""
-    first, *others = _facts(mp, _example)
+    """The main process's warning comes first, then reports of the server, and of both when the manager goes."""
+    own, (first, *others) = _facts(mp, _example)
     assert first == "[WARNING/MainProcess] doomed"
-    reports = [line for line in others if line.startswith("[INFO/SyncManager-")]
-    assert reports != []
+    at = others.index(f"[WARNING/MainProcess] {_SINCE_THEN}")
+    assert [line for line in others[:at] if line.startswith("[INFO/")] != []
     # It goes with the last reference to it.
+    reports = [line for line in others[at:] if line.startswith("[INFO/")]
     assert [line for line in reports if line.endswith("exitcode 0")] != []
-    assert [line for line in others if line.startswith("[INFO/MainProcess] ")] != []
+    assert [line for line in reports if line.partition("] ")[2] in own] != []
+
+
+@requirement("logging.example.names")
+def test_names_in_the_example_session(mp):
+    """What the server reports has its name, SyncManager-something, and what the main process does has that one's."""
+    _, lines = _facts(mp, _example)
+    reports = [line for line in lines if re.match(r"\[INFO/SyncManager-\d", line)]
+    assert reports != []
+    assert [line for line in reports if line.endswith("exitcode 0")] != []
+    assert [line for line in lines if line.startswith("[INFO/MainProcess] ")] != []

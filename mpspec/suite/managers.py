@@ -18,6 +18,8 @@ from mpspec.children import (
     ChildError,
     Interrupted,
     Interruption,
+    PredicateError,
+    RaisingAt,
     Unpicklable,
     ask,
     observed_once,
@@ -26,6 +28,7 @@ from mpspec.children import (
     remade,
     run,
     value_of,
+    waits,
 )
 from mpspec.marks import requirement
 
@@ -692,6 +695,14 @@ def test_manager_is_of_use_while_its_server_runs(mp):
 def test_server_of_a_started_manager(mp):
     """A manager that was started, or shut down, gives no server of its own."""
     facts = _life(mp)
+    assert issubclass(facts["server of a started one"], Exception)
+    assert issubclass(facts["server after shutdown"], Exception)
+
+
+@requirement("managers.get-server.before-start-error")
+def test_server_of_a_started_manager_error(mp):
+    """The error is a ProcessError."""
+    facts = _life(mp)
     assert issubclass(facts["server of a started one"], mp.ProcessError)
     assert issubclass(facts["server after shutdown"], mp.ProcessError)
 
@@ -700,17 +711,31 @@ def test_server_of_a_started_manager(mp):
 def test_with_after_shutdown(mp):
     """A manager that was shut down can't be entered."""
     facts = _life(mp)
-    assert issubclass(facts["entered after shutdown"], mp.ProcessError)
+    assert issubclass(facts["entered after shutdown"], Exception)
     assert facts["alive at last"] is False
+
+
+@requirement("managers.context.after-shutdown-error")
+def test_with_after_shutdown_error(mp):
+    """The error is a ProcessError."""
+    assert issubclass(_life(mp)["entered after shutdown"], mp.ProcessError)
 
 
 @requirement("managers.start.only-once")
 def test_start_twice(mp):
     """A manager that has been started is not started again, nor after it was shut down."""
     facts = _life(mp)
-    assert issubclass(facts["started again"], mp.ProcessError)
+    assert issubclass(facts["started again"], Exception)
     assert facts["children more"] == 0
     assert facts["sum"] == 7
+    assert issubclass(facts["started after shutdown"], Exception)
+
+
+@requirement("managers.start.only-once-error")
+def test_start_twice_error(mp):
+    """The error is a ProcessError."""
+    facts = _life(mp)
+    assert issubclass(facts["started again"], mp.ProcessError)
     assert issubclass(facts["started after shutdown"], mp.ProcessError)
 
 
@@ -1082,8 +1107,8 @@ def _die_and_live_anew(mp, address):
     """A manager whose process is killed, and one that is started at its address."""
     facts = {}
     manager, process = _started_by(mp, functools.partial(_started_manager, mp, address=address))
-    manager.join(0.01)
     manager.join(timeout=0)
+    facts["joined in time"] = outcome_of(waits, manager.join)
     facts["alive"] = process.is_alive()
     shared = manager.Queue()
     facts["put at a former address"] = outcome_of(shared.put, "of the first")
@@ -1114,6 +1139,7 @@ def _put_by_address(mp, address):
 def test_join_waits_for_the_server(mp, socket_path):
     """``join(timeout)`` waits for the server's process, no longer than the timeout."""
     facts = _life_after_death(mp, socket_path)
+    assert facts["joined in time"] == ("returned", None)
     assert facts["alive"] is True
     assert facts["alive after"] is False
     assert facts["joined again"] is type(None)
@@ -1720,6 +1746,9 @@ def test_namespace_attributes(manager, companion):
     assert not hasattr(namespace, "y")
     del namespace.x
     assert not hasattr(namespace, "x")
+    for each in (None, 0, ""):
+        namespace.z = each
+        assert namespace.z == each
 
 
 @requirement("managers.namespace.representation")
@@ -1860,7 +1889,7 @@ def test_lock_timeout(mp, manager, companion):
     """``acquire`` with a timeout gives False when the lock, or the semaphore, stays taken, True if it is released."""
     for lock in (manager.Lock(), manager.Semaphore(1), manager.BoundedSemaphore(1)):
         assert lock.acquire(True, 0.01) is True
-        assert lock.acquire(True, 0.01) is False
+        assert waits(functools.partial(lock.acquire, True)) is False
         assert lock.acquire(True, 0) is False
         with raises(ValueError):
             lock.acquire(False, 0.01)
@@ -1869,7 +1898,7 @@ def test_lock_timeout(mp, manager, companion):
         assert lock.acquire(True, -1) is True
     for lock in (manager.RLock(), manager.Condition()):
         lock.acquire()
-        assert companion.ask(_acquire_soon, lock) is False
+        assert companion.ask(_acquire_in_time, lock) is False
     released = _served_when_released(manager, companion, "acquire", True, mp.timeout)
     assert released == [True] * 5
 
@@ -1904,8 +1933,15 @@ def _acquire_at_once(lock):
     return lock.acquire(False)
 
 
-def _acquire_soon(lock):
-    return lock.acquire(True, 0.01)
+def _acquire_in_time(lock):
+    return waits(functools.partial(lock.acquire, True))
+
+
+def _is_free(lock):
+    free = lock.acquire(False)
+    if free:
+        lock.release()
+    return free
 
 
 def _acquire_and_release(lock):
@@ -2060,6 +2096,7 @@ def test_bounded_semaphore_has_a_bound(manager):
     semaphore.release()
     with raises(ValueError):
         semaphore.release()
+    assert [semaphore.acquire(False) for _ in range(3)] == [True, True, False]
 
 
 def _wait_for_notice(sender, condition, *timeout):
@@ -2097,9 +2134,11 @@ def _wait_in_threads(sender, condition, shared, count):
 @requirement("managers.condition.notify-count")
 def test_condition_notify_count(manager, companion):
     """``notify()`` wakes one of those who wait, ``notify(n)`` wakes n."""
-    condition, shared = manager.Condition(), manager.Value("i", 0)
+    condition, shared = manager.Condition(), manager.Value("i", -1)
     companion.begin(_wait_in_threads, condition, shared, 4)
     assert [companion.receive() for _ in range(4)] == ["waiting"] * 4
+    with condition:
+        condition.notify(0)
     woken = []
     for number, arguments in enumerate([(), (2,), (1,)]):
         with condition:
@@ -2134,9 +2173,10 @@ def _wait_for_items(sender, condition, items, *timeout):
 def test_condition_wait_for(mp, manager, companion):
     """``wait_for`` waits until the predicate holds, and gives its value, also within a timeout.
 
-    With a timeout, too, it looks again before it gives up.
+    With a timeout, too, it looks again before it gives up. The predicate is called with the lock held, and what it
+    raises comes out.
     """
-    condition, values = manager.Condition(), ["word", ""]
+    condition, values, free = manager.Condition(), ["word", ""], []
     for timeout in ((), (mp.timeout * 100,)):
         items = manager.list()
         companion.begin(_wait_for_items, condition, items, *timeout)
@@ -2153,6 +2193,13 @@ def test_condition_wait_for(mp, manager, companion):
         assert condition.wait_for(predicate=lambda: 0, timeout=0.01) == 0
         assert condition.wait_for(list, timeout=0) == []
         assert condition.wait_for(values.pop, 0.01) == "word"
+        assert waits(functools.partial(condition.wait_for, list)) == []
+        condition.wait_for(lambda: free.append(companion.ask(_is_free, condition)), 0.01)
+        assert (len(free) > 1, set(free)) == (True, {False})
+        for call in (1, 2):
+            with raises(PredicateError):
+                condition.wait_for(RaisingAt(call), 0.01)
+        condition.notify()  # it is held yet
 
 
 class _Late:
@@ -2218,6 +2265,7 @@ def test_condition_timeout(manager):
     condition = manager.Condition()
     with condition:
         assert [condition.wait(timeout) for timeout in (0.01, 0, -1)] == [False] * 3
+        assert waits(condition.wait) is False
         # It holds its lock again.
         condition.notify()
 
@@ -2240,6 +2288,8 @@ def _use_without_lock(condition):
             call()
     with raises(RuntimeError):
         condition.wait(0.01)
+    with raises(RuntimeError):
+        condition.wait_for(bool, 0.01)
 
 
 def _acquire_each_at_once(*locks):
@@ -2269,8 +2319,11 @@ def _wait_and_notify(condition, lock):
 
 
 @requirement("managers.condition.recursive-lock")
-def test_condition_of_a_recursive_lock(manager, companion):
-    """Who has acquired a Condition of a given RLock, or the RLock, waits and notifies, and holds it as often."""
+def test_condition_of_a_recursive_lock(mp, manager, companion):
+    """Who has acquired a Condition of a given RLock, or the RLock, waits and notifies, and holds it as often.
+
+    While it waits it does not hold it at all.
+    """
     lock = manager.RLock()
     condition = manager.Condition(lock)
     _wait_and_notify(condition, lock)
@@ -2278,16 +2331,34 @@ def test_condition_of_a_recursive_lock(manager, companion):
     _wait_and_notify(condition, lock)
     assert companion.ask(_acquire_at_once, lock) is False
     lock.release()
+    _assert_released_wholly(mp, condition, companion)
     assert companion.ask(_acquire_at_once, lock) is True
 
 
+def _assert_released_wholly(mp, condition, companion):
+    """That another process that holds a condition twice, and waits, does not hold it at all."""
+    companion.begin(_wait_for_notice_held_twice, condition)
+    assert companion.receive() == "waiting"
+    assert condition.acquire(True, mp.timeout) is True  # wait() has released it wholly
+    condition.notify()
+    condition.release()
+    assert companion.result() is True
+
+
+def _wait_for_notice_held_twice(sender, condition):
+    with condition:
+        return _wait_for_notice(sender, condition)
+
+
 @requirement("managers.condition.default-lock")
-def test_condition_without_a_lock(manager):
-    """A Condition that was given no lock has an RLock: its owner may acquire it again."""
+def test_condition_without_a_lock(mp, manager, companion):
+    """A Condition that was given no lock has an RLock: its owner may acquire it again, and waits without it."""
     condition = manager.Condition()
     with condition:
         assert condition.acquire(False) is True
         condition.release()
+    _assert_released_wholly(mp, condition, companion)
+    assert companion.ask(_acquire_at_once, condition) is True
 
 
 @requirement("managers.event.flag")
@@ -2324,6 +2395,7 @@ def test_event_timeout(manager):
     """``wait`` with a timeout gives False when the Event stays unset."""
     event = manager.Event()
     assert [event.wait(timeout) for timeout in (0.01, 0, -1)] == [False] * 3
+    assert waits(event.wait) is False
 
 
 @requirement("managers.barrier.releases")
@@ -2405,6 +2477,12 @@ def test_barrier_wait_timeout(mp, manager, companion):
         barrier.reset()
         with raises(mp.BrokenBarrierError):
             barrier.wait(timeout=timeout)
+
+    def wait_anew(timeout):
+        barrier.reset()
+        return outcome_of(barrier.wait, timeout)
+
+    assert waits(wait_anew)[0] == "BrokenBarrierError"
     barrier = manager.Barrier(3)
     _let_wait(mp, barrier, companion)
     with raises(mp.BrokenBarrierError):
@@ -2461,12 +2539,19 @@ def test_barrier_abort(mp, manager, companion):
 
 
 @requirement("managers.barrier.action-raises")
-def test_barrier_action_raises(manager):
-    """What the action raises is raised to the party that called it, and breaks the Barrier."""
+def test_barrier_action_raises(mp, manager, companion):
+    """What the action raises is raised to the party that called it, and breaks the Barrier for all who wait."""
     barrier = manager.Barrier(1, _fail)
     with raises(_Broken):
         barrier.wait()
     assert barrier.broken is True
+    barrier = manager.Barrier(2, _fail)
+    _let_wait(mp, barrier, companion)
+    with raises(_Broken):
+        barrier.wait()
+    with raises(ChildError) as raised:
+        companion.result()
+    assert raised.value.name == "BrokenBarrierError"
 
 
 @requirement("managers.barrier.broken-later")
@@ -2532,6 +2617,7 @@ def test_queue_maxsize(mp, manager):
             shared.put(2, *arguments)
     with raises(mp.Full):
         shared.put(item=2, block=True, timeout=0.01)
+    assert waits(functools.partial(outcome_of, shared.put, 2, True))[0] == "Full"
     with raises(mp.Full):
         shared.put(2, block=False)
     with raises(ValueError):
@@ -2564,19 +2650,22 @@ def test_queue_empty(mp, manager):
             shared.get(*arguments)
     with raises(mp.Empty):
         shared.get(block=True, timeout=0.01)
+    assert waits(functools.partial(outcome_of, shared.get, True))[0] == "Empty"
     with raises(ValueError):
         shared.get(True, -1)
 
 
 @requirement("managers.queue.put-visible-at-once")
 def test_queue_put_is_visible_at_once(manager):
-    """An item can be seen as soon as ``put`` has returned."""
+    """An item can be seen as soon as ``put`` has returned, until it is got."""
     shared = manager.Queue()
+    assert shared.empty() is True
     for number in range(20):
         shared.put(number)
         assert shared.empty() is False
         assert shared.qsize() == 1
         assert shared.get_nowait() == number
+        assert shared.empty() is True
 
 
 @requirement("managers.queue.join")
@@ -2593,6 +2682,12 @@ def test_queue_join(manager, companion):
     assert companion.result() is None
     with raises(ValueError):
         shared.task_done()
+    # That is not counted, and there is something to wait for again.
+    shared.put("task")
+    companion.call(shared, "join").until_blocked()
+    assert shared.get() == "task"
+    shared.task_done()
+    assert companion.result() is None
 
 
 @requirement("managers.queue.shutdown")
@@ -2650,39 +2745,62 @@ def test_joinable_queue(mp, manager):
         shared.task_done()
 
 
-@requirement("managers.pool")
-def test_pool(mp):
-    """A Pool's proxy calls the methods of a pool in the server; what is to come is a proxy, too."""
-    manager = mp.Manager()  # of its own: a server that starts processes may keep a fork server
-    with manager.Pool(1) as pool:
-        assert pool.apply(abs, (-3,)) == 3
-        assert pool.map(abs, [-1, 2]) == [1, 2]
-        assert pool.starmap(pow, [(2, 3)]) == [8]
-        for method in (pool.imap, pool.imap_unordered):
-            assert method(abs, [-1, 2]) is not None  # what goes on in the server stays there
-        result = pool.apply_async(abs, (-3,))
-        result.wait()
-        assert (result.ready(), result.successful(), result.get()) == (True, True, 3)
-        assert pool.map_async(abs, [-1]).get() == [1]
-        assert pool.starmap_async(pow, [(2, 3)]).get() == [8]
-    with raises(ValueError):
-        pool.apply(abs, (-3,))
-    pool.join()
-    pool = manager.Pool(1)
+def _use_pool(pool):
+    assert pool.apply(abs, (-3,)) == 3
+    assert pool.map(abs, [-1, 2]) == [1, 2]
+    assert pool.starmap(pow, [(2, 3)]) == [8]
+    for method in (pool.imap, pool.imap_unordered):
+        assert method(abs, [-1, 2]) is not None  # what goes on in the server stays there
+    result = pool.apply_async(abs, (-3,))
+    result.wait()
+    assert (result.ready(), result.successful(), result.get()) == (True, True, 3)
+    assert pool.map_async(abs, [-1]).get() == [1]
+    assert pool.starmap_async(pow, [(2, 3)]).get() == [8]
+
+
+def _use_closed_pool(pool):
     result = pool.apply_async(abs, (-3,))
     pool.close()
     pool.join()
     assert result.get() == 3
     pool.terminate()
+
+
+@observed_once
+def _pools_of_a_manager(mp):
+    """What comes of a pool that is used in its with block, of a task after that, and of a pool that is closed."""
+    manager = mp.Manager()  # of its own: a server that starts processes may keep a fork server
+    with manager.Pool(1) as pool:
+        used = outcome_of(_use_pool, pool)
+    left = outcome_of(pool.apply, abs, (-3,))
+    pool.join()
+    closed = outcome_of(_use_closed_pool, manager.Pool(1))
     manager.shutdown()
+    return used, left, closed
+
+
+@requirement("managers.pool")
+def test_pool(mp):
+    """A Pool's proxy calls the methods of a pool in the server; what is to come is a proxy, too."""
+    used, _, closed = _pools_of_a_manager(mp)
+    assert (used, closed) == (("returned", None), ("returned", None))
+
+
+@requirement("managers.pool.left")
+def test_pool_after_its_block(mp):
+    """A Pool's proxy takes no task after its with block."""
+    _, (kind, _), _ = _pools_of_a_manager(mp)
+    assert kind == "ValueError"
 
 
 @requirement("managers.pool.terminated")
 def test_pool_terminated(mp):
     """A task that would go on is stopped in the server, or join() would not return within the test's deadline."""
     manager = mp.Manager()  # of its own, as above
-    with manager.Pool(1) as pool:
+    pool = manager.Pool(1)
+    with raises(LookupError), pool:
         pool.apply_async(time.sleep, (10 * mp.timeout,))
+        raise LookupError
     pool.join()
     manager.shutdown()
 

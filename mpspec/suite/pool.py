@@ -28,6 +28,7 @@ from mpspec.children import (
     observed_once,
     outcome_of,
     raises,
+    waits,
     within,
 )
 from mpspec.marks import requirement
@@ -384,7 +385,8 @@ def _refuse_with_pid():
 
 
 def _has_come(mp, result):
-    result.wait(mp.timeout / 2)
+    # An implementation that departs costs the whole wait.
+    result.wait(max(mp.timeout / 4, 2))
     return result.ready()
 
 
@@ -435,6 +437,15 @@ def test_maxtasksperchild(mp):
     """
     [(first, _), (second, _), (third, _), (fourth, _)], *_ = _short_lived_pool(mp)
     assert first == second != third != fourth
+
+
+@requirement("pool.constructor.maxtasksperchild-chunks")
+def test_maxtasksperchild_counts_chunks(mp):
+    """A chunk of a map counts as one task: two items that one worker does, whose second task they are."""
+    [*_, (before, _)], chunks, _ = _short_lived_pool(mp)
+    first, second, third, fourth = (pid for pid, _ in chunks)
+    assert before == first == second  # the second task of its worker
+    assert first != third == fourth
 
 
 @requirement("pool.constructor.maxtasksperchild-default")
@@ -531,24 +542,37 @@ def test_arguments_of_none(mp):
     """With None for ``initializer`` and ``maxtasksperchild`` nothing prepares the workers, and they stay."""
     *_, pids = _abandoned_pool(mp)
     assert len(pids) == 1
-    with mp.pool.ThreadPool(1, None) as pool:
-        assert pool.apply(_square, (3,)) == 9
-    pool.join()
 
 
-@requirement("pool.constructor.fails-halfway")
-def test_pool_that_cannot_start_all_workers(mp):
-    """When a worker can't be started ``Pool`` raises why, and those that were started before it end."""
+@observed_once
+def _pool_of_scarce_workers(mp):
+    """A pool whose second worker can't be started: what it raises, and whether the first one ends."""
     from mpspec.observing import wait_until
 
     before = {child.pid for child in mp.active_children()}
-    with raises(BlockingIOError):
-        mp.pool.Pool(3, context=_Scarce(mp.context, 1))
-    wait_until(
+    raised, _ = outcome_of(mp.pool.Pool, 3, context=_Scarce(mp.context, 1))
+    ended, _ = outcome_of(
+        wait_until,
         lambda: {child.pid for child in mp.active_children()} <= before,
         mp.timeout / 2,
         "no worker is left",
     )
+    return raised, ended
+
+
+@requirement("pool.constructor.fails-halfway-error")
+def test_pool_tells_why_a_worker_was_not_started(mp):
+    """When a worker can't be started ``Pool`` raises why."""
+    raised, _ = _pool_of_scarce_workers(mp)
+    assert raised == "BlockingIOError"
+
+
+@requirement("pool.constructor.fails-halfway")
+def test_pool_that_cannot_start_all_workers(mp):
+    """When a worker can't be started ``Pool`` raises, and those that were started before it end."""
+    raised, ended = _pool_of_scarce_workers(mp)
+    assert raised != "returned"
+    assert ended == "returned"
 
 
 @requirement("pool.constructor.type")
@@ -634,11 +658,9 @@ def test_apply_raises(pool):
 
 
 @requirement("pool.apply-async.result")
-def test_apply_async_gives_an_async_result(mp, pool):
-    """``apply_async`` gives an AsyncResult, whose ``get`` gives ``func(*args, **kwds)``."""
-    result = pool.apply_async(_add, (1, 2), {"z": 3})
-    assert isinstance(result, mp.pool.AsyncResult)
-    assert result.get() == 6
+def test_apply_async_gives_a_result_object(pool):
+    """``apply_async`` gives a result object, whose ``get`` gives ``func(*args, **kwds)``."""
+    assert pool.apply_async(_add, (1, 2), {"z": 3}).get() == 6
 
 
 @requirement("pool.apply-async.does-not-block")
@@ -721,6 +743,8 @@ def test_apply_async_error_callback(mp, pool):
     error = errors.get(timeout=mp.timeout)
     assert type(error) is _Refusal
     assert error.args == ("gear",)
+    pool.apply_async(_refuse, ("gear",), {}, results.put, errors.put)
+    assert errors.get(timeout=mp.timeout).args == ("gear",)
     assert errors.empty()
     assert results.empty()
     _assert_called_alone(mp, functools.partial(pool.apply_async, _refuse, ("gear",)))
@@ -771,7 +795,7 @@ def test_apply_by_name(mp, pool):
     pool.apply_async(_add, (1, 2), {"z": 4}, *by_position)
     assert results.get(timeout=mp.timeout) == 7
     pool.apply_async(_refuse, ("gear",), {}, *by_position)
-    assert errors.get(timeout=mp.timeout).args == ("gear",)
+    errors.get(timeout=mp.timeout)
 
 
 # map, map_async
@@ -841,10 +865,6 @@ def test_map_chunks_are_tasks(mp, pool, tmp_path):
         return pool.map(_pass_gate_or_touch_item, items, 3)
 
     _assert_chunk_is_one_task(mp, pool, tmp_path, submit)
-    [*_, (before, _)], chunks, _ = _short_lived_pool(mp)
-    first, second, third, fourth = (pid for pid, _ in chunks)
-    assert before == first == second  # the second task of its worker
-    assert first != third == fourth
 
 
 @requirement("pool.map.keywords")
@@ -871,11 +891,11 @@ def test_callbacks_by_position(mp, pool):
     pool.map_async(_square, [3], *by_position)
     assert results.get(timeout=mp.timeout) == [9]
     pool.map_async(_invert, [5], *by_position)
-    assert type(errors.get(timeout=mp.timeout)) is ZeroDivisionError
+    errors.get(timeout=mp.timeout)
     pool.starmap_async(_add, [(1, 2)], *by_position)
     assert results.get(timeout=mp.timeout) == [3]
     pool.starmap_async(_refuse, [("gear",)], *by_position)
-    assert errors.get(timeout=mp.timeout).args == ("gear",)
+    errors.get(timeout=mp.timeout)
 
 
 def _pass_gate_or_touch(name, path, gate=None):
@@ -920,12 +940,39 @@ def test_map_raises(pool):
         pool.map(_invert, range(10))
 
 
+def _numbers_then_error():
+    yield from (2, 3)
+    raise LookupError
+
+
+def _error_at_once():
+    yield from ()
+    raise LookupError
+
+
+@requirement("pool.map.iterable-raises")
+def test_maps_raise_what_the_iterable_raises(pool):
+    """What the iterable raises is raised by the map itself, and the pool works on."""
+    for method in (pool.map, pool.map_async, pool.starmap, pool.starmap_async):
+        for items in (_numbers_then_error(), _error_at_once()):
+            with raises(LookupError):
+                method(_square, items)
+    assert pool.apply(_square, (3,)) == 9
+
+
+@requirement("pool.map.needs-iterable")
+def test_maps_need_an_iterable(pool):
+    """What is no iterable is a TypeError, and the pool works on."""
+    for method in (pool.map, pool.map_async, pool.starmap, pool.starmap_async):
+        with raises(TypeError):
+            method(_square, 3)
+    assert pool.apply(_square, (3,)) == 9
+
+
 @requirement("pool.map-async.result")
-def test_map_async_gives_an_async_result(mp, pool):
-    """``map_async`` gives an AsyncResult, whose ``get`` gives the list of results."""
-    result = pool.map_async(_square, range(10), 3)
-    assert isinstance(result, mp.pool.AsyncResult)
-    assert result.get() == [x * x for x in range(10)]
+def test_map_async_gives_a_result_object(pool):
+    """``map_async`` gives a result object, whose ``get`` gives the list of results."""
+    assert pool.map_async(_square, range(10), 3).get() == [x * x for x in range(10)]
     assert pool.map_async(_square, []).get() == []
 
 
@@ -970,6 +1017,8 @@ def test_map_async_error_callback(mp, pool):
     assert type(errors.get(timeout=mp.timeout)) is ZeroDivisionError
     with raises(ZeroDivisionError):
         result.get()
+    pool.map_async(_invert, [5], 1, results.put, errors.put)
+    assert type(errors.get(timeout=mp.timeout)) is ZeroDivisionError
     assert errors.empty()
     assert results.empty()
     _assert_called_alone(mp, functools.partial(pool.map_async, _refuse, ["gear"]))
@@ -1099,6 +1148,7 @@ def test_imap_next_timeout(mp, pool, tmp_path):
     with raises(mp.TimeoutError):
         results.next(0.05)
     assert time.monotonic() - start > 0.045
+    assert waits(functools.partial(outcome_of, results.next))[0] == "TimeoutError"
     for timeout in (0, -1):
         for values in (results, explicit):
             with raises(mp.TimeoutError):
@@ -1165,19 +1215,9 @@ def test_imap_raises_in_its_turn(pool):
         list(results)
 
 
-def _numbers_then_error():
-    yield from (2, 3)
-    raise LookupError
-
-
-def _error_at_once():
-    yield from ()
-    raise LookupError
-
-
 @requirement("pool.imap.iterable-raises")
 def test_iterable_raises(mp, pool):
-    """What the iterable raises is raised: by ``imap``'s iterator in its turn, by ``map``; TypeError if it is none."""
+    """What the iterable raises is raised, by ``imap``'s iterator in its turn; TypeError if it is none."""
     results = pool.imap(_square, _numbers_then_error())
     assert (next(results), next(results)) == (4, 9)
     with raises(LookupError):
@@ -1190,10 +1230,6 @@ def test_iterable_raises(mp, pool):
             method(_square, _error_at_once()).next(mp.timeout / 2)
         with raises(LookupError):
             next(method(_square, _numbers_then_error(), 3))
-    for method in (pool.map, pool.map_async):
-        with raises(LookupError):
-            method(_square, _numbers_then_error())
-    for method in (pool.imap, pool.imap_unordered, pool.map):  # what is no iterable
         with raises(TypeError):
             list(method(_square, 3))
     assert pool.apply(_square, (3,)) == 9
@@ -1336,11 +1372,9 @@ def test_starmap_raises(pool):
 
 
 @requirement("pool.starmap-async.result")
-def test_starmap_async_gives_a_result_object(mp, pool):
+def test_starmap_async_gives_a_result_object(pool):
     """``starmap_async`` gives a result object, whose ``get`` gives the list of results."""
-    result = pool.starmap_async(_add, [(1, 2), (3, 4)], 1)
-    assert isinstance(result, mp.pool.AsyncResult)
-    assert result.get() == [3, 7]
+    assert pool.starmap_async(_add, [(1, 2), (3, 4)], 1).get() == [3, 7]
     assert pool.starmap_async(_add, (pair for pair in [(1, 2), (3, 4)])).get() == [3, 7]
     assert pool.starmap_async(_add, []).get() == []
 
@@ -1357,12 +1391,24 @@ def test_starmap_async_does_not_block(pool, tmp_path):
 
 @requirement("pool.starmap-async.callbacks")
 def test_starmap_async_callbacks(mp, pool):
-    """The callback is called with the list of results, the error callback, if alone, with the exception."""
+    """The callback is called with the list of results, else the error callback; never both."""
     results, errors, callbacks = _callbacks()
     pool.starmap_async(_add, [(1, 2), (3, 4)], **callbacks)
     assert results.get(timeout=mp.timeout) == [3, 7]
     pool.starmap_async(_refuse, [("gear", 7)], **callbacks)
+    errors.get(timeout=mp.timeout)
+    assert results.empty()
+    assert errors.empty()
+
+
+@requirement("pool.starmap-async.error-callback")
+def test_starmap_async_error_callback(mp, pool):
+    """The error callback, if alone, is called with the exception, and the callback is not called, even if alone."""
+    results, errors, callbacks = _callbacks()
+    pool.starmap_async(_refuse, [("gear", 7)], **callbacks)
     assert errors.get(timeout=mp.timeout).args == ("gear", 7)
+    pool.starmap_async(_refuse, [("gear",)], 1, results.put, errors.put)
+    assert errors.get(timeout=mp.timeout).args == ("gear",)
     assert results.empty()
     assert errors.empty()
     _assert_called_alone(mp, functools.partial(pool.starmap_async, _refuse, [("gear",)]))
@@ -1414,8 +1460,16 @@ def test_error_of_a_result_that_cannot_be_sent(pool):
     for submit, arguments in ((pool.apply, ()), (pool.starmap, [()])):
         with raises(Exception, match="this can't be pickled") as raised:
             submit(Unpicklable, arguments)
-        assert type(raised.value).__name__ == "MaybeEncodingError"
         assert "Unpicklable object at" in str(raised.value)
+
+
+@requirement("pool.errors.unpicklable-result-class")
+def test_class_of_the_error_of_a_result_that_cannot_be_sent(pool):
+    """The error is a MaybeEncodingError."""
+    for submit, arguments in ((pool.apply, ()), (pool.starmap, [()])):
+        with raises(Exception) as raised:
+            submit(Unpicklable, arguments)
+        assert type(raised.value).__name__ == "MaybeEncodingError"
 
 
 @requirement("pool.errors.unpicklable-task-error")
@@ -1586,13 +1640,18 @@ def _closed_pool(mp):
 
 @requirement("pool.close.completes-tasks")
 def test_close_lets_tasks_complete(mp):
-    """Tasks that were submitted before ``close`` are completed, if by new workers, and all of an iterable."""
+    """Tasks that were submitted before ``close`` are completed, and all of an iterable."""
     facts = _closed_pool(mp)
     assert facts["closed"] == [True, True]
     assert facts["results"] == ["open", 9, 16]
     assert facts["iterated"] == [[4, 9], [4, 9]]
     assert facts["joined"] == [False, False]
-    _, chunks, _ = _short_lived_pool(mp)  # whose workers were replaced after it was closed
+
+
+@requirement("pool.close.replaces-workers")
+def test_closed_pool_replaces_workers(mp):
+    """Tasks that were submitted before ``close`` are completed, if by new workers, as their worker's time is up."""
+    _, chunks, _ = _short_lived_pool(mp)
     assert [mark for _, mark in chunks] == ["by the initializer"] * 4
 
 
@@ -1881,7 +1940,7 @@ def test_with_gives_the_pool(mp):
 
 @requirement("pool.context-manager.exit-terminates")
 def test_with_terminates(mp):
-    """Leaving a pool terminates it, whatever its workers do, and though an iterable has no end."""
+    """Leaving a pool terminates it, though its worker is busy, and an iterable has no end."""
     pool, [worker] = _new_pool(mp)
     with _folder() as folder, _endless(mp) as numbers:
         with pool:
@@ -1891,6 +1950,11 @@ def test_with_terminates(mp):
     assert not worker.is_alive()
     assert not (result.ready() and result.successful())
     assert outcome_of(pool.apply, _square, (3,))[0] != "returned"
+
+
+@requirement("pool.context-manager.exit-after-close")
+def test_with_terminates_a_closed_pool(mp):
+    """Leaving a pool that was closed in its block terminates it, though its worker is busy."""
     pool, [worker] = _new_pool(mp)
     with _folder() as folder:
         with pool:
@@ -1920,6 +1984,19 @@ def test_with_lets_exceptions_through(mp):
 # AsyncResult
 
 
+@requirement("pool.async-result.class")
+def test_results_are_async_results(mp, pool):
+    """What ``apply_async``, ``map_async`` and ``starmap_async`` return is an AsyncResult."""
+    results = [
+        pool.apply_async(_add, (1, 2), {"z": 3}),
+        pool.map_async(_square, range(10), 3),
+        pool.starmap_async(_add, [(1, 2), (3, 4)], 1),
+    ]
+    for result in results:
+        result.wait()
+    assert [isinstance(result, mp.pool.AsyncResult) for result in results] == [True] * 3
+
+
 @requirement("pool.async-result.get")
 def test_get_waits_for_the_result(mp, pool, tmp_path):
     """``get`` waits for the result, and gives it as often as it is asked."""
@@ -1942,6 +2019,7 @@ def test_get_timeout(mp, pool, tmp_path):
     with raises(mp.TimeoutError):
         result.get(timeout=0.05)
     assert time.monotonic() - start > 0.045
+    assert waits(functools.partial(outcome_of, result.get))[0] == "TimeoutError"
     gates, others = _waiting_results(pool, tmp_path)
     for timeout in (0, -1):
         for each in (result, *others):
@@ -1970,11 +2048,15 @@ def test_pool_works_on_after_a_timeout(mp, pool, tmp_path):
 @requirement("pool.async-result.get-raises")
 def test_get_raises(pool):
     """``get`` raises what the call raised, as often as it is asked."""
-    result = pool.apply_async(_refuse, ("gear", 7))
-    for _ in range(2):
-        with raises(_Refusal) as raised:
-            result.get()
-        assert raised.value.args == ("gear", 7)
+    for result in (
+        pool.apply_async(_refuse, ("gear", 7)),
+        pool.map_async(functools.partial(_refuse, "gear"), [7]),
+        pool.starmap_async(_refuse, [("gear", 7)]),
+    ):
+        for _ in range(2):
+            with raises(_Refusal) as raised:
+                result.get()
+            assert raised.value.args == ("gear", 7)
 
 
 @requirement("pool.async-result.wait")
@@ -1985,6 +2067,7 @@ def test_wait(mp, pool, tmp_path):
     start = time.monotonic()
     result.wait(0.05)
     assert time.monotonic() - start > 0.045
+    assert waits(result.wait) is None
     for timeout in (0, -1):
         result.wait(timeout=timeout)
     assert not result.ready()
@@ -2159,7 +2242,7 @@ def test_thread_pool_default_usable(mp):
 
 @requirement("pool.thread-pool.initializer")
 def test_thread_pool_initializer(mp):
-    """Each worker thread calls ``initializer(*initargs)`` when it starts."""
+    """Each worker thread calls ``initializer(*initargs)`` when it starts, and nothing if that is None."""
     called = queue.SimpleQueue()
     with mp.pool.ThreadPool(2, called.put, ("started",)) as pool:
         assert [called.get(timeout=mp.timeout) for _ in range(2)] == ["started"] * 2
@@ -2170,6 +2253,9 @@ def test_thread_pool_initializer(mp):
     assert called.get(timeout=mp.timeout) == "by name"
     _end(pool)
     assert called.empty()
+    with mp.pool.ThreadPool(1, None) as pool:
+        assert pool.apply(_square, (3,)) == 9
+    pool.join()
 
 
 @requirement("pool.thread-pool.interface")

@@ -26,6 +26,7 @@ from mpspec.children import (
     run,
     start_to_end_together,
     value_of,
+    waits,
     within,
 )
 from mpspec.marks import requirement
@@ -543,6 +544,22 @@ def test_run_called_directly(mp):
     )
 
 
+class _FalseRecorder:
+    """A callable that is false where a truth value is asked for, as a container of nothing is."""
+
+    def __call__(self, *args, **kwargs):
+        _record(*args, **kwargs)
+
+    def __len__(self):
+        return 0
+
+
+@requirement("process.run.target-that-is-false")
+def test_run_of_a_target_that_is_false(mp):
+    """``run()`` calls a target whose truth value is false: None alone stands for no target."""
+    assert _recorded(mp.Process(target=_FalseRecorder(), args=(1,))) == [((1,), {})]
+
+
 @requirement("process.run.many-times")
 def test_run_called_again(mp):
     """A second ``run()`` calls the target as the first did."""
@@ -816,6 +833,17 @@ def test_default_names(mp):
     assert all(found), names
     first = int(found[0][1])
     assert [int(each[1]) for each in found] == [first, first + 1, first + 2]
+
+
+@requirement("process.name.default-distinct")
+def test_default_names_differ(mp):
+    """Processes that are given no name have different ones."""
+    names = [
+        mp.Process().name,
+        mp.Process(name=None).name,
+        _subclass(mp, "MyProcess")(None, None).name,
+    ]
+    assert len({*names}) == 3
 
 
 @requirement("process.name.of-subclass")
@@ -1494,13 +1522,25 @@ def _exit_on(number, status, sender):
 
 @requirement("process.terminate.not-before-start")
 def test_terminate_before_start(mp):
-    """``terminate()`` and ``kill()`` of a process that was not started raise, and it can be started after."""
+    """``terminate()`` of a process that was not started raises, and it can be started after."""
+    _assert_initial_after(mp, "terminate")
+
+
+@requirement("process.kill.not-before-start")
+def test_kill_before_start(mp):
+    """``kill()`` of a process that was not started raises, and it can be started after."""
+    _assert_initial_after(mp, "kill")
+
+
+def _assert_initial_after(mp, method):
+    """That a method of a process that was not started raises, and changes nothing."""
     process = mp.Process()
-    for method in (process.terminate, process.kill):
-        with raises(Exception):
-            method()
+    shown = repr(process)
+    assert "initial" in shown
+    with raises(Exception):
+        getattr(process, method)()
     assert process.exitcode is None
-    assert repr(process).endswith("initial>")
+    assert repr(process) == shown
 
 
 @requirement("process.terminate.handler-can-catch")
@@ -2007,8 +2047,9 @@ def _watch_parent(mp, connection):
     parent = mp.parent_process()
     connection.send([os.getpid(), parent.pid, parent.name])
     connection.recv()
-    for timeout in (0, -1, 0.01):
+    for timeout in (0, -1):
         parent.join(timeout)
+    connection.send(outcome_of(waits, parent.join))
     connection.send([parent.is_alive(), outcome_of(_ready_of, mp, [parent], 0)])
     parent.join()
     connection.send([parent.is_alive(), outcome_of(_ready_of, mp, [parent], mp.timeout)])
@@ -2030,11 +2071,11 @@ def _watched_parent(mp):
 
 
 def _kill_watched(mp, process, connection, watcher):
-    """What the child thinks of its parent's life, before and after it is killed."""
+    """What the child's join() in vain gives; what it thinks of the parent's life, before and after that is killed."""
     from mpspec.observing import wait_until_asleep
 
     connection.send("join a while")
-    before = connection.recv()
+    joined, before = connection.recv(), connection.recv()
     wait_until_asleep(watcher, watcher, mp.timeout)
     assert not connection.poll(), "join() did not wait"
     process.kill()
@@ -2042,7 +2083,7 @@ def _kill_watched(mp, process, connection, watcher):
     process.join()
     with raises(EOFError):  # the child has ended
         connection.recv()
-    return [before, after]
+    return joined, [before, after]
 
 
 @observed_once
@@ -2050,7 +2091,7 @@ def _watch(mp):
     """What a child's child finds its parent to be, and the parent's pid."""
     process, connection = _watched_parent(mp)
     watcher, *found = connection.recv()
-    return process.pid, found, _kill_watched(mp, process, connection, watcher)
+    return process.pid, found, *_kill_watched(mp, process, connection, watcher)
 
 
 @observed_once
@@ -2094,20 +2135,22 @@ def _ready_of(mp, processes, timeout):
 @requirement("process.parent.of-grandchild")
 def test_parent_of_a_grandchild(mp):
     """A child's child finds the child, by its pid and name."""
-    pid, found, _ = _watch(mp)
+    pid, found, *_ = _watch(mp)
     assert found == [pid, "the parent"]
 
 
 @requirement("process.parent.end-is-seen")
 def test_end_of_the_parent(mp):
     """A child joins its parent: a short timeout passes, then the end comes, and it is not alive."""
-    assert [alive for alive, _ in _watch(mp)[2]] == [True, False]
+    _, _, joined, seen = _watch(mp)
+    assert joined == ("returned", None)
+    assert [alive for alive, _ in seen] == [True, False]
 
 
 @requirement("process.parent.sentinel")
 def test_sentinel_of_the_parent(mp):
     """The sentinel of the parent is ready when that has ended, and not before."""
-    assert [ready for _, ready in _watch(mp)[2]] == [("returned", []), ("returned", [0])]
+    assert [ready for _, ready in _watch(mp)[3]] == [("returned", []), ("returned", [0])]
 
 
 @requirement("process.active-children.lists-living")

@@ -25,6 +25,7 @@ from mpspec.children import (
     outcome_of,
     raises,
     run,
+    waits,
     within,
 )
 from mpspec.marks import requirement
@@ -176,7 +177,12 @@ class _EqualToAll:
 
 @requirement("queues.put.any-picklable-object")
 def test_any_picklable_object_can_be_put(mp):
-    """None, numbers, text, bytes, containers, classes and functions can be put, and what is equal to anything."""
+    """None, numbers, text, bytes, containers, classes and functions can be put, and what is equal to anything.
+
+    They are got by get() in each of its forms.
+    """
+    from mpspec.observing import wait_until
+
     objects = [
         None,
         False,
@@ -200,6 +206,12 @@ def test_any_picklable_object_can_be_put(mp):
         got = _get_many(queue, len(objects))
         assert got == objects
         assert type(got[-2]) is _EqualToAll
+        for each in objects:
+            queue.put(each)
+            assert queue.get(True, mp.timeout) == each
+            queue.put(each)
+            wait_until(lambda: not queue.empty(), mp.timeout, "an item is there")  # noqa: B023 - called at once
+            assert queue.get(False) == each
 
 
 def _put_ends(mp, queues):
@@ -1622,6 +1634,10 @@ def test_simple_queue_gives_what_was_put(mp):
     assert queue.put([42, None, "hello"]) is None
     queue.put("second")
     assert [queue.get(), queue.get()] == [[42, None, "hello"], "second"]
+    for each in (None, False, 0, "", b"", [], (), {}):
+        queue.put(each)
+        queue.put("next")
+        assert [queue.get(), queue.get()] == [each, "next"]
 
 
 @requirement("queues.simple.from-child")
@@ -1852,6 +1868,7 @@ def test_put_on_a_full_joinable_queue_waits_as_told(mp):
             queue.put("refused", *arguments)
         with raises(mp.Empty):
             mp.JoinableQueue().get(*arguments)
+    waits(lambda timeout: _refuses(mp.Full, queue.put, "refused", True, timeout))
     empty = mp.JoinableQueue()
     within(AT_ONCE, lambda: _refuses(mp.Empty, empty.get, False))
     within(AT_ONCE, lambda: _refuses(mp.Empty, empty.get_nowait))

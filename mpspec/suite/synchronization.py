@@ -11,6 +11,8 @@ from mpspec.children import (
     AT_ONCE,
     Caller,
     CallerThread,
+    PredicateError,
+    RaisingAt,
     among_signals,
     ask,
     fail_to_start,
@@ -1732,6 +1734,21 @@ def test_predicate_is_called_with_the_lock(mp):
         condition.wait_for(predicate)
     notifier.result()
     assert held == [True, True]
+
+
+@requirement("synchronization.condition.wait-for.predicate-raises")
+def test_predicate_that_raises(mp):
+    """What the predicate raises comes out of wait_for(), at the first call and at a later one; the lock is held yet."""
+    condition = mp.Condition()
+    with condition:
+        for timeout in ((), (mp.timeout,)):
+            with raises(PredicateError):
+                condition.wait_for(RaisingAt(1), *timeout)
+            notifier = CallerThread(mp, _Holding(condition), "notify")
+            with raises(PredicateError):
+                condition.wait_for(RaisingAt(2), *timeout)
+            notifier.result()
+        assert not _free_for_others(mp, condition)
 
 
 @requirement("synchronization.condition.wait-for.unowned-raises")
