@@ -50,6 +50,12 @@ class Crew(Protocol):
     def workers(self) -> list[Any]:
         """The processes or threads that take tasks, as they are now."""
 
+    def unfinished(self) -> list[Job]:
+        """The jobs that are not concluded."""
+
+    def waiting(self) -> int:
+        """How many jobs have tasks that no worker has got."""
+
     def check_running(self) -> None:
         """Raise ValueError unless the pool takes tasks."""
 

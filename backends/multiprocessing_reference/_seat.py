@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ._jobs import Job, Task
-    from .context import BaseContext
 
 __all__ = ["Seat", "Watch", "start_worker"]
 
@@ -247,16 +246,16 @@ def _spin_then_sleep(poller: poll, deadline: float | None) -> list[tuple[int, in
 
 
 def start_worker(
-    context: BaseContext,
+    make: Callable[..., Any],
     initializer: Callable[..., object] | None,
     initargs: Iterable[Any],
     maxtasks: int | None,
 ) -> Seat:
-    """Start a worker process, daemonic like all of them."""
+    """Start a worker process, which *make* makes, daemonic like all of them."""
     near, far = channel_pair()
     with on_failure(near.close), on_failure(far.close):
         arguments = (far, initializer, initargs, maxtasks)
-        process: Any = context.Process(target=work, args=arguments, daemon=True)
+        process = make(target=work, args=arguments, daemon=True)
         process.name = process.name.replace("Process", "PoolWorker")
         with passing(far):
             process.start()

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ._jobs import Job, Task
-    from .context import BaseContext
 
 __all__ = ["Staff"]
 
@@ -36,7 +35,7 @@ class Staff:
 
     def __init__(
         self,
-        context: BaseContext,
+        make: Callable[..., Any],
         size: int,
         initializer: Callable[..., object] | None,
         initargs: Iterable[Any],
@@ -47,7 +46,7 @@ class Staff:
         self.state = RUN
         self.helper = Helper(self)
         self.seats: list[Seat] = []
-        self._new_worker = (context, initializer, initargs, maxtasks)
+        self._new_worker = (make, initializer, initargs, maxtasks)
         self._maxtasks = maxtasks
         self._starting = 0
         self._idle: list[Seat] = []
@@ -69,6 +68,15 @@ class Staff:
         """The processes that take tasks, or will soon, as they are now."""
         with self.lock:
             return [seat.process for seat in self.seats]
+
+    def unfinished(self) -> list[Job]:
+        """The jobs that are not concluded."""
+        with self.lock:
+            return list(self._jobs)
+
+    def waiting(self) -> int:
+        """How many jobs have tasks that no worker has got."""
+        return len(self._sources)
 
     def check_running(self) -> None:
         """Raise ValueError unless the pool takes tasks."""

@@ -51,6 +51,15 @@ class ThreadCrew:
         """The threads, as they are now."""
         return [thread for thread in self._threads if thread.is_alive()]
 
+    def unfinished(self) -> list[Job]:
+        """The jobs that are not concluded."""
+        with self.lock:
+            return list(self._jobs)
+
+    def waiting(self) -> int:
+        """How many jobs have tasks that no worker has got."""
+        return len(self._sources)
+
     def check_running(self) -> None:
         """Raise ValueError unless the pool takes tasks."""
         if self.state != RUN:

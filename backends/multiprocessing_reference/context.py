@@ -260,3 +260,13 @@ def assert_spawning(obj: object) -> None:
     from .reduction import require_spawning
 
     require_spawning(obj)
+
+
+def __getattr__(name: str) -> object:
+    """Give ``context.reduction``, a way to ForkingPickler that programs of others take."""
+    if name == "reduction":
+        from . import reduction
+
+        return reduction
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)

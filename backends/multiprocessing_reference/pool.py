@@ -9,6 +9,7 @@ Documentation: multiprocessing.pool.
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import warnings
@@ -98,7 +99,8 @@ class Pool:
         from ._process_crew import ProcessCrew
 
         self._pid = os.getpid()
-        self._crew = ProcessCrew(context, size, initializer, tuple(initargs), maxtasksperchild)
+        make = functools.partial(self.Process, context)
+        self._crew = ProcessCrew(make, size, initializer, tuple(initargs), maxtasksperchild)
 
     def apply(
         self,
@@ -292,7 +294,22 @@ class Pool:
             )
         crew.abandon()
 
-    # Three names that are private in the standard library, and that programs of others read.
+    # Names that are private in the standard library, and that programs of others read or replace.
+
+    @staticmethod
+    def Process(ctx: BaseContext, *args: Any, **kwds: Any) -> Any:  # noqa: N802, ANN401 - the Process of a context
+        """Make a worker's process, not started yet."""
+        return ctx.Process(*args, **kwds)
+
+    @property
+    def _cache(self) -> dict[int, object]:
+        """The results that have not come, as many as there are."""
+        return dict(enumerate(self._own_crew().unfinished()))
+
+    @property
+    def _taskqueue(self) -> _TaskQueue:
+        """How many calls have tasks that no worker has got."""
+        return _TaskQueue(self._own_crew())
 
     @property
     def _state(self) -> str | None:
@@ -322,6 +339,21 @@ class Pool:
         if self._crew is None:
             return f"<{name} not set up>"
         return f"<{name} state={self._crew.state} pool_size={self._crew.size}>"
+
+
+class _TaskQueue:
+    """The calls of a pool whose tasks wait for workers, to be looked at."""
+
+    def __init__(self, crew: Crew) -> None:
+        self._crew = crew
+
+    def qsize(self) -> int:
+        """How many they are."""
+        return self._crew.waiting()
+
+    def empty(self) -> bool:
+        """Whether there is none."""
+        return self._crew.waiting() == 0
 
 
 class ThreadPool(Pool):

@@ -29,6 +29,9 @@ __all__ = [
     "parent_process",
 ]
 
+_children = _family.children
+"""For programs that take a child out of it, which is to outlive this process; it is private in the standard library."""
+
 try:
     ORIGINAL_DIR: str | None = os.getcwd()  # noqa: PTH109 - pathlib is heavy
 except FileNotFoundError:

@@ -714,6 +714,40 @@ def test_apply_async_callback(mp, pool):
     assert errors.empty()
 
 
+class _FalsePutter:
+    """A callback that is false where a truth value is asked for, as a container of nothing is."""
+
+    def __init__(self, results):
+        self.put = results.put
+
+    def __call__(self, value):
+        self.put(value)
+
+    def __len__(self):
+        return 0
+
+
+@requirement("pool.apply-async.callback-that-is-false")
+def test_apply_async_with_a_callback_that_is_false(mp, pool):
+    """A callback whose truth value is false is called: None alone stands for none."""
+    results = queue.Queue()
+    pool.apply_async(_square, (3,), callback=_FalsePutter(results)).get()
+    pool.apply_async(_square, (2,), callback=results.put).get()
+    assert results.get(timeout=mp.timeout) == 9
+
+
+@requirement("pool.apply-async.callback-submits")
+def test_callback_that_submits(mp, pool):
+    """A callback may submit another task, whose callback is called."""
+    results = queue.Queue()
+
+    def submit(value):
+        pool.apply_async(_square, (value,), callback=results.put, error_callback=results.put)
+
+    pool.apply_async(_square, (3,), callback=submit)
+    assert results.get(timeout=mp.timeout) == 81
+
+
 def _assert_called_back_once(mp, pool, submit, third):
     """A call that raises calls the error callback once, whichever way that is given, and the callback not."""
     results, errors, callbacks = _callbacks()
@@ -996,6 +1030,8 @@ def test_map_async_callback(mp, pool):
     assert results.get(timeout=mp.timeout) == [9]
     pool.starmap_async(_add, [(1, 2)], 1, results.put, errors.put)
     assert results.get(timeout=mp.timeout) == [3]
+    pool.map_async(_give, [None, None], callback=results.put)
+    assert results.get(timeout=mp.timeout) == [None, None]
     assert results.empty()
     assert errors.empty()
 
@@ -1067,6 +1103,7 @@ def test_imap_gives_an_iterator_in_order(pool):
     assert list(pool.imap(_square, iter([2, 1]))) == [4, 1]
     assert type(next(pool.imap(_give, [_Refusal()]))) is _Refusal
     assert list(pool.imap(_square, iter(()))) == []
+    assert list(pool.imap(_give, [None, 0, None, ""])) == [None, 0, None, ""]
 
 
 @requirement("pool.imap.ordered-whatever-ends-first")
@@ -1243,6 +1280,7 @@ def test_imap_unordered_gives_all_results(pool):
     assert sorted(results) == [x * x for x in range(20)]
     assert sorted(pool.imap_unordered(_square, iter([2, 1]))) == [1, 4]
     assert list(pool.imap_unordered(_square, iter(()))) == []
+    assert list(pool.imap_unordered(_give, [None, None])) == [None, None]
 
 
 @requirement("pool.imap-unordered.chunksize")

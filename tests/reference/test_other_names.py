@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from multiprocessing_reference import (
@@ -21,6 +22,7 @@ from multiprocessing_reference import (
     process,
     resource_tracker,
     shared_memory,
+    synchronize,
     util,
 )
 
@@ -321,3 +323,83 @@ _resource_tracker.ensure_running()
 assert _resource_tracker._pid != first and _resource_tracker._check_alive()
 """
     subprocess.run([sys.executable, "-c", program], timeout=60, check=True)
+
+
+class _NestedPool(pool.Pool):
+    """As people make it whose tasks have children."""
+
+    def Process(self, *args: Any, **kwds: Any) -> Any:  # type: ignore[override]  # noqa: N802, ANN401
+        made = super().Process(*args, **kwds)
+
+        class NotDaemonic(made.__class__):  # type: ignore[misc]
+            daemon = property(lambda _self: False, lambda _self, _value: None)
+
+        made.__class__ = NotDaemonic
+        return made
+
+
+def _sum_of_squares(count: int) -> int:
+    with get_context("fork").Pool(2) as inner:
+        return sum(inner.map(_square, range(count)))
+
+
+def _square(number: int) -> int:
+    return number * number
+
+
+def test_process_of_a_pool() -> None:
+    """``Pool.Process`` makes the workers: who replaces it may have daemonic ones no more."""
+    with _NestedPool(2, context=get_context("fork")) as made:
+        assert made.map(_sum_of_squares, [3, 4]) == [5, 14]
+
+
+def test_backlog_of_a_pool(tmp_path: Path) -> None:
+    """``_taskqueue`` tells that tasks wait for workers, ``_cache`` has what is not done."""
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    for made in (get_context("fork").Pool(1), pool.ThreadPool(1)):
+        with made:
+            assert (made._taskqueue.qsize(), made._taskqueue.empty(), len(made._cache)) == (
+                0,
+                True,
+                0,
+            )
+            results = [made.apply_async(gate.read_text) for _ in range(200)]
+            assert made._taskqueue.qsize() > 0
+            assert not made._taskqueue.empty()
+            assert len(made._cache) == 200
+            for result in results:
+                while not result.ready():
+                    with gate.open("w") as file:
+                        file.write("x")
+                    result.wait(0.01)
+            assert (made._taskqueue.qsize(), made._taskqueue.empty(), len(made._cache)) == (
+                0,
+                True,
+                0,
+            )
+
+
+def test_child_that_outlives_the_program(tmp_path: Path) -> None:
+    """A child that is taken out of ``process._children`` is not joined at the program's end."""
+    program = """
+import time
+from multiprocessing_reference import get_context, process
+child = get_context("fork").Process(target=time.sleep, args=(60,))
+child.start()
+assert child in process._children
+process._children.discard(child)
+print(child.pid)
+"""
+    told = tmp_path / "pid"
+    with told.open("w") as out:  # which the child keeps open
+        subprocess.run([sys.executable, "-c", program], stdout=out, timeout=30, check=True)
+    os.kill(int(told.read_text()), signal.SIGKILL)
+
+
+def test_names_that_are_looked_for() -> None:
+    """``context.reduction`` and ``synchronize.SemLock`` are there, and name what they name elsewhere."""
+    assert context.reduction.ForkingPickler.loads(context.reduction.ForkingPickler.dumps(1)) == 1
+    made = get_context("fork")
+    for lock in (made.Lock(), made.RLock(), made.Semaphore(), made.BoundedSemaphore()):
+        assert isinstance(lock, synchronize.SemLock)
