@@ -231,7 +231,7 @@ class Supervisor:
             setattr(report, RESULT_ATTRIBUTE, result.to_data())
             if blocks(result, self._settings):
                 self._journal.fail(result)
-        self._apply_deviation(report, result)
+        self._apply_deviation(report, result, item)
         return report
 
     def _judge(self, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
@@ -268,7 +268,9 @@ class Supervisor:
             details=progress.details,
         )
 
-    def _apply_deviation(self, report: pytest.TestReport, result: Result) -> None:
+    def _apply_deviation(
+        self, report: pytest.TestReport, result: Result, item: pytest.Item
+    ) -> None:
         entry = self._settings.deviation(result.id, result.variant)
         if entry is None or (result.verdict is Verdict.PASS and entry.intermittent):
             return
@@ -276,7 +278,7 @@ class Supervisor:
         if report.failed and result.verdict <= entry.verdict:
             report.outcome = "skipped"
             report.wasxfail = entry.reason
-        elif report.when == "teardown" and result.verdict is Verdict.PASS:
+        elif report.when == "teardown" and result.verdict is Verdict.PASS and _is_only_one(item):
             report.outcome = "failed"
             report.longrepr = (
                 f"{result.id} is listed as {entry.verdict.value} in {entry.source}, but it passes"
@@ -294,6 +296,17 @@ class Supervisor:
         leaks.unlink(self._held)
         if not self._replaceable:
             departure.ensure(session, self._settings.patience)
+
+
+def _is_only_one(item: pytest.Item) -> bool:
+    """Whether no other test of this run is of the same requirement, on the same variant."""
+    requirement, variant = requirement_of(item), variant_of(item)
+    same = [
+        other
+        for other in item.session.items
+        if requirement_of(other) is requirement and variant_of(other) is variant
+    ]
+    return len(same) == 1
 
 
 def _methods_needed(backend: Backend, items: Iterable[pytest.Item]) -> list[str]:

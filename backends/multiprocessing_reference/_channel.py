@@ -48,9 +48,11 @@ if TYPE_CHECKING:
 
 _Found = TypeVar("_Found")
 
-__all__ = ["READY", "SMALL", "Channel", "channel_pair", "passing", "spin"]
+__all__ = ["QUICK", "READY", "SMALL", "Channel", "channel_pair", "passing", "spin"]
 
 READY: Final = b"R"
+QUICK: Final = b"Q"
+"""The mark of a reply whose task took no time to speak of."""
 _LONG: Final = b"L"
 _HEADER: Final = Struct("=cQI")
 _PACKET: Final = 1 << 16
@@ -110,10 +112,10 @@ class Channel:
         """Look at the peer's sentinel while a message is under way: this process keeps a copy of its end open."""
         self._peer = sentinel
 
-    def send(self, packed: Packed) -> None:
-        """Send a message; its descriptors are closed with it."""
-        if len(packed.data) <= _PACKET and not packed.fds:
-            self._send(packed.data)
+    def send(self, packed: Packed, mark: bytes = b"") -> None:
+        """Send a message; its descriptors are closed with it. A small one may have a mark, that unpickling ignores."""
+        if len(packed.data) < _PACKET and not packed.fds:
+            self._send(packed.data + mark if mark else packed.data)
         else:
             with packed:
                 self._send_long(packed)

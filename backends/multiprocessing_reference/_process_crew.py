@@ -22,10 +22,11 @@ Documentation: multiprocessing.pool.Pool.
 
 from __future__ import annotations
 
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from ._channel import READY, SMALL
+from ._channel import QUICK, READY, SMALL
 from ._failures import MaybeEncodingError, PoolTerminatedError, with_remote_cause
 from ._jobs import TERMINATE
 from ._seat import Seat, Watch
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 __all__ = ["ProcessCrew"]
 
 
+_AT_A_TIME = 256
+"""Replies that are taken from one worker before it is asked whether what is waited for has come."""
 _PATIENCE = 0.01
 """Seconds that a task waits behind another before the next free worker gets it."""
 
@@ -125,7 +128,7 @@ class ProcessCrew(Staff):
                 return task
             self._sources.popleft()
             job.listed = False
-        return self._take_back(now)
+        return self._take_back(inf)
 
     def _take_back(self, before: float) -> Task | None:
         """Return a task that waits behind one which was begun *before*. The lock is held."""
@@ -204,8 +207,10 @@ class ProcessCrew(Staff):
                 packed = task.pack()
             except Exception as error:  # noqa: BLE001 - whatever the user's code raises
                 seat.unsure = False
-                if not self._refuse(seat, task, error):
-                    return
+                with self.lock:
+                    if not seat.drop(task):
+                        return  # whoever buried the worker has taken it
+                self._settle(task, ok=False, value=error)
                 with self.lock:
                     task = self._assign(seat, driver)
                 continue
@@ -225,14 +230,6 @@ class ProcessCrew(Staff):
             self._leave_to_helper(seat)
             return
 
-    def _refuse(self, seat: Seat, task: Task, error: Exception) -> bool:
-        """Fail a task that can't be pickled; False: whoever buried the worker has taken it."""
-        with self.lock:
-            ours = seat.drop(task)
-        if ours:
-            self._settle(task, ok=False, value=error)
-        return ours
-
     def _leave_to_helper(self, seat: Seat) -> None:
         """Have the helper wait for *seat*, unless somebody does already."""
         if seat.driver is None and not seat.armed and not self.helper.arm(seat):
@@ -240,29 +237,32 @@ class ProcessCrew(Staff):
 
     def _send_ahead(self, seat: Seat) -> None:
         """Send what *seat* is to do next, while it is busy."""
-        while True:
-            with self.lock:
-                task = self._further_task(seat)
-            if task is None:
-                return
-            try:
-                packed = task.pack()
-            except Exception as error:  # noqa: BLE001 - whatever the user's code raises
-                if not self._refuse(seat, task, error):
-                    return
-                continue
-            if len(packed.data) > SMALL or packed.fds:
-                packed.close()
-                task.job.ahead = False
-            elif seat.channel.offer_numbered(packed.data, task.number):
-                continue
-            else:
-                task.keep(packed.data)
-            with self.lock:
-                if seat.drop(task):
-                    self._returned.appendleft(task)
-            self._hand_out(None)
+        with self.lock:
+            task = self._further_task(seat)
+        if task is None:
             return
+        while task is not None:
+            sent = self._offer(seat, task)
+            with self.lock:
+                if not sent and seat.drop(task):
+                    self._returned.appendleft(task)
+                task = self._further_task(seat)
+        self._hand_out(None)  # another worker may have become idle meanwhile
+
+    def _offer(self, seat: Seat, task: Task) -> bool:
+        """Send a further task, if it is small and there is room; else, or if that fails, it will be sent by itself."""
+        try:
+            packed = task.pack()
+        except Exception:  # noqa: BLE001 - whatever the user's code raises, it will do so again
+            return False
+        if len(packed.data) > SMALL or packed.fds:
+            packed.close()
+            task.job.ahead = False
+            return False
+        if seat.channel.offer_numbered(packed.data, task.number):
+            return True
+        task.keep(packed.data)
+        return False
 
     # Replies come in.
 
@@ -325,7 +325,8 @@ class ProcessCrew(Staff):
         """Take what *seat* sent; its process may have ended as well."""
         seat.unsure = True
         going_on = False
-        while True:
+        outstanding = len(seat.tasks)
+        for heard in range(1, _AT_A_TIME + 1):
             try:
                 data, fds = seat.channel.try_receive()
             except BlockingIOError:
@@ -338,20 +339,25 @@ class ProcessCrew(Staff):
                 self._bury(seat)
                 return
             going_on = self._hear(seat, data, fds, driver)
+            if heard == outstanding:
+                seat.had_too_little()
             if not going_on:
                 return
+        seat.unsure = False
 
     def _hear(
         self, seat: Seat, data: bytes | bytearray, fds: list[int], driver: Job | None
     ) -> bool:
-        """Take a reply; return whether the worker goes on with another task of the job. Then it is unsure yet."""
+        """Take a reply; return whether the caller may go on with the worker's next one. Then it is unsure yet."""
         if not seat.ready:
             self._hear_start(seat, data, fds)
             return False
         with self.lock:
-            task = seat.answer(monotonic(), waited=bool(self._sources))
+            task = seat.answer(quick=data[-1:] == QUICK)
             busy = bool(seat.tasks) and not seat.ending
-            going_on = busy and task is not None and seat.tasks[0].job is task.job
+            going_on = (
+                busy and task is not None and _belong_together(task.job, seat.tasks[0].job, driver)
+            )
             retired = seat.served == self._maxtasks and seat in self.seats
             following = None
             if retired or (busy and not going_on):
@@ -396,6 +402,14 @@ class ProcessCrew(Staff):
         """Conclude *job*, in the helper's thread when there is something to call."""
         if not job.has_callbacks or not self.helper.takes(job):
             job.conclude()
+
+
+def _belong_together(job: Job, following: Job, driver: Job | None) -> bool:
+    """Whether who hears of a task of *job* may go on with one of *following*, before others can take the worker."""
+    if following is job:
+        return True
+    quiet = job.alone and following.alone and not (job.has_callbacks or following.has_callbacks)
+    return quiet and driver is None
 
 
 def _decode(data: bytes | bytearray, fds: list[int], task: Task | None) -> tuple[bool, Any]:

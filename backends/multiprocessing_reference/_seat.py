@@ -25,10 +25,8 @@ __all__ = ["Seat", "Watch", "start_worker"]
 GRACE = 1.0
 """Seconds that a worker whose channel is closed has to end before it is killed."""
 
-_DEEPEST = 64
+_DEEPEST = 128
 """Tasks that a worker may have behind the one that it runs; fewer than there are numbers for them."""
-_LONG_TASK = 0.02
-"""Seconds between two replies of a worker that needs no further tasks in advance."""
 
 
 class Seat:
@@ -55,6 +53,7 @@ class Seat:
         "heard",
         "name",
         "process",
+        "quick",
         "ready",
         "served",
         "single",
@@ -72,6 +71,7 @@ class Seat:
         self.tasks: deque[Task] = deque()
         self.depth = 1  # how many tasks it may have behind the one that runs
         self.single = False  # its task is a message of another kind, behind which no other may be
+        self.quick = False  # whether the last task took no time to speak of
         self.heard = 0.0  # when it last got its first task or replied
         self.driver: Job | None = None
         self.armed = False  # whether the helper's epoll reports its messages
@@ -94,19 +94,20 @@ class Seat:
         self._number = task.number = (self._number + 1) & 255
         self.tasks.append(task)
 
-    def answer(self, now: float, *, waited: bool) -> Task | None:
-        """Take off the first task, which was answered *now*; *waited*: there was one that it could have had.
-
-        A worker that had to wait gets more in advance, one that is long over its tasks gets less.
-        """
+    def answer(self, *, quick: bool) -> Task | None:
+        """Take off the first task, which was answered; a worker that is long over its tasks gets less in advance."""
         task = self.tasks.popleft() if self.tasks else None
-        if now - self.heard > _LONG_TASK:
+        self.quick = quick
+        if not quick:
             self.depth = max(1, self.depth // 2)
-        elif waited and not self.tasks:
-            self.depth = min(_DEEPEST, self.depth * 2)
-        self.heard = now
+        self.heard = monotonic()
         self.served += 1
         return task
+
+    def had_too_little(self) -> None:
+        """Hear that all that it had was answered already: if it is quick, it gets more in advance."""
+        if self.quick:
+            self.depth = min(_DEEPEST, self.depth * 2)
 
     def drop(self, task: Task) -> bool:
         """Forget a task that could not be sent; False: whoever buried the worker has taken it."""

@@ -11,9 +11,11 @@ reraised"). What can't be pickled or unpickled fails its task, never the worker.
 from __future__ import annotations
 
 from _pickle import dumps
+from time import monotonic
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 
+from ._channel import QUICK
 from ._failures import MaybeEncodingError
 from .reduction import Packed, pack, unpack
 
@@ -41,6 +43,8 @@ else:
     Reply = tuple
 
 
+_QUICK: Final = 1e-3
+"""Seconds that a task may take which is as good as none: its worker should have the next one at hand."""
 _PLAIN: Final = frozenset({int, float, str, bytes, bool, NoneType, complex})
 _FEW: Final = 8
 
@@ -111,7 +115,7 @@ def _run(data: bytes | bytearray, fds: list[int]) -> tuple[int, Reply]:
     return kind, perform(kind, function, arguments, keywords)
 
 
-def _answer(channel: Channel, kind: int, reply: Reply) -> None:
+def _answer(channel: Channel, kind: int, reply: Reply, mark: bytes) -> None:
     if not reply[0] or kind == EACH:
         reply = _sendable(kind, reply)
     try:
@@ -122,7 +126,7 @@ def _answer(channel: Channel, kind: int, reply: Reply) -> None:
             packed = pack(reply)
     except Exception as error:  # noqa: BLE001 - whatever the user's code raises
         packed = pack(_unsendable(kind, reply, error))
-    channel.send(packed)
+    channel.send(packed, mark)
 
 
 def _unsendable(kind: int, reply: Reply, error: Exception) -> Reply:
@@ -154,8 +158,9 @@ def work(
         left = -1 if maxtasks is None else maxtasks
         while left:
             data, fds = channel.receive()
+            began = monotonic()
             kind, reply = _run(data, fds)
-            _answer(channel, kind, reply)
+            _answer(channel, kind, reply, QUICK if monotonic() - began < _QUICK else b"")
             del data, reply  # may be large, and the next task may be long in coming
             left -= 1
     except (EOFError, ConnectionError):

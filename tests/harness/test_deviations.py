@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
@@ -139,8 +140,8 @@ def test_listed_failure_that_hangs_fails(conformance: Conformance) -> None:
     assert "listed as FAIL in known.toml, entry 1; now: did not end" in " ".join(output.split())
 
 
-def test_listed_failure_blocks_nothing(conformance: Conformance) -> None:
-    root = "process.is-alive.from-start"
+def write_more(conformance: Conformance, requirements: str, tests: str) -> None:
+    """A chapter "more" of a third party."""
     conformance.write(
         "conftest.py",
         """
@@ -153,27 +154,66 @@ def test_listed_failure_blocks_nothing(conformance: Conformance) -> None:
             return [Path(__file__).parent / "more"]
         """,
     )
-    conformance.write(
-        "more.toml",
-        f"""
+    chapter = """
         chapter = "more"
         title = "More"
         capability = "process"
         page = "more.html"
+        """
+    conformance.write("more.toml", textwrap.dedent(chapter) + textwrap.dedent(requirements))
+    conformance.write("more/__init__.py", "")
+    conformance.write(
+        "more/more.py", "from mpspec.marks import requirement\n" + textwrap.dedent(tests)
+    )
 
+
+@pytest.mark.parametrize("workers", ["-n0", "-n1"])
+@pytest.mark.parametrize(("second", "verdict"), [("fail", "EXPECTED"), ("pass", "UNEXPECTED-PASS")])
+def test_one_of_two_tests_fails_as_listed(
+    conformance: Conformance, second: str, verdict: str, workers: str
+) -> None:
+    write_more(
+        conformance,
+        """
+        [[requirement]]
+        id = "more.twice"
+        text = "It has two tests."
+        anchor = "it"
+        """,
+        f"""
+        @requirement("more.twice")
+        def test_first(mp):
+            pass
+
+        @requirement("more.twice")
+        def test_second(mp):
+            assert "{second}" == "pass"
+        """,
+    )
+    file = conformance.write("known.toml", entry(requirement="more.twice"))
+    status, report, output = conformance.report(
+        "--backend=tests.misbehaving:behave",
+        "--requirement=more.twice",
+        f"--deviations={file}",
+        "--start-method=fork",
+        workers,
+    )
+    assert verdicts(report) == {"more.twice": verdict}
+    assert status == (0 if verdict == "EXPECTED" else 1), output
+
+
+def test_listed_failure_blocks_nothing(conformance: Conformance) -> None:
+    root = "process.is-alive.from-start"
+    write_more(
+        conformance,
+        f"""
         [[requirement]]
         id = "more.rests"
         text = "It rests on another."
         anchor = "it"
         needs = ["{root}"]
         """,
-    )
-    conformance.write("more/__init__.py", "")
-    conformance.write(
-        "more/more.py",
         """
-        from mpspec.marks import requirement
-
         @requirement("more.rests")
         def test_it(mp):
             pass
