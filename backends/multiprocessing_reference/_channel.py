@@ -1,7 +1,7 @@
 """The pair of sockets between a pool and one of its workers, and the waiting on it.
 
-One end writes messages, the other reads them, one thread at each end, so that no lock is needed. A
-message is a pickle: one packet of a SOCK_SEQPACKET
+One end writes a message, the other reads it, and at most one message is under way in each
+direction, so that no lock is needed. A message is a pickle: one packet of a SOCK_SEQPACKET
 socket, which begins with the pickle's own opcode (0x80). A larger one, or one with descriptors,
 is announced by a packet with `_LONG` and the sizes, followed by the descriptors and by the bytes
 in pieces. `READY` is the one message that is not a pickle.
@@ -32,7 +32,6 @@ from _socket import socket as _socket
 from _socket import socketpair as _socketpair
 from array import array
 from os import sched_yield
-from select import POLLIN, POLLOUT, poll
 from struct import Struct
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -48,19 +47,14 @@ if TYPE_CHECKING:
 
 _Found = TypeVar("_Found")
 
-__all__ = ["QUICK", "READY", "SMALL", "Channel", "channel_pair", "passing", "spin"]
+__all__ = ["READY", "Channel", "channel_pair", "passing", "spin"]
 
 READY: Final = b"R"
-QUICK: Final = b"Q"
-"""The mark of a reply whose task took no time to speak of."""
 _LONG: Final = b"L"
 _HEADER: Final = Struct("=cQI")
 _PACKET: Final = 1 << 16
 _MOST_FDS: Final = 200  # in one packet; the kernel takes 253
 _DONTWAIT: Final = 0x40  # MSG_DONTWAIT
-_NUMBERS: Final = tuple(bytes((number,)) for number in range(256))
-SMALL: Final = 4096
-"""Bytes of a message that can be numbered."""
 _SPIN: Final = 60e-6  # seconds of spinning before a wait sleeps
 _CROWD: Final = 300e-6  # a longer pause between two looks: other processes need the processors
 _REST: Final = 20e-3  # seconds without spinning after that
@@ -95,11 +89,10 @@ def spin(look: Callable[[], _Found]) -> _Found | None:
 class Channel:
     """One end; `send` and `receive` block. EOFError or OSError: the peer has ended."""
 
-    __slots__ = ("__weakref__", "_peer", "_recv", "_send", "_sock")
+    __slots__ = ("__weakref__", "_recv", "_send", "_sock")
 
     def __init__(self, sock: _socket) -> None:
         self._sock = blocking(sock)
-        self._peer = -1
         self._recv = sock.recv
         self._send = sock.send
         _open.add(self)
@@ -108,37 +101,13 @@ class Channel:
         """Return the descriptor to wait for; -1 when closed."""
         return self._sock.fileno()
 
-    def watch(self, sentinel: int) -> None:
-        """Look at the peer's sentinel while a message is under way: this process keeps a copy of its end open."""
-        self._peer = sentinel
-
-    def send(self, packed: Packed, mark: bytes = b"") -> None:
-        """Send a message; its descriptors are closed with it. A small one may have a mark, that unpickling ignores."""
-        if len(packed.data) < _PACKET and not packed.fds:
-            self._send(packed.data + mark if mark else packed.data)
+    def send(self, packed: Packed) -> None:
+        """Send a message; its descriptors are closed with it."""
+        if len(packed.data) <= _PACKET and not packed.fds:
+            self._send(packed.data)
         else:
             with packed:
                 self._send_long(packed)
-
-    def send_numbered(self, data: bytes, number: int) -> None:
-        """Send a pickle of at most SMALL bytes, and behind it a number, modulo 256, that unpickling ignores."""
-        self._send(b"".join((data, _NUMBERS[number & 255])))
-
-    def offer_numbered(self, data: bytes, number: int) -> bool:
-        """Do the same at once; False when that can't be."""
-        try:
-            self._send(b"".join((data, _NUMBERS[number & 255])), _DONTWAIT)
-        except OSError:
-            return False
-        return True
-
-    def take_back(self) -> tuple[bytes, int] | None:
-        """Receive, at this copy of the peer's end, the first numbered message that the peer has not read."""
-        try:
-            packet = self._recv(_PACKET, _DONTWAIT)
-        except OSError:
-            return None
-        return (packet[:-1], packet[-1]) if packet else None
 
     def send_ready(self) -> None:
         """Say that the worker's initializer has returned."""
@@ -149,22 +118,9 @@ class Channel:
         self._send(_HEADER.pack(_LONG, len(view), len(packed.fds)))
         for start in range(0, len(packed.fds), _MOST_FDS):
             fds = array("i", packed.fds[start : start + _MOST_FDS])
-            self._go_on(POLLOUT, self._sock.sendmsg, [b"F"], [(SOL_SOCKET, SCM_RIGHTS, fds)])
+            self._sock.sendmsg([b"F"], [(SOL_SOCKET, SCM_RIGHTS, fds)])
         for start in range(0, len(view), _PACKET):
-            self._go_on(POLLOUT, self._send, view[start : start + _PACKET])
-
-    def _go_on(self, event: int, call: Callable[..., _Found], *args: Any) -> _Found:  # noqa: ANN401 - the call's
-        """Call what sends or receives a part of a message, at once or when it can; EOFError: the peer has ended."""
-        while True:
-            try:
-                return call(*args, _DONTWAIT)
-            except BlockingIOError:
-                poller = poll()
-                poller.register(self.fileno(), event)
-                if self._peer >= 0:
-                    poller.register(self._peer, POLLIN)
-                if self.fileno() not in dict(poller.poll()):
-                    raise EOFError from None
+            self._send(view[start : start + _PACKET])
 
     def receive(self) -> tuple[bytes | bytearray, list[int]]:
         """Return the next message and its descriptors, waiting for it."""
@@ -196,21 +152,16 @@ class Channel:
         return data, list(fds)
 
     def _receive_fds(self, fds: array[int]) -> None:
-        room = self._go_on(POLLIN, self._receive_part, _MOST_FDS * fds.itemsize + 64)
+        room = self._sock.recvmsg(1, _MOST_FDS * fds.itemsize + 64, 0x40000000)  # MSG_CMSG_CLOEXEC
         if not room[0]:
             raise EOFError
         for _level, _type, data in room[1]:
             fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
 
-    def _receive_part(
-        self, size: int, flags: int
-    ) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]:
-        return self._sock.recvmsg(1, size, flags | 0x40000000)  # MSG_CMSG_CLOEXEC
-
     def _fill(self, view: memoryview) -> None:
         done = 0
         while done < len(view):
-            count = self._go_on(POLLIN, self._sock.recv_into, view[done:], 0)
+            count = self._sock.recv_into(view[done:])
             if not count:
                 raise EOFError
             done += count

@@ -93,7 +93,7 @@ class Crew(Protocol):
 class Task:
     """One message to a worker: see `_worker` for the kinds."""
 
-    __slots__ = ("_data", "arguments", "function", "index", "job", "keywords", "kind", "number")
+    __slots__ = ("arguments", "function", "index", "job", "keywords", "kind")
 
     def __init__(  # noqa: PLR0913, PLR0917 - the documented parameters
         self,
@@ -110,18 +110,9 @@ class Task:
         self.function = function
         self.arguments = arguments
         self.keywords = keywords
-        self.number = -1  # among those that its worker has
-        self._data: bytes | None = None
-
-    def keep(self, data: bytes) -> None:
-        """Remember its pickle, without descriptors: it was made, and could not be used."""
-        self._data = data
 
     def pack(self) -> Packed:
         """Return the task pickled; any exception of the user's classes comes through."""
-        if self._data is not None:
-            data, self._data = self._data, None
-            return Packed(data, ())
         message = (self.kind, self.function, self.arguments, self.keywords)
         if type(self.function) is FunctionType and not self.keywords and plain(self.arguments):
             return Packed(dumps(message), ())
@@ -134,10 +125,6 @@ class Job:
     fair = False
     """Whether other jobs get their turn after each of its tasks (its input may have no end)."""
     has_callbacks = False
-    ahead = True
-    """Whether a worker may get its tasks in advance, behind another."""
-    alone = False
-    """Whether it has a single task, which may be behind those of other jobs."""
 
     def __init__(self, crew: Crew, pool: object) -> None:
         self.crew = crew

@@ -47,7 +47,6 @@ class ApplyResult(Job):
         self._callback = callback
         self._error_callback = error_callback
         self.has_callbacks = callback is not None or error_callback is not None
-        self.alone = type(self) is ApplyResult
         self._ok = True
         self._value: Any = None
         self.task: Task | None = None

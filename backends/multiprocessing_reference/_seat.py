@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from _thread import allocate_lock, get_ident
-from collections import deque
 from math import ceil
 from select import POLLIN, poll
 from time import monotonic
@@ -25,15 +24,10 @@ __all__ = ["Seat", "Watch", "start_worker"]
 GRACE = 1.0
 """Seconds that a worker whose channel is closed has to end before it is killed."""
 
-_DEEPEST = 128
-"""Tasks that a worker may have behind the one that it runs; fewer than there are numbers for them."""
-
 
 class Seat:
-    """A worker, the tasks that it has, and who waits for its replies.
+    """A worker, the task that it has, and who waits for its reply.
 
-    ``tasks`` are those that are sent and not answered, in their order, numbered: the first one runs,
-    or will soon; those behind it the worker has not read, so that `take_back` can have them.
     ``driver`` is the job whose caller waits for this worker itself, None while the crew's helper
     does. The fields change under the crew's lock only.
     """
@@ -41,38 +35,25 @@ class Seat:
     __slots__ = (
         "_code",
         "_ending",
-        "_far",
-        "_number",
         "_released",
         "armed",
         "channel",
-        "depth",
         "driver",
         "ending",
         "gone",
-        "heard",
         "name",
         "process",
-        "quick",
         "ready",
         "served",
-        "single",
-        "tasks",
+        "task",
         "unsure",
     )  # fmt: skip
 
-    def __init__(self, process: Any, channel: Channel, far: Channel) -> None:  # noqa: ANN401 - the user's own objects
+    def __init__(self, process: Any, channel: Channel) -> None:  # noqa: ANN401 - the user's own objects
         self.process = process
         self.channel = channel
-        self._far = far  # a copy of the worker's end
-        channel.watch(process.sentinel)
-        self._number = 0
         self.name = f"{process.name} (pid {process.pid})"
-        self.tasks: deque[Task] = deque()
-        self.depth = 1  # how many tasks it may have behind the one that runs
-        self.single = False  # its task is a message of another kind, behind which no other may be
-        self.quick = False  # whether the last task took no time to speak of
-        self.heard = 0.0  # when it last got its first task or replied
+        self.task: Task | None = None
         self.driver: Job | None = None
         self.armed = False  # whether the helper's epoll reports its messages
         self.ready = False  # whether its initializer is known to have returned
@@ -83,53 +64,6 @@ class Seat:
         self._code: int | None = None
         self.served = 0  # tasks completed
         self.unsure = False  # a message is being sent or received: an interruption here loses it
-
-    @property
-    def task(self) -> Task | None:
-        """The task that it has, the first one."""
-        return self.tasks[0] if self.tasks else None
-
-    def add(self, task: Task) -> None:
-        """Number a task, which is to be sent."""
-        self._number = task.number = (self._number + 1) & 255
-        self.tasks.append(task)
-
-    def answer(self, *, quick: bool) -> Task | None:
-        """Take off the first task, which was answered; a worker that is long over its tasks gets less in advance."""
-        task = self.tasks.popleft() if self.tasks else None
-        self.quick = quick
-        if not quick:
-            self.depth = max(1, self.depth // 2)
-        self.heard = monotonic()
-        self.served += 1
-        return task
-
-    def had_too_little(self) -> None:
-        """Hear that all that it had was answered already: if it is quick, it gets more in advance."""
-        if self.quick:
-            self.depth = min(_DEEPEST, self.depth * 2)
-
-    def drop(self, task: Task) -> bool:
-        """Forget a task that could not be sent; False: whoever buried the worker has taken it."""
-        found = task in self.tasks
-        if found:
-            self.tasks.remove(task)
-        return found
-
-    def take_back(self) -> Task | None:
-        """Return a task that was sent and that the worker, now, will not read."""
-        if self.single or not self.tasks:
-            return None
-        found = self._far.take_back()
-        if found is None:
-            return None
-        data, number = found
-        for task in self.tasks:
-            if task.number == number:
-                self.tasks.remove(task)
-                task.keep(data)
-                return task
-        return None  # it was given up meanwhile
 
     def dead(self) -> bool:
         """Return whether the process has ended."""
@@ -160,18 +94,13 @@ class Seat:
             if not self._released:
                 self.process.join()
 
-    def close(self) -> None:
-        """Close both ends of the channel."""
-        self.channel.close()
-        self._far.close()
-
     def release(self) -> None:
         """Let go of the channel and of the process, which has ended when this returns.
 
         The Process object is dropped, not closed: the program may be joining it, having got it from
         `active_children`.
         """
-        self.close()
+        self.channel.close()
         self.end()
         with self._ending:
             self._released = True
@@ -254,10 +183,13 @@ def start_worker(
 ) -> Seat:
     """Start a worker process, which *make* makes, daemonic like all of them."""
     near, far = channel_pair()
-    with on_failure(near.close), on_failure(far.close):
-        arguments = (far, initializer, initargs, maxtasks)
-        process = make(target=work, args=arguments, daemon=True)
-        process.name = process.name.replace("Process", "PoolWorker")
-        with passing(far):
-            process.start()
-    return Seat(process, near, far)
+    try:
+        with on_failure(near.close):
+            arguments = (far, initializer, initargs, maxtasks)
+            process = make(target=work, args=arguments, daemon=True)
+            process.name = process.name.replace("Process", "PoolWorker")
+            with passing(far):
+                process.start()
+    finally:
+        far.close()
+    return Seat(process, near)

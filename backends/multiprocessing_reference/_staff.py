@@ -52,7 +52,7 @@ class Staff:
         self._idle: list[Seat] = []
         self._retired: list[Seat] = []
         self._sources: deque[Job] = deque()  # jobs with tasks to give
-        self._returned: deque[Task] = deque()  # tasks whose worker never came to them
+        self._returned: deque[Task] = deque()  # tasks whose worker never came to work
         self._jobs: set[Job] = set()
         self._all_done = threading.Condition(self.lock)
         self._false_starts = 0  # workers in a row that ended before they were ready
@@ -100,7 +100,7 @@ class Staff:
 
     def _hear(
         self, seat: Seat, data: bytes | bytearray, fds: list[int], driver: Job | None
-    ) -> bool:
+    ) -> None:
         raise NotImplementedError
 
     def _settle(self, task: Task, ok: bool, value: object) -> None:  # noqa: FBT001 - an outcome
@@ -123,7 +123,7 @@ class Staff:
         """Let go of a worker that has had its tasks; a fresh one takes its place."""
         with self.lock:
             self.helper.unwatch(seat)
-        seat.close()
+        seat.channel.close()
         self._replace()
         with self.lock:
             ended = [old for old in self._retired if old.dead()]
@@ -150,19 +150,14 @@ class Staff:
             self.seats.remove(seat)
             if seat in self._idle:
                 self._idle.remove(seat)
-            while (unread_task := seat.take_back()) is not None:
-                self._returned.append(unread_task)
-            lost = list(seat.tasks)
-            seat.tasks.clear()
-        seat.close()
+            task, seat.task = seat.task, None
+        seat.channel.close()
         code = seat.end()
         seat.release()
         if not seat.ready:
             self._count_false_start(seat, code)
-        started = seat.ready and not unread
-        for task in lost:
-            self._give_up(task, seat, code, started=started)
-            started = False  # what is behind the first one is about to be sent by somebody
+        if task is not None:
+            self._give_up(task, seat, code, started=seat.ready and not unread)
         self._replace()
 
     def _give_up(self, task: Task, seat: Seat, code: int | None, *, started: bool) -> None:
@@ -252,9 +247,6 @@ class Staff:
                 return
             seats, jobs = self.seats + self._retired, list(self._jobs)
             self._sources.clear()
-            for seat in seats:
-                while seat.take_back() is not None:
-                    pass  # one that ignores the signal must not go on with further tasks
             self._returned.clear()
         for seat in seats:
             seat.process.terminate()

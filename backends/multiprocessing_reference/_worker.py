@@ -11,11 +11,9 @@ reraised"). What can't be pickled or unpickled fails its task, never the worker.
 from __future__ import annotations
 
 from _pickle import dumps
-from time import monotonic
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 
-from ._channel import QUICK
 from ._failures import MaybeEncodingError
 from .reduction import Packed, pack, unpack
 
@@ -43,8 +41,6 @@ else:
     Reply = tuple
 
 
-_QUICK: Final = 1e-3
-"""Seconds that a task may take which is as good as none: its worker should have the next one at hand."""
 _PLAIN: Final = frozenset({int, float, str, bytes, bool, NoneType, complex})
 _FEW: Final = 8
 
@@ -115,7 +111,7 @@ def _run(data: bytes | bytearray, fds: list[int]) -> tuple[int, Reply]:
     return kind, perform(kind, function, arguments, keywords)
 
 
-def _answer(channel: Channel, kind: int, reply: Reply, mark: bytes) -> None:
+def _answer(channel: Channel, kind: int, reply: Reply) -> None:
     if not reply[0] or kind == EACH:
         reply = _sendable(kind, reply)
     try:
@@ -126,7 +122,7 @@ def _answer(channel: Channel, kind: int, reply: Reply, mark: bytes) -> None:
             packed = pack(reply)
     except Exception as error:  # noqa: BLE001 - whatever the user's code raises
         packed = pack(_unsendable(kind, reply, error))
-    channel.send(packed, mark)
+    channel.send(packed)
 
 
 def _unsendable(kind: int, reply: Reply, error: Exception) -> Reply:
@@ -158,9 +154,8 @@ def work(
         left = -1 if maxtasks is None else maxtasks
         while left:
             data, fds = channel.receive()
-            began = monotonic()
             kind, reply = _run(data, fds)
-            _answer(channel, kind, reply, QUICK if monotonic() - began < _QUICK else b"")
+            _answer(channel, kind, reply)
             del data, reply  # may be large, and the next task may be long in coming
             left -= 1
     except (EOFError, ConnectionError):

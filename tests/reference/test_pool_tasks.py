@@ -1,68 +1,21 @@
-"""Workers get tasks in advance, over a channel whose other end the parent keeps open: nothing may be lost or hang."""
+"""Tasks of a pool: none waits for another one that is long, or is lost with a worker that did not run it."""
 
 from __future__ import annotations
 
 import os
 import signal
-import socket
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 from multiprocessing_reference import ProcessError, get_context
-from multiprocessing_reference._channel import Channel, channel_pair
-from multiprocessing_reference.reduction import Packed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 METHODS = ("fork", "spawn", "forkserver")
-LARGE = 10_000_000  # bytes: more than a socket takes at once
 SECONDS = 30.0
-
-
-def _forked(task: Callable[..., object], *args: object) -> int:
-    """The pid of a child that calls this, and is killed after a moment."""
-    pid = os.fork()
-    if pid == 0:
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, 0.2)
-        task(*args)
-        os._exit(1)
-    return pid
-
-
-@pytest.mark.parametrize("way", ["receiving", "sending"])
-def test_peer_that_dies_in_the_middle_of_a_message(way: str) -> None:
-    """Who keeps a copy of the peer's end learns from the peer's sentinel that it has ended."""
-    near, far = channel_pair()
-    large = Packed(bytes(LARGE), ())
-    if way == "receiving":
-        inherited = os.dup(far.fileno())  # the child closes the channels of its parent
-        pid = _forked(_send, inherited, large)
-        os.close(inherited)
-    else:
-        pid = _forked(time.sleep, SECONDS)
-    sentinel = os.pidfd_open(pid)
-    near.watch(sentinel)
-    try:
-        if way == "receiving":
-            os.waitid(os.P_PIDFD, sentinel, os.WEXITED | os.WNOWAIT)  # blocked by what nobody reads
-            with pytest.raises(EOFError):
-                near.receive()
-        else:
-            with pytest.raises(EOFError):
-                near.send(large)
-    finally:
-        os.waitpid(pid, 0)
-        os.close(sentinel)
-        near.close()
-        far.close()
-
-
-def _send(descriptor: int, packed: Packed) -> None:
-    Channel(socket.socket(fileno=descriptor)).send(packed)
 
 
 def _nap(seconds: float) -> float:
@@ -78,7 +31,7 @@ def _end_at(number: int, fatal: int) -> int:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_no_task_stays_behind_a_long_one(method: str) -> None:
-    """What a worker has in advance, another one takes over."""
+    """While one worker is at a long task, the other does all that follows."""
     with get_context(method).Pool(2) as pool:
         release = SECONDS * 2
         results = pool.imap_unordered(_nap, [0] * 200 + [release] + [0.001] * 400)
@@ -87,7 +40,7 @@ def test_no_task_stays_behind_a_long_one(method: str) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_only_the_task_that_runs_is_lost_with_its_worker(method: str) -> None:
-    """Those in advance are done by others, be they of one call or of many."""
+    """The others are done, be they of one call or of many."""
     with get_context(method).Pool(2) as pool:
         results = pool.imap(_Ending(150), range(300))
         assert _outcomes(lambda: results.next(SECONDS)) == [n for n in range(300) if n != 150]
@@ -127,11 +80,11 @@ def _note(path: Path) -> None:
     time.sleep(0.05)
 
 
-def test_tasks_in_advance_are_not_done_after_terminate(tmp_path: Path) -> None:
+def test_tasks_are_not_done_after_terminate(tmp_path: Path) -> None:
     """A worker that ignores the signal goes on with the task that it has, and with no other."""
     notes = tmp_path / "notes"
     pool = get_context("fork").Pool(1, _ignore_terminate)
-    pool.map(abs, range(2000), chunksize=1)  # so quick that it gets many in advance from now on
+    pool.map(abs, range(2000), chunksize=1)
     pool.map_async(_note, [notes] * 40, chunksize=1)
     while not notes.exists():
         time.sleep(0.01)
