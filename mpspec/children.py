@@ -257,9 +257,10 @@ def within(limit: float, call: Callable[[], Any]) -> Any:  # noqa: ANN401 - what
 def waits(call: Callable[[float], Any], timeout: float = 0.02) -> Any:  # noqa: ANN401 - whatever the call gives
     """What a call gives that takes a timeout, and has to wait for so many seconds: not less, and not much longer."""
     began = time.monotonic()
-    call(timeout)
+    value = call(timeout)
     assert time.monotonic() - began > 0.75 * timeout, f"it did not wait for {timeout:g} s"
-    return within(2.25 * timeout, functools.partial(call, timeout))
+    assert within(2.25 * timeout, functools.partial(call, timeout)) == value
+    return value
 
 
 class PredicateError(Exception):

@@ -820,14 +820,19 @@ def test_name_set_to_a_number(mp):
     assert isinstance(process.name, str)
 
 
-@requirement("process.name.default-pattern")
-def test_default_names(mp):
-    """Default names, for which None stands too, count the children of the process that made them, of any class."""
-    names = [
+def _default_names(mp):
+    """Names of processes that are made one after the other, none of which is given one."""
+    return [
         mp.Process().name,
         mp.Process(name=None).name,
         _subclass(mp, "MyProcess")(None, None).name,
     ]
+
+
+@requirement("process.name.default-pattern")
+def test_default_names(mp):
+    """Default names, for which None stands too, count the children of the process that made them, of any class."""
+    names = _default_names(mp)
     pattern = re.compile(r"\w*Process-(?:\d+:)*(\d+)")
     found = [pattern.fullmatch(name) for name in names]
     assert all(found), names
@@ -838,12 +843,7 @@ def test_default_names(mp):
 @requirement("process.name.default-distinct")
 def test_default_names_differ(mp):
     """Processes that are given no name have different ones."""
-    names = [
-        mp.Process().name,
-        mp.Process(name=None).name,
-        _subclass(mp, "MyProcess")(None, None).name,
-    ]
-    assert len({*names}) == 3
+    assert len({*_default_names(mp)}) == 3
 
 
 @requirement("process.name.of-subclass")

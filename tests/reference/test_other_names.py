@@ -353,17 +353,17 @@ def test_process_of_a_pool() -> None:
         assert made.map(_sum_of_squares, [3, 4]) == [5, 14]
 
 
+def _backlog(made: pool.Pool) -> tuple[int, bool, int]:
+    return made._taskqueue.qsize(), made._taskqueue.empty(), len(made._cache)
+
+
 def test_backlog_of_a_pool(tmp_path: Path) -> None:
     """``_taskqueue`` tells that tasks wait for workers, ``_cache`` has what is not done."""
     gate = tmp_path / "gate"
     os.mkfifo(gate)
     for made in (get_context("fork").Pool(1), pool.ThreadPool(1)):
         with made:
-            assert (made._taskqueue.qsize(), made._taskqueue.empty(), len(made._cache)) == (
-                0,
-                True,
-                0,
-            )
+            assert _backlog(made) == (0, True, 0)
             results = [made.apply_async(gate.read_text) for _ in range(200)]
             assert made._taskqueue.qsize() > 0
             assert not made._taskqueue.empty()
@@ -373,11 +373,7 @@ def test_backlog_of_a_pool(tmp_path: Path) -> None:
                     with gate.open("w") as file:
                         file.write("x")
                     result.wait(0.01)
-            assert (made._taskqueue.qsize(), made._taskqueue.empty(), len(made._cache)) == (
-                0,
-                True,
-                0,
-            )
+            assert _backlog(made) == (0, True, 0)
 
 
 def test_child_that_outlives_the_program(tmp_path: Path) -> None:
