@@ -1,10 +1,10 @@
 """The pair of sockets between a pool and one of its workers, and the waiting on it.
 
-One end writes a message, the other reads it, and at most one message is under way in each
-direction, so that no lock is needed. A message is a pickle: one packet of a SOCK_SEQPACKET
-socket, which begins with the pickle's own opcode (0x80). A larger one, or one with descriptors,
-is announced by a packet with `_LONG` and the sizes, followed by the descriptors and by the bytes
-in pieces. `READY` is the one message that is not a pickle.
+One end writes messages, the other reads them, one thread at each end, so that no lock is needed. A
+message is one packet of a SOCK_SEQPACKET socket. A larger one, or one with descriptors, is announced
+by a packet with `_LONG` and the sizes, followed by the descriptors and by the bytes in pieces. The
+worker sends `READY` once, then replies, which are pickles and begin with the pickle's own opcode
+(0x80), and before some of them `WANTED`; the parent sends what is wanted (see `_line`).
 
 Waiting spins for a moment before it sleeps, giving way to every other process meanwhile: to wake
 a sleeping processor costs 30 to 60 us here, four times the rest of a task's way to a worker and
@@ -47,14 +47,17 @@ if TYPE_CHECKING:
 
 _Found = TypeVar("_Found")
 
-__all__ = ["READY", "Channel", "channel_pair", "passing", "spin"]
+__all__ = ["DONTWAIT", "READY", "WANTED", "Channel", "channel_pair", "passing", "spin"]
 
 READY: Final = b"R"
+"""What a worker sends when its initializer has returned."""
+WANTED: Final = b"W"
+"""What a worker sends, with a task's number, that has got but its announcement."""
 _LONG: Final = b"L"
 _HEADER: Final = Struct("=cQI")
 _PACKET: Final = 1 << 16
 _MOST_FDS: Final = 200  # in one packet; the kernel takes 253
-_DONTWAIT: Final = 0x40  # MSG_DONTWAIT
+DONTWAIT: Final = 0x40  # MSGDONTWAIT
 _SPIN: Final = 60e-6  # seconds of spinning before a wait sleeps
 _CROWD: Final = 300e-6  # a longer pause between two looks: other processes need the processors
 _REST: Final = 20e-3  # seconds without spinning after that
@@ -87,40 +90,43 @@ def spin(look: Callable[[], _Found]) -> _Found | None:
 
 
 class Channel:
-    """One end; `send` and `receive` block. EOFError or OSError: the peer has ended."""
+    """One end; `send` and `receive` block. EOFError or OSError: the peer has ended.
 
-    __slots__ = ("__weakref__", "_recv", "_send", "_sock")
+    ``send_packet(data)`` sends a few bytes as they are. ``midway``: a long message was begun, and if no
+    thread is at it any more, nothing further can be sent or received.
+    """
+
+    __slots__ = ("__weakref__", "_recv", "_sock", "midway", "send_packet")
 
     def __init__(self, sock: _socket) -> None:
         self._sock = blocking(sock)
         self._recv = sock.recv
-        self._send = sock.send
+        self.send_packet = sock.send
+        self.midway = False
         _open.add(self)
 
     def fileno(self) -> int:
         """Return the descriptor to wait for; -1 when closed."""
         return self._sock.fileno()
 
-    def send(self, packed: Packed) -> None:
-        """Send a message; its descriptors are closed with it."""
-        if len(packed.data) <= _PACKET and not packed.fds:
-            self._send(packed.data)
+    def send(self, packed: Packed, tail: bytes = b"") -> None:
+        """Send a message, and *tail* behind it; its descriptors are closed with it."""
+        if len(packed.data) + len(tail) <= _PACKET and not packed.fds:
+            self.send_packet(packed.data + tail)
         else:
             with packed:
-                self._send_long(packed)
+                self._send_long(packed, tail)
 
-    def send_ready(self) -> None:
-        """Say that the worker's initializer has returned."""
-        self._send(READY)
-
-    def _send_long(self, packed: Packed) -> None:
+    def _send_long(self, packed: Packed, tail: bytes) -> None:
         view = memoryview(packed.data)
-        self._send(_HEADER.pack(_LONG, len(view), len(packed.fds)))
+        self.midway = True
+        self.send_packet(_HEADER.pack(_LONG, len(view), len(packed.fds)) + tail)
         for start in range(0, len(packed.fds), _MOST_FDS):
             fds = array("i", packed.fds[start : start + _MOST_FDS])
             self._sock.sendmsg([b"F"], [(SOL_SOCKET, SCM_RIGHTS, fds)])
         for start in range(0, len(view), _PACKET):
-            self._send(view[start : start + _PACKET])
+            self.send_packet(view[start : start + _PACKET])
+        self.midway = False
 
     def receive(self) -> tuple[bytes | bytearray, list[int]]:
         """Return the next message and its descriptors, waiting for it."""
@@ -135,20 +141,24 @@ class Channel:
 
     def try_receive(self) -> tuple[bytes | bytearray, list[int]]:
         """Return the next message and its descriptors; BlockingIOError when there is none."""
-        return self._complete(self._recv(_PACKET, _DONTWAIT))
+        return self._complete(self._recv(_PACKET, DONTWAIT))
 
     def _complete(self, packet: bytes) -> tuple[bytes | bytearray, list[int]]:
         if packet[:1] != _LONG:
             if not packet:
                 raise EOFError
             return packet, []
-        _kind, size, n_fds = _HEADER.unpack(packet)
+        _kind, size, n_fds = _HEADER.unpack_from(packet)
+        self.midway = True
+        tail = packet[_HEADER.size :]
         fds = array("i")
-        data = bytearray(size)
+        data = bytearray(size + len(tail))
+        data[size:] = tail
         with on_failure(close_all, fds):
             while len(fds) < n_fds:
                 self._receive_fds(fds)
-            self._fill(memoryview(data))
+            self._fill(memoryview(data)[:size])
+        self.midway = False
         return data, list(fds)
 
     def _receive_fds(self, fds: array[int]) -> None:
@@ -195,20 +205,20 @@ def channel_pair() -> tuple[Channel, Channel]:
 
 
 class passing:  # noqa: N801 - used like a function
-    """While this thread starts a worker: the end that the forked child keeps open."""
+    """While this thread starts a worker: the ends that the forked child keeps open."""
 
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
+    def __init__(self, *channels: Channel) -> None:
+        self._channels = channels
 
     def __enter__(self) -> None:
-        _starting.channel = self._channel
+        _starting.channels = self._channels
 
     def __exit__(self, *_exc_info: object) -> None:
-        _starting.channel = None
+        _starting.channels = ()
 
 
 class _Starting(threading.local):
-    channel: Channel | None = None
+    channels: tuple[Channel, ...] = ()
 
 
 _starting = _Starting()
@@ -216,9 +226,9 @@ _open: weakref.WeakSet[Channel] = weakref.WeakSet()
 
 
 def _close_inherited() -> None:
-    kept = _starting.channel
+    kept = _starting.channels
     for channel in list(_open):
-        if channel is not kept:
+        if channel not in kept:
             channel.close()
 
 

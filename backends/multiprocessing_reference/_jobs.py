@@ -13,7 +13,7 @@ import threading
 from _pickle import dumps
 from _thread import allocate_lock
 from time import monotonic
-from types import FunctionType
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ._worker import plain
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-__all__ = ["CLOSE", "RUN", "TERMINATE", "Crew", "Job", "Task", "Waiter"]
+__all__ = ["CLOSE", "RUN", "TERMINATE", "Crew", "Job", "Task", "Waiter", "acquire"]
 
 RUN: Final = "RUN"
 CLOSE: Final = "CLOSE"
@@ -68,6 +68,9 @@ class Crew(Protocol):
     def wait(self, job: Job, satisfied: Callable[[], bool], timeout: float | None) -> bool:
         """Return once *satisfied* (called with the lock held), or False after *timeout* seconds."""
 
+    def withdraw(self, job: Job) -> None:
+        """Abort *job*: its caller will not have its results."""
+
     def offer(self, job: Job) -> None:
         """Hear that *job*, taken in before, has further tasks."""
 
@@ -93,7 +96,18 @@ class Crew(Protocol):
 class Task:
     """One message to a worker: see `_worker` for the kinds."""
 
-    __slots__ = ("arguments", "function", "index", "job", "keywords", "kind")
+    __slots__ = (
+        "arguments",
+        "function",
+        "index",
+        "job",
+        "keywords",
+        "kind",
+        "number",
+        "packed",
+        "posted",
+        "sender",
+    )
 
     def __init__(  # noqa: PLR0913, PLR0917 - the documented parameters
         self,
@@ -110,13 +124,31 @@ class Task:
         self.function = function
         self.arguments = arguments
         self.keywords = keywords
+        self.number = 0  # in the line
+        self.packed: Packed | None = None  # until it is sent
+        self.posted = False  # whether it was sent
+        self.sender = 0  # the thread that sends it
+
+    def discard(self) -> None:
+        """Close the descriptors that it would have taken along."""
+        if self.packed is not None:
+            self.packed.close()
 
     def pack(self) -> Packed:
         """Return the task pickled; any exception of the user's classes comes through."""
-        message = (self.kind, self.function, self.arguments, self.keywords)
-        if type(self.function) is FunctionType and not self.keywords and plain(self.arguments):
+        function = self.function
+        message = (self.kind, function, self.arguments, self.keywords)
+        if not self.keywords and plain(self.arguments) and _has_a_name(function):
             return Packed(dumps(message), ())
         return pack(message)
+
+
+def _has_a_name(function: Callable[..., Any]) -> bool:
+    """Return whether any pickler writes *function* by its name alone."""
+    kind = type(function)
+    return kind is FunctionType or (
+        kind is BuiltinFunctionType and type(getattr(function, "__self__", None)) is ModuleType
+    )
 
 
 class Job:
@@ -198,7 +230,7 @@ class Job:
                 waiter.acquire()
                 self.waiters.append(waiter)
             try:
-                woken = _acquire(waiter, deadline)
+                woken = acquire(waiter, deadline)
             finally:
                 if waiter in self.waiters:
                     with self.lock:
@@ -214,7 +246,8 @@ class Job:
         raise NotImplementedError(message)
 
 
-def _acquire(waiter: LockType, deadline: float | None) -> bool:
+def acquire(waiter: LockType, deadline: float | None) -> bool:
+    """Acquire *waiter* before *deadline*, a time by `time.monotonic`; False when that has passed."""
     if deadline is None:
         return waiter.acquire()
     left = min(deadline - monotonic(), threading.TIMEOUT_MAX)

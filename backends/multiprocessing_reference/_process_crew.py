@@ -1,31 +1,28 @@
-"""The worker processes of a pool at work, and the two ways of waiting for them.
+"""The worker processes of a pool at work.
 
-Every worker has a channel and at most one task; what waits is in the parent, first come, first
-served. Whoever frees a worker gives it the next task, so there is no dispatching thread. Who
-reads a worker's reply:
+What waits is in the parent, first come, first served, but for a few tasks for each worker that are
+in the line (`_line`) already, more where the parent can't keep up. Whoever adds a task or hears of
+the end of one fills the line up: there is no dispatching thread. `_replies` says who hears.
 
-- the caller itself, where one waits (apply, map, get, the next of imap). No other thread is
-  woken, and a pool used only so has no thread of its own.
-- a helper thread, for all else. It starts with the first task that nobody waits for, and calls
-  the callbacks.
-
-``Seat.driver`` says which. Locking: ``lock`` guards all fields of the crew, its staff, helper and
-jobs, and is never held while a message is sent, pickled or unpickled, a process started or ended,
-or a callback runs. ``Seat.unsure`` marks the moments in which a message is half sent or received:
-nobody else takes the worker then, and if the caller is interrupted then, the worker is given up.
+Locking: ``lock`` guards all fields of the crew, its staff, line, replies, helper and jobs, and is
+never held while a message is sent, pickled or unpickled, a process started or ended, or a callback
+runs.
 
 Documentation: multiprocessing.pool.Pool.
 """
 
 from __future__ import annotations
 
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from ._channel import READY
-from ._failures import MaybeEncodingError, PoolTerminatedError, with_remote_cause
-from ._jobs import TERMINATE
-from ._seat import Seat, Watch
+from ._channel import READY, WANTED
+from ._failures import (
+    MaybeEncodingError,
+    PoolTerminatedError,
+    WorkerLostError,
+    with_remote_cause,
+)
+from ._line import NUMBER
 from ._staff import Staff
 from ._undo import on_failure
 from ._worker import EACH
@@ -35,8 +32,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ._jobs import Job, Task
+    from ._seat import Seat
+    from .reduction import Packed
 
 __all__ = ["ProcessCrew"]
+
+_AT_A_TIME = 64  # replies of one worker, before the others' are read
 
 
 class ProcessCrew(Staff):
@@ -46,21 +47,32 @@ class ProcessCrew(Staff):
 
     def submit(self, job: Job) -> None:
         """Take in *job*, for the helper to wait for."""
-        self._enlist(job)
-        self._hand_out(None)
+        with on_failure(self.withdraw, job):
+            self._enlist(job)
+            self.hand_out()
+            self._attend()
 
     def run(self, job: Job) -> None:
-        """Take in *job*; this thread itself waits for the workers that get its tasks."""
-        self._enlist(job)
-        with on_failure(self._give_up_waiting, job):
-            self._hand_out(job)
-            self.wait(job, job.is_concluded, None)
+        """Take in *job*, and wait for it."""
+        with on_failure(self.withdraw, job):
+            self._enlist(job)
+            self.replies.wait(job, job.is_concluded, None, self.hand_out)
 
-    def _give_up_waiting(self, job: Job) -> None:
+    def wait(self, job: Job, satisfied: Callable[[], bool], timeout: float | None) -> bool:
+        """Wait until *satisfied*, or *timeout* seconds; False when the time is up."""
+        if job.has_callbacks:  # the helper concludes it, so reading would not do
+            return job.sleep(satisfied, timeout)
+        return self.replies.wait(job, satisfied, timeout)
+
+    def withdraw(self, job: Job) -> None:
+        """Abort *job*, whose caller will not have its results; nobody else has it."""
         reason = PoolTerminatedError("the call was interrupted before this task was completed")
         with self.lock:
             job.abort(reason)
+            self._returned.extendleft(reversed(self.line.take_back()))
         self.forget(job)
+        self.hand_out()
+        self._attend()
 
     def offer(self, job: Job) -> None:
         """Hear that *job* has further tasks."""
@@ -68,9 +80,8 @@ class ProcessCrew(Staff):
             if not job.listed and not job.is_concluded():
                 job.listed = True
                 self._sources.append(job)
-            idle = bool(self._idle)
-        if idle:
-            self._hand_out(None)
+        self.hand_out()
+        self._attend()
 
     def _enlist(self, job: Job) -> None:
         with self.lock:
@@ -83,12 +94,23 @@ class ProcessCrew(Staff):
         if broken is not None:
             job.fail(broken)
 
+    def has_waiting(self) -> bool:
+        """Return whether tasks wait that may enter the line. The lock is held."""
+        return bool(self._returned or self._sources) and self.line.has_room()
+
+    def _attend(self) -> None:
+        with self.lock:
+            self.replies.attend()
+
     # Tasks go out.
 
     def _next_task(self) -> Task | None:
         """Return the task whose turn it is. The lock is held."""
-        if self._returned:
-            return self._returned.popleft()
+        while self._returned:
+            again = self._returned.popleft()
+            if not again.job.is_concluded():
+                return again
+            again.discard()
         while self._sources:
             job = self._sources[0]
             task = job.take()
@@ -100,167 +122,120 @@ class ProcessCrew(Staff):
             job.listed = False
         return None
 
-    def _assign(self, seat: Seat, driver: Job | None) -> Task | None:
-        """Give *seat* the next task, or its rest. The lock is held."""
-        seat.task = task = self._next_task()
-        if task is None:
-            seat.driver = None
-            self._idle.append(seat)
-        elif task.job is driver:
-            seat.driver = driver
-            if seat.armed:
-                self.helper.disarm(seat)
-        else:
-            seat.driver = None
-        return task
-
-    def _hand_out(self, driver: Job | None) -> None:
-        """Give tasks to the idle workers; those of *driver* are its caller's to wait for."""
-        while True:
-            with self.lock:
-                if not self._idle or not (self._sources or self._returned):
-                    return
-                seat = self._idle.pop()
-                task = self._assign(seat, driver)
-            if task is None:
-                return
-            self._send(seat, task, driver)
-
-    def _send(self, seat: Seat, task: Task | None, driver: Job | None) -> None:
-        """Send *task*, or when it can't be pickled the next one."""
-        while task is not None:
-            seat.unsure = True
-            try:
-                packed = task.pack()
-            except Exception as error:  # noqa: BLE001 - whatever the user's code raises
-                seat.unsure = False
-                self._settle(task, ok=False, value=error)
-                with self.lock:
-                    task = self._assign(seat, driver)
-                continue
-            try:
-                seat.channel.send(packed)
-            except OSError:  # the worker ended before it read the task
-                seat.unsure = False
-                self._bury(seat, unread=True)
-                return
-            seat.unsure = False
-            if seat.driver is None and not seat.armed:
-                self.helper.arm(seat)
-            return
-
-    # Replies come in.
-
-    def wait(self, job: Job, satisfied: Callable[[], bool], timeout: float | None) -> bool:
-        """Serve the workers that have tasks of *job* until *satisfied*, or *timeout* seconds.
-
-        The helper wakes this thread up when it, too, serves workers of the job.
-        """
-        if job.has_callbacks:
-            return job.sleep(satisfied, timeout)
-        deadline = None if timeout is None else monotonic() + timeout
-        watch = Watch()
-        try:
+    def hand_out(self) -> None:
+        """Fill up the line."""
+        with on_failure(self._put_back):
             while True:
                 with self.lock:
-                    if satisfied():
-                        return True
-                    mine = self._adopt(job)
-                    if mine and watch.bell not in job.waiters:
-                        job.waiters.append(watch.bell)
-                if not mine:
-                    return job.sleep(satisfied, deadline and deadline - monotonic())
-                talking = watch.wait(mine, deadline)
-                if talking is None:
-                    return False
-                for seat in talking:
-                    self.reap(seat, job)
-        finally:
-            self._release(job, watch)
+                    task = self._next_task() if self.line.has_room() else None
+                    if task is None:
+                        return
+                    self.line.enter(task)
+                packed = task.packed or self._pack(task)
+                if packed is not None and not self.line.post(task, packed):
+                    self._put_back()
+                    return
 
-    def _adopt(self, job: Job) -> list[Seat]:
-        """Return the workers that have tasks of *job*, for its caller. The lock is held."""
-        mine = []
-        for seat in self.seats:
-            if seat.task is not None and seat.task.job is job and not seat.unsure:
-                if seat.driver is None:
-                    seat.driver = job
-                    if seat.armed:
-                        self.helper.disarm(seat)
-                if seat.driver is job:
-                    mine.append(seat)
-        return mine
-
-    def _release(self, job: Job, watch: Watch) -> None:
-        """Let the helper wait for the workers that still have tasks of *job*."""
-        with self.lock:
-            if job.waiters:
-                job.waiters = [other for other in job.waiters if other is not watch.bell]
-            mine = [seat for seat in self.seats if seat.driver is job]
-            terminated = self.state == TERMINATE
-            for seat in mine:
-                seat.driver = None
-        for seat in mine:
-            if seat.unsure:  # half of a message may be lost: it can't be talked to any more
-                seat.process.kill()
-            if terminated or not self.helper.arm(seat):
-                self._bury(seat, unread=terminated)
-
-    def reap(self, seat: Seat, driver: Job | None) -> None:
-        """Take what *seat* sent; its process may have ended as well."""
-        seat.unsure = True
+    def _pack(self, task: Task) -> Packed | None:
         try:
-            data, fds = seat.channel.try_receive()
-        except BlockingIOError:
-            seat.unsure = False
+            return task.pack()
+        except Exception as error:  # noqa: BLE001 - whatever the user's code raises
+            self._settle(task, ok=False, value=error)
+            return None
+
+    def _put_back(self) -> None:
+        """Keep for later what this thread has taken, and not sent."""
+        with self.lock:
+            self._returned.extendleft(reversed(self.line.unposted()))
+
+    # Replies come in. One thread at a time does this.
+
+    def reap(self, seat: Seat, *, ended: bool) -> int:
+        """Take what *seat* sent, or bury it; return how many messages there were."""
+        if ended:
             if seat.dead():
                 self._bury(seat)
-            return
-        except (EOFError, OSError):
-            seat.unsure = False
-            self._bury(seat)
-            return
-        self._hear(seat, data, fds, driver)
+            return 0
+        heard = 0
+        while heard < _AT_A_TIME:
+            self.replies.unsure = seat
+            try:
+                data, fds = seat.channel.try_receive()
+            except BlockingIOError:
+                self.replies.unsure = None
+                break
+            except (EOFError, OSError):
+                self.replies.unsure = None
+                self._bury(seat)
+                break
+            self._hear(seat, data, fds)
+            heard += 1
+            if seat not in self.seats or not self.line:
+                break
+        return heard
 
-    def _hear(
-        self, seat: Seat, data: bytes | bytearray, fds: list[int], driver: Job | None
-    ) -> None:
+    def _hear(self, seat: Seat, data: bytes | bytearray, fds: list[int]) -> None:
         if not seat.ready:
             self._hear_start(seat, data, fds)
             return
+        (number,) = NUMBER.unpack(data[-NUMBER.size :])
+        if data[:1] == WANTED:
+            self._send_large(seat, number)
+            return
         with self.lock:
-            task, seat.task = seat.task, None
+            task = self.line.answered(number)
             seat.served += 1
             retired = seat.served == self._maxtasks and seat in self.seats
-            following = None
             if retired:
-                seat.driver = None
                 self.seats.remove(seat)
                 self._retired.append(seat)
-            elif not seat.ending:
-                following = self._assign(seat, driver)
-            seat.unsure = False
-        self._send(seat, following, driver)  # before all else: the worker must not wait
+                self.replies.unwatch(seat)
+            low = self.line.is_low()
+        if low:
+            self.hand_out()  # before all else: the workers must not wait
         if retired:
             self._retire(seat)
         if task is not None:
             self._settle(task, *_decode(data, fds, task))
+        self.replies.unsure = None
 
     def _hear_start(self, seat: Seat, data: bytes | bytearray, fds: list[int]) -> None:
         if data == READY:
             with self.lock:
                 seat.ready = True
-                seat.unsure = False
+                self.replies.unsure = None
                 self._false_starts = 0
         else:
-            seat.unsure = False
+            self.replies.unsure = None
             self._start_error = _decode(data, fds, None)[1]
+
+    def _send_large(self, seat: Seat, number: int) -> None:
+        if seat.ending:
+            return  # the task is still announced, so it goes to another worker
+        seat.channel.midway = True
+        with self.lock:
+            packed = self.line.large(number)
+        if packed is not None:
+            try:
+                seat.channel.send(packed)
+            except OSError:  # the worker ended before it had read all of it
+                with self.lock:
+                    task = self.line.leave(number)
+                    if task is not None:
+                        self._returned.appendleft(task)
+        self.replies.unsure = None
 
     def _settle(self, task: Task, ok: bool, value: object) -> None:  # noqa: FBT001 - an outcome
         with self.lock:
+            self.line.leave(task.number)
             last = task.job.settle(task, ok, value)
         if last:
             self.conclude(task.job)
+
+    def _lose(self, task: Task) -> None:
+        """Fail a task whose reply is lost, for the thread that received it was interrupted."""
+        message = "the result was lost: the thread that was receiving it was interrupted"
+        self._settle(task, ok=False, value=WorkerLostError(message))
 
     def conclude(self, job: Job) -> None:
         """Conclude *job*, in the helper's thread when there is something to call."""

@@ -2,68 +2,67 @@
 
 from __future__ import annotations
 
-import os
-import threading
-from _thread import allocate_lock, get_ident
-from math import ceil
+from _thread import allocate_lock
 from select import POLLIN, poll
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from ._channel import Channel, channel_pair, passing, spin
+from ._channel import channel_pair, passing
+from ._line import NUMBER
 from ._undo import on_failure
 from ._worker import work
+from .heap import allocate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ._jobs import Job, Task
+    from ._channel import Channel
+    from .heap import Block
 
-__all__ = ["Seat", "Watch", "start_worker"]
+__all__ = ["Seat", "start_worker"]
 
 GRACE = 1.0
 """Seconds that a worker whose channel is closed has to end before it is killed."""
 
 
 class Seat:
-    """A worker, the task that it has, and who waits for its reply.
-
-    ``driver`` is the job whose caller waits for this worker itself, None while the crew's helper
-    does. The fields change under the crew's lock only.
-    """
+    """A worker, and what the parent knows of it. The fields change under the crew's lock only."""
 
     __slots__ = (
         "_code",
         "_ending",
+        "_held",
         "_released",
-        "armed",
         "channel",
-        "driver",
         "ending",
         "gone",
         "name",
         "process",
         "ready",
+        "sentinel",
         "served",
-        "task",
-        "unsure",
+        "spoiled",
     )  # fmt: skip
 
-    def __init__(self, process: Any, channel: Channel) -> None:  # noqa: ANN401 - the user's own objects
+    def __init__(self, process: Any, channel: Channel, held: Block) -> None:  # noqa: ANN401 - the user's own objects
         self.process = process
+        self.sentinel: int = process.sentinel
         self.channel = channel
         self.name = f"{process.name} (pid {process.pid})"
-        self.task: Task | None = None
-        self.driver: Job | None = None
-        self.armed = False  # whether the helper's epoll reports its messages
         self.ready = False  # whether its initializer is known to have returned
-        self.ending = False  # it gets no further tasks
+        self.ending = False  # it gets nothing more
+        self.spoiled = False  # half of a message was lost: what it sent can't be read
         self.gone = False
+        self.served = 0  # tasks completed
+        self._held = held
         self._ending = allocate_lock()
         self._released = False
         self._code: int | None = None
-        self.served = 0  # tasks completed
-        self.unsure = False  # a message is being sent or received: an interruption here loses it
+
+    def held(self) -> int:
+        """Return the number of the task that the worker has, 0: none."""
+        number: int = NUMBER.unpack(self._held.view())[0]
+        return number
 
     def dead(self) -> bool:
         """Return whether the process has ended."""
@@ -71,7 +70,7 @@ class Seat:
             if self._released:
                 return True
             sentinel = poll()
-            sentinel.register(self.process.sentinel, POLLIN)
+            sentinel.register(self.sentinel, POLLIN)
             return bool(sentinel.poll(0))
 
     def end(self, until: float | None = None) -> int | None:
@@ -106,77 +105,9 @@ class Seat:
             self._released = True
 
 
-class _Bell:
-    """What wakes a thread that waits for workers: in a list of waiters it stands beside locks."""
-
-    def __init__(self) -> None:
-        self.fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._owner = get_ident()
-
-    def release(self) -> None:
-        if get_ident() != self._owner:  # the owner knows, or will look before it sleeps
-            os.eventfd_write(self.fd, 1)
-
-    def __del__(self, _close: Callable[[int], None] = os.close) -> None:
-        _close(self.fd)
-
-
-class _Bells(threading.local):
-    """One for each thread; a forked child must not ring its parent's."""
-
-    bell: _Bell | None = None
-
-
-_bells = _Bells()
-
-
-def _forget_bell() -> None:
-    _bells.bell = None
-
-
-os.register_at_fork(after_in_child=_forget_bell)
-
-
-class Watch:
-    """Waits for some workers and for the bell of this thread, spinning first (see `_channel`)."""
-
-    def __init__(self) -> None:
-        bell = _bells.bell
-        if bell is None:
-            bell = _bells.bell = _Bell()
-        self.bell = bell
-        self._seats: list[Seat] = []
-        self._poller = poll()
-
-    def wait(self, seats: list[Seat], deadline: float | None) -> list[Seat] | None:
-        """Return those of *seats* that have a message or ended; None when the time is up."""
-        if seats != self._seats:
-            self._seats, self._poller = seats, poll()
-            self._poller.register(self.bell.fd, POLLIN)
-            for seat in seats:
-                self._poller.register(seat.channel.fileno(), POLLIN)
-                self._poller.register(seat.process.sentinel, POLLIN)
-        events = _spin_then_sleep(self._poller, deadline)
-        if not events:
-            return None
-        fds = {fd for fd, _event in events}
-        if self.bell.fd in fds:
-            os.eventfd_read(self.bell.fd)
-        return [s for s in seats if s.channel.fileno() in fds or s.process.sentinel in fds]
-
-
-def _spin_then_sleep(poller: poll, deadline: float | None) -> list[tuple[int, int]]:
-    events = spin(lambda: poller.poll(0) or None)
-    if events is not None:
-        return events
-    if deadline is None:
-        return poller.poll()
-    # Rounded up: a wait that ends early would be repeated.
-    return poller.poll(max(0, ceil((deadline - monotonic()) * 1000)))
-
-
 def start_worker(
     make: Callable[..., Any],
+    line: Channel,
     initializer: Callable[..., object] | None,
     initargs: Iterable[Any],
     maxtasks: int | None,
@@ -185,11 +116,12 @@ def start_worker(
     near, far = channel_pair()
     try:
         with on_failure(near.close):
-            arguments = (far, initializer, initargs, maxtasks)
+            held = allocate(NUMBER.size)
+            arguments = ((far, line, held), initializer, initargs, maxtasks)
             process = make(target=work, args=arguments, daemon=True)
             process.name = process.name.replace("Process", "PoolWorker")
-            with passing(far):
+            with passing(far, line):
                 process.start()
     finally:
         far.close()
-    return Seat(process, near)
+    return Seat(process, near, held)

@@ -1,11 +1,11 @@
 """The staff of a pool of processes: how its workers come, are replaced, and leave.
 
-A worker that ends is buried by whoever watches it: what it had sent is heard, its task fails, or
+A worker that ends is buried by the thread that reads: what it had sent is heard, its task fails, or
 is kept for another worker when it never started, and a fresh worker takes its place. When as many
 workers as the pool has end one after the other before they are ready, the pool is broken, and
 says so: to start workers for ever would help nobody.
 
-`ProcessCrew` adds what the workers do: `_process_crew` says how the two are locked.
+`ProcessCrew` adds what the workers do.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from __future__ import annotations
 import threading
 from collections import deque
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._failures import BrokenPoolError, PoolTerminatedError, WorkerLostError
 from ._helper import Helper
 from ._jobs import CLOSE, RUN, TERMINATE
-from ._seat import GRACE, Seat, start_worker
+from ._line import Line
+from ._replies import Replies
+from ._seat import GRACE, start_worker
 from ._undo import on_failure
 from .util import Finalize, sub_warning
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ._jobs import Job, Task
+    from ._seat import Seat
 
 __all__ = ["Staff"]
 
@@ -44,15 +47,19 @@ class Staff:
         self.size = size
         self.lock = threading.Lock()
         self.state = RUN
-        self.helper = Helper(self)
         self.seats: list[Seat] = []
-        self._new_worker = (make, initializer, initargs, maxtasks)
+        self.line = Line(size)
+        self.replies = Replies(self)
+        self.helper = Helper(self)
+        self.doubt_ends: float | None = None
+        """When to look for tasks again that were lost with their worker, perhaps."""
+        self._doubts: deque[_Doubt] = deque()
+        self._new_worker = (make, self.line.far, initializer, initargs, maxtasks)
         self._maxtasks = maxtasks
         self._starting = 0
-        self._idle: list[Seat] = []
         self._retired: list[Seat] = []
         self._sources: deque[Job] = deque()  # jobs with tasks to give
-        self._returned: deque[Task] = deque()  # tasks whose worker never came to work
+        self._returned: deque[Task] = deque()  # tasks that were taken out of the line
         self._jobs: set[Job] = set()
         self._all_done = threading.Condition(self.lock)
         self._false_starts = 0  # workers in a row that ended before they were ready
@@ -75,8 +82,12 @@ class Staff:
             return list(self._jobs)
 
     def waiting(self) -> int:
-        """How many jobs have tasks that no worker has got."""
-        return len(self._sources)
+        """How many jobs have tasks that no worker has got, counting each of them in the line."""
+        return len(self._sources) + max(0, len(self.line) - self.size)
+
+    def is_busy(self) -> bool:
+        """Return whether tasks are under way. The lock is held."""
+        return bool(self.line)
 
     def check_running(self) -> None:
         """Raise ValueError unless the pool takes tasks."""
@@ -88,22 +99,29 @@ class Staff:
         """Hear that *job* is concluded."""
         with self.lock:
             self._jobs.discard(job)
-            leave = self._leaving()
-        _dismiss(leave)
+            leaving = self._is_over()
+        if leaving:
+            self._dismiss()
 
-    def reap(self, seat: Seat, driver: Job | None) -> None:
-        """Take what *seat* sent; its process may have ended as well."""
+    def reap(self, seat: Seat, *, ended: bool) -> int:
+        """Take what *seat* sent, or bury it; return how many messages there were."""
         raise NotImplementedError
 
-    def _hand_out(self, driver: Job | None) -> None:
+    def hand_out(self) -> None:
+        """Fill up the line."""
         raise NotImplementedError
 
-    def _hear(
-        self, seat: Seat, data: bytes | bytearray, fds: list[int], driver: Job | None
-    ) -> None:
+    def _hear(self, seat: Seat, data: bytes | bytearray, fds: list[int]) -> None:
         raise NotImplementedError
 
     def _settle(self, task: Task, ok: bool, value: object) -> None:  # noqa: FBT001 - an outcome
+        raise NotImplementedError
+
+    def has_waiting(self) -> bool:
+        """Return whether tasks wait that may enter the line. The lock is held."""
+        raise NotImplementedError
+
+    def _lose(self, task: Task) -> None:
         raise NotImplementedError
 
     # Workers come and go.
@@ -113,16 +131,13 @@ class Staff:
             stay = self.state == RUN or (self.state == CLOSE and bool(self._jobs))
             if stay:
                 self.seats.append(seat)
-                self._idle.append(seat)
-                self.helper.watch(seat)
+                self.replies.watch(seat)
         if not stay:
             seat.process.kill()
             seat.release()
 
     def _retire(self, seat: Seat) -> None:
         """Let go of a worker that has had its tasks; a fresh one takes its place."""
-        with self.lock:
-            self.helper.unwatch(seat)
         seat.channel.close()
         self._replace()
         with self.lock:
@@ -131,34 +146,38 @@ class Staff:
         for old in ended:
             old.release()
 
-    def _bury(self, seat: Seat, *, unread: bool = False) -> None:
+    def _bury(self, seat: Seat) -> None:
         """Clear up after a worker that has ended, whose last messages may be there yet."""
         with self.lock:
-            self.helper.unwatch(seat)
+            self.replies.unwatch(seat)
             seat.ending = True
-            driver = seat.driver
-        while not unread:
+        while not seat.spoiled:
             try:
                 data, fds = seat.channel.try_receive()
             except (EOFError, OSError):
                 break
-            self._hear(seat, data, fds, driver)
+            self._hear(seat, data, fds)
         with self.lock:
             if seat.gone or seat not in self.seats:
                 return
             seat.gone = True
             self.seats.remove(seat)
-            if seat in self._idle:
-                self._idle.remove(seat)
-            task, seat.task = seat.task, None
         seat.channel.close()
         code = seat.end()
         seat.release()
+        with self.lock:
+            number = seat.held()
+            started = not self.line.is_announced(number)
+            task = self.line.leave(number)
         if not seat.ready:
             self._count_false_start(seat, code)
         if task is not None:
-            self._give_up(task, seat, code, started=seat.ready and not unread)
+            self._give_up(task, seat, code, started=started)
+        elif seat.ready:
+            with self.lock:
+                self.doubt(seat, code)
         self._replace()
+        self.hand_out()
 
     def _give_up(self, task: Task, seat: Seat, code: int | None, *, started: bool) -> None:
         """Fail the task of a dead worker, or keep it for another one when it never started."""
@@ -175,6 +194,40 @@ class Staff:
             "crash in native code, or a signal, perhaps for want of memory"
         )
         self._settle(task, ok=False, value=WorkerLostError(message))
+
+    def doubt(self, seat: Seat | None, code: int | None) -> None:
+        """Look for a task that was lost between the line and its worker, or on the way back. The lock is held.
+
+        *seat* ended and may have taken one that it did not come to note; None: a reply was lost. What is
+        neither in the line nor noted by a worker may be on its way, though: time will tell.
+        """
+        if self.state == TERMINATE:
+            return
+        self._returned.extendleft(reversed(self.line.take_back()))
+        numbers = self.line.unaccounted({other.held() for other in self.seats})
+        if numbers or (seat is None and self.line.has_announced()):
+            self._doubts.append(_Doubt(monotonic() + GRACE, numbers, seat, code))
+            self.doubt_ends = self._doubts[0].ends
+
+    def settle_doubts(self) -> None:
+        """Give up what is still neither answered nor held when its time has come."""
+        while True:
+            with self.lock:
+                if not self._doubts or self._doubts[0].ends > monotonic():
+                    return
+                doubt = self._doubts.popleft()
+                self.doubt_ends = self._doubts[0].ends if self._doubts else None
+                held = {seat.held() for seat in self.seats}
+                lost = [self.line.leave(n) for n in doubt.numbers if n not in held]
+                deaf = [s for s in self.seats if self.line.is_announced(s.held())]
+            for seat in deaf:  # it has asked for the rest of its task long ago
+                seat.process.kill()
+            for task in filter(None, lost):
+                if doubt.seat is None:
+                    self._lose(task)
+                else:
+                    self._give_up(task, doubt.seat, doubt.code, started=False)
+            self.hand_out()
 
     def _count_false_start(self, seat: Seat, code: int | None) -> None:
         with self.lock:
@@ -195,6 +248,8 @@ class Staff:
             self._broken = error
             jobs = list(self._jobs)
             self._sources.clear()
+            for task in self._returned:
+                task.discard()
             self._returned.clear()
         for job in jobs:
             job.fail(error)
@@ -219,7 +274,7 @@ class Staff:
             finally:
                 with self.lock:
                     self._starting -= 1
-            self._hand_out(None)
+            self.hand_out()
 
     # The end.
 
@@ -228,15 +283,23 @@ class Staff:
         with self.lock:
             if self.state == RUN:
                 self.state = CLOSE
-            leave = self._leaving()
-        _dismiss(leave)
+            leaving = self._is_over()
+        if leaving:
+            self._dismiss()
 
-    def _leaving(self) -> list[Seat]:
-        """Return the workers that may go now. The lock is held."""
+    def _is_over(self) -> bool:
+        """Return whether the workers may go now. The lock is held."""
         if self._jobs:
-            return []
+            return False
         self._all_done.notify_all()
-        return list(self.seats) if self.state == CLOSE else []
+        return self.state == CLOSE
+
+    def _dismiss(self) -> None:
+        self.line.end()
+        with self.lock:
+            seats = self.seats + self._retired
+        for seat in seats:
+            seat.channel.hang_up()
 
     def terminate(self) -> None:
         """End all workers; fail what they have not completed."""
@@ -247,7 +310,10 @@ class Staff:
                 return
             seats, jobs = self.seats + self._retired, list(self._jobs)
             self._sources.clear()
+            for task in [*self._returned, *self.line.take_back()]:
+                task.discard()
             self._returned.clear()
+        self.line.end()
         for seat in seats:
             seat.process.terminate()
         self.helper.stop()
@@ -275,7 +341,7 @@ class Staff:
             if self.state == TERMINATE or self._ended:
                 return
             self._ended = True
-        _dismiss(seats)
+        self._dismiss()
         for seat in seats:
             seat.wait()
         self.helper.stop()
@@ -286,22 +352,25 @@ class Staff:
         until = monotonic() + GRACE  # for all of them, however many do not end
         for seat in seats:
             seat.end(until)
-            with self.lock:
-                ours = seat.driver is None and not seat.gone  # else its caller closes it
-                seat.gone = seat.gone or ours
-            if ours:
-                seat.release()
-        with self.lock:
-            self.seats = [seat for seat in self.seats if seat.driver is not None]
-            self._retired.clear()
-            self._idle.clear()
+        self.replies.close(self._let_go)
         self._finalizer.cancel()
+
+    def _let_go(self) -> None:
+        for seat in self.seats + self._retired:
+            seat.release()
+        self.seats.clear()
+        self._retired.clear()
+        self.line.close()
+
+
+class _Doubt(NamedTuple):
+    """Tasks that were lost with a worker, perhaps."""
+
+    ends: float
+    numbers: list[int]
+    seat: Seat | None
+    code: int | None
 
 
 def _manner(code: int | None) -> str:
     return f"by signal {-code}" if code is not None and code < 0 else f"with exit code {code}"
-
-
-def _dismiss(seats: list[Seat]) -> None:
-    for seat in seats:
-        seat.channel.hang_up()

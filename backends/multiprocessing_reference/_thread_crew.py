@@ -88,6 +88,13 @@ class ThreadCrew:
         """Return once *satisfied*, or False after *timeout* seconds."""
         return job.sleep(satisfied, timeout)
 
+    def withdraw(self, job: Job) -> None:
+        """Abort *job*, whose caller will not have its results."""
+        reason = PoolTerminatedError("the call was interrupted before this task was completed")
+        with self.lock:
+            job.abort(reason)
+        self.forget(job)
+
     def offer(self, job: Job) -> None:
         """Hear that *job* has further tasks."""
         with self.lock:

@@ -1,8 +1,8 @@
 """What runs in a worker of a pool: the loop, and the four kinds of task.
 
 A task is a tuple ``(kind, function, arguments, keywords)``; its reply is ``(True, value)`` or
-``(False, (exception, text of its traceback))``. A worker has one task at a time, so neither needs
-a number.
+``(False, (exception, text of its traceback))``. Behind both stands the number of the task (see
+`_line`).
 
 Every exception of the function goes to the caller, SystemExit included ("that exception will be
 reraised"). What can't be pickled or unpickled fails its task, never the worker.
@@ -14,13 +14,16 @@ from _pickle import dumps
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 
+from ._channel import READY, WANTED
 from ._failures import MaybeEncodingError
+from ._line import ANNOUNCED, NUMBER
 from .reduction import Packed, pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from ._channel import Channel
+    from .heap import Block
 
 __all__ = ["CALL", "EACH", "FAILED_TO_START", "MAP", "STARMAP", "Reply", "perform", "work"]
 
@@ -41,6 +44,7 @@ else:
     Reply = tuple
 
 
+_NOTHING: Final = NUMBER.pack(0)
 _PLAIN: Final = frozenset({int, float, str, bytes, bool, NoneType, complex})
 _FEW: Final = 8
 
@@ -111,7 +115,7 @@ def _run(data: bytes | bytearray, fds: list[int]) -> tuple[int, Reply]:
     return kind, perform(kind, function, arguments, keywords)
 
 
-def _answer(channel: Channel, kind: int, reply: Reply) -> None:
+def _answer(channel: Channel, kind: int, reply: Reply, number: bytes) -> None:
     if not reply[0] or kind == EACH:
         reply = _sendable(kind, reply)
     try:
@@ -122,7 +126,7 @@ def _answer(channel: Channel, kind: int, reply: Reply) -> None:
             packed = pack(reply)
     except Exception as error:  # noqa: BLE001 - whatever the user's code raises
         packed = pack(_unsendable(kind, reply, error))
-    channel.send(packed)
+    channel.send(packed, number)
 
 
 def _unsendable(kind: int, reply: Reply, error: Exception) -> Reply:
@@ -141,21 +145,32 @@ def _unsendable(kind: int, reply: Reply, error: Exception) -> Reply:
 
 
 def work(
-    channel: Channel,
+    ends: tuple[Channel, Channel, Block],
     initializer: Callable[..., object] | None,
     initargs: Iterable[Any],
     maxtasks: int | None,
 ) -> None:
-    """Be a worker process: serve tasks until the pool hangs up, or for *maxtasks* of them."""
+    """Be a worker process: serve tasks until the pool hangs up, or for *maxtasks* of them.
+
+    *ends*: its channel, the line, and where it writes the number of the task that it has, for the parent
+    to know what is lost when it is killed.
+    """
+    channel, line, held = ends
     try:
         if initializer is not None:
             _initialize(channel, initializer, initargs)
-        channel.send_ready()
+        note = held.view()
+        channel.send_packet(READY)
         left = -1 if maxtasks is None else maxtasks
         while left:
-            data, fds = channel.receive()
+            data, fds = line.receive()
+            note[:] = number = bytes(data[-NUMBER.size :])
+            if data[:1] == ANNOUNCED:
+                channel.send_packet(WANTED + number)
+                data, fds = channel.receive()
             kind, reply = _run(data, fds)
-            _answer(channel, kind, reply)
+            _answer(channel, kind, reply, number)
+            note[:] = _NOTHING
             del data, reply  # may be large, and the next task may be long in coming
             left -= 1
     except (EOFError, ConnectionError):
@@ -164,6 +179,7 @@ def work(
         return  # between two tasks: the pool hears the same Ctrl-C and decides
     finally:
         channel.close()
+        line.close()
 
 
 def _initialize(

@@ -31,6 +31,7 @@ from ._results import (
     MapResult,
 )
 from ._supply import supply_of
+from ._undo import on_failure
 from ._worker import CALL, MAP, STARMAP
 from .errors import TimeoutError  # noqa: A004 - the documented name
 
@@ -251,7 +252,8 @@ class Pool:
         supply = supply_of(iterable, chunksize, max(8, 2 * crew.size))
         job = make(crew, self, func, supply)
         crew.submit(job)
-        supply.start(job)
+        with on_failure(crew.withdraw, job):
+            supply.start(job)
         return job
 
     def _own_crew(self) -> Crew:

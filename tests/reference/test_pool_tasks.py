@@ -6,6 +6,7 @@ import functools
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -85,3 +86,67 @@ def test_tasks_are_not_done_after_terminate(tmp_path: Path) -> None:
     pool.terminate()
     # It may have come to the next one since they were counted.
     assert len(notes.read_text(encoding="ascii")) <= begun + 2
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_task_lost_on_its_way_is_done_by_another_worker(method: str) -> None:
+    """A worker that is killed between taking a task and noting which takes none with it."""
+    with get_context(method).Pool(2) as pool:
+        crew = pool._crew  # noqa: SLF001 - a moment that only its own parts can show
+        while not all(seat.ready for seat in crew.seats):
+            pool.map(abs, range(20), chunksize=1)
+        first, second = (seat.process.pid for seat in crew.seats)
+        for pid in (first, second):
+            os.kill(pid, signal.SIGSTOP)
+        results = [pool.apply_async(abs, (-n,)) for n in range(3)]
+        crew.line.far.try_receive()  # as if the first had taken it
+        os.kill(first, signal.SIGKILL)
+        os.kill(second, signal.SIGCONT)
+        assert [result.get(SECONDS) for result in results] == [0, 1, 2]
+
+
+def _interrupt(_signum: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_pool_goes_on_after_an_interrupted_call(method: str) -> None:
+    """The call that was interrupted drops its tasks; those of others are done."""
+    before = signal.signal(signal.SIGALRM, _interrupt)
+    try:
+        with get_context(method).Pool(2) as pool:
+            others = [pool.apply_async(_nap, (0.01,)) for _ in range(20)]
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            with pytest.raises(KeyboardInterrupt):
+                pool.map(_nap, [0.05] * 2000, chunksize=1)
+            assert pool.apply(abs, (-1,)) == 1
+            assert [other.get(SECONDS) for other in others] == [0.01] * 20
+            pool.close()
+            pool.join()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _square(number: int) -> int:
+    return number * number
+
+
+def test_each_of_many_threads_gets_its_own_results() -> None:
+    """Whichever thread reads the replies."""
+    numbers = range(30)
+    squares = [number * number for number in numbers]
+    with get_context("fork").Pool(3) as pool:
+        calls = (
+            lambda: pool.map(_square, numbers, chunksize=1),
+            lambda: list(pool.imap(_square, iter(numbers))),
+            lambda: sorted(pool.imap_unordered(_square, numbers, 4)),
+            lambda: [pool.apply(_square, (number,)) for number in numbers],
+            lambda: [r.get() for r in [pool.apply_async(_square, (n,)) for n in numbers]],
+            lambda: pool.map(len, [bytes(n * 20_000) for n in numbers], chunksize=1),
+        )
+        wanted = [squares] * 5 + [[n * 20_000 for n in numbers]]
+        with ThreadPoolExecutor(len(calls)) as threads:
+            for _ in range(20):
+                got = [future.result(SECONDS) for future in [threads.submit(c) for c in calls]]
+                assert got == wanted
