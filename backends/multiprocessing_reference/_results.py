@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from ._jobs import Crew, Job, Task
 from ._worker import CALL, EACH
@@ -18,6 +18,7 @@ from .errors import TimeoutError  # noqa: A004 - the documented name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from typing import Self
 
     from ._supply import Supply
 
@@ -169,19 +170,21 @@ class MapResult(ApplyResult):
         super().seal(error)
 
 
+class _Pool(Protocol):
+    def _own_crew(self) -> Crew: ...
+
+
 class IMapIterator(Job):
     """The results of imap, in the order of the inputs; after one that raises the next ones follow.
 
     Documentation: multiprocessing.pool.Pool.imap.
     """
 
-    def __init__(
-        self, crew: Crew, pool: object, function: Callable[..., Any], supply: Supply
-    ) -> None:
-        super().__init__(crew, pool)
-        self._function = function
-        self._supply = supply
-        self.fair = supply.endless
+    _function: Callable[..., Any]
+    _supply: Supply
+
+    def __init__(self, pool: _Pool) -> None:
+        super().__init__(pool._own_crew(), pool)  # noqa: SLF001 - programs give the pool itself
         self._taken = 0
         self._settled = 0
         self._length: int | None = None  # in tasks; None while the input goes on
@@ -189,6 +192,21 @@ class IMapIterator(Job):
         self._error: BaseException | None = None
         self._early: dict[int, list[tuple[bool, Any]]] = {}  # chunks before whose turn it is
         self._due = 0
+
+    def have(self, function: Callable[..., Any], supply: Supply) -> None:
+        """Hear what is to be called, and with what."""
+        self._function = function
+        self._supply = supply
+        self.fair = supply.endless
+
+    # What programs ask of the one that they make themselves; see `_pool_insides`.
+
+    @property
+    def _job(self) -> Self:
+        return self
+
+    def _set_length(self, _length: int) -> None:
+        """Do nothing: the supply tells it."""
 
     def __iter__(self) -> Iterator[Any]:
         return self

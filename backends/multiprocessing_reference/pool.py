@@ -23,6 +23,7 @@ from ._failures import (
     WorkerLostError,
 )
 from ._jobs import CLOSE, RUN, TERMINATE, Crew, Task  # noqa: F401 - what programs compare `_state` with
+from ._pool_insides import PoolInsides, mapstar, starmapstar  # noqa: F401 - for programs that add methods to Pool
 from ._results import (
     ApplyResult,
     AsyncResult,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self, TypeVar
 
+    from ._supply import Supply
     from .context import BaseContext
 
     _Iterator = TypeVar("_Iterator", bound=IMapIterator)
@@ -65,7 +67,7 @@ __all__ = [
 _process_cpu_count: Callable[[], int | None] = getattr(os, "process_cpu_count", os.cpu_count)
 
 
-class Pool:
+class Pool(PoolInsides):
     """A pool of worker processes.
 
     *processes* is their number (None: the processors that this process may use); each calls
@@ -250,11 +252,16 @@ class Pool:
         crew.check_running()
         _check_chunksize(chunksize)
         supply = supply_of(iterable, chunksize, max(8, 2 * crew.size))
-        job = make(crew, self, func, supply)
+        job = make(self)
+        self._begin(job, func, supply)
+        return job
+
+    def _begin(self, job: IMapIterator, func: Callable[[Any], Any], supply: Supply) -> None:
+        crew = self._own_crew()
+        job.have(func, supply)
         crew.submit(job)
         with on_failure(crew.withdraw, job):
             supply.start(job)
-        return job
 
     def _own_crew(self) -> Crew:
         if self._crew is None:
@@ -296,23 +303,6 @@ class Pool:
             )
         crew.abandon()
 
-    # Names that are private in the standard library, and that programs of others read or replace.
-
-    @staticmethod
-    def Process(ctx: BaseContext, *args: Any, **kwds: Any) -> Any:  # noqa: N802, ANN401 - the Process of a context
-        """Make a worker's process, not started yet."""
-        return ctx.Process(*args, **kwds)
-
-    @property
-    def _cache(self) -> dict[int, object]:
-        """The results that have not come, as many as there are."""
-        return dict(enumerate(self._own_crew().unfinished()))
-
-    @property
-    def _taskqueue(self) -> _TaskQueue:
-        """How many calls have tasks that no worker has got."""
-        return _TaskQueue(self._own_crew())
-
     @property
     def _state(self) -> str | None:
         """RUN, CLOSE or TERMINATE; None if the pool could not be made."""
@@ -321,16 +311,6 @@ class Pool:
     @_state.setter
     def _state(self, state: str) -> None:
         self._own_crew().state = state
-
-    @property
-    def _pool(self) -> list[Any]:
-        """The workers: processes, or those of a ThreadPool."""
-        return self._own_crew().workers()
-
-    @property
-    def _processes(self) -> int:
-        """How many workers the pool has when none is being replaced."""
-        return self._own_crew().size
 
     def __reduce__(self) -> tuple[Any, ...]:
         message = "pool objects cannot be passed between processes or pickled"
@@ -341,21 +321,6 @@ class Pool:
         if self._crew is None:
             return f"<{name} not set up>"
         return f"<{name} state={self._crew.state} pool_size={self._crew.size}>"
-
-
-class _TaskQueue:
-    """The calls of a pool whose tasks wait for workers, to be looked at."""
-
-    def __init__(self, crew: Crew) -> None:
-        self._crew = crew
-
-    def qsize(self) -> int:
-        """How many they are."""
-        return self._crew.waiting()
-
-    def empty(self) -> bool:
-        """Whether there is none."""
-        return self._crew.waiting() == 0
 
 
 class ThreadPool(Pool):

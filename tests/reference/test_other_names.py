@@ -27,6 +27,7 @@ from multiprocessing_reference import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 METHODS = ("fork", "spawn", "forkserver")
@@ -399,3 +400,31 @@ def test_names_that_are_looked_for() -> None:
     made = get_context("fork")
     for lock in (made.Lock(), made.RLock(), made.Semaphore(), made.BoundedSemaphore()):
         assert isinstance(lock, synchronize.SemLock)
+
+
+def _istarmap(
+    self: pool.Pool, func: Callable[..., Any], iterable: Iterable[Any], chunksize: int = 1
+) -> Iterator[Any]:
+    """What many programs add to Pool, for a progress bar over starmap."""
+    self._check_running()
+    batches = pool.Pool._get_tasks(func, iterable, chunksize)
+    result = pool.IMapIterator(self)
+    generation = self._guarded_task_generation(result._job, pool.starmapstar, batches)
+    self._taskqueue.put((generation, result._set_length))
+    return (item for chunk in result for item in chunk)
+
+
+@pytest.mark.parametrize("kind", ["Pool", "ThreadPool"])
+@pytest.mark.parametrize("chunksize", [1, 3])
+def test_methods_that_programs_add_to_a_pool(kind: str, chunksize: int) -> None:
+    """A method that puts tasks on the task queue itself has their results, in order, or their exception."""
+    arguments = [(2, n) for n in range(10)]
+    with getattr(pool, kind)(2) as made:
+        assert list(_istarmap(made, pow, arguments, chunksize)) == [2**n for n in range(10)]
+        results = _istarmap(made, divmod, [(1, 1), (1, 0)])
+        assert next(results) == (1, 0)
+        with pytest.raises(ZeroDivisionError):
+            next(results)
+        made.close()
+        with pytest.raises(ValueError, match="not running"):
+            _istarmap(made, pow, arguments)
