@@ -402,13 +402,16 @@ def _pass_gate(connection: Any) -> object:  # noqa: ANN401 - the backend's
 class Unpicklable:
     """What no pickler takes, not even one that carries functions by value; callable, as a lambda is."""
 
+    def __init__(self, error: type[Exception] = TypeError) -> None:
+        self._error = error
+
     def __call__(self) -> None:
         """Do nothing."""
 
     def __reduce_ex__(self, protocol: object) -> str:
         """Refuse to be pickled."""
         message = "this can't be pickled"
-        raise TypeError(message)
+        raise self._error(message)
 
 
 def raises(*types: type[BaseException], match: str | None = None) -> Any:  # noqa: ANN401 - pytest's context manager

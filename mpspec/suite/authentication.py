@@ -116,11 +116,16 @@ def test_replies_cannot_be_repeated(mp):
 
 @requirement("authentication.random-keys")
 def test_keys_of_any_length(mp):
-    """Random keys from one byte to more than a digest's block authenticate, and differ in what they reply."""
+    """Random keys from one byte to more than a digest's block authenticate, and all of a key counts for the reply."""
     for length in (1, 16, 32, 200):
         key = os.urandom(length)
         challenge, reply, _welcome = conversation(mp, key)
-        assert reply_to(mp, challenge, key[:-1] + bytes([key[-1] ^ 1])) != reply
+        for place in {0, length // 2, length - 1}:
+            altered = key[:place] + bytes([key[place] ^ 1]) + key[place + 1 :]
+            assert reply_to(mp, challenge, altered) != reply
+    challenge, reply, _welcome = conversation(mp, b" Key\n")
+    for other in (b" key\n", b"Key\n", b" Key"):
+        assert reply_to(mp, challenge, other) != reply
 
 
 def _visit(mp, address):

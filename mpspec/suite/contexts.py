@@ -2,7 +2,9 @@
 
 import os
 import pickle
+import signal
 import sys
+import threading
 
 from mpspec.children import ask, observed_once, outcome_of, raises, run
 from mpspec.marks import requirement
@@ -156,8 +158,6 @@ class _SenderFromAnotherThread:
         self.outcome = None
 
     def __reduce__(self):
-        import threading
-
         thread = threading.Thread(target=self._send)
         thread.start()
         thread.join()
@@ -193,12 +193,19 @@ def test_module_path_of_a_fresh_child(mp):
 
 @requirement("contexts.fork.identical-to-parent")
 def test_state_of_modules_in_a_forked_child(mp):
-    """A forked child sees what the parent did to a module."""
+    """A forked child sees what the parent did to a module, and handles signals as its parent does."""
     global _state
     _state = "changed by the parent"
     seen = ask(mp, _read_state)
     _state = "as imported"
     assert seen == "changed by the parent"
+    assert ask(mp, _read_handlers) == _read_handlers()
+
+
+def _read_handlers():
+    """Who handles the signals that a program may get from its terminal, or from who wants it to end."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD)
+    return [str(signal.getsignal(number)) for number in numbers]
 
 
 @requirement("contexts.fork.inherits-descriptors")
@@ -386,17 +393,13 @@ def _set_facts(mp):
     returned = mp.set_start_method(method=method)
     again = [outcome_of(mp.set_start_method, each)[0] for each in (other, method, None)]
     after = mp.get_start_method()
-    receiver, sender = mp.package.Pipe(duplex=False)
-    process = mp.package.Process(target=_send_facts, args=(mp, sender))
-    process.start()
-    sender.close()
-    child = receiver.recv()
-    process.join()
+    child = _facts_of_child(mp)
     context = [mp.get_context(other).get_start_method(), mp.get_context().get_start_method()]
     outcome_of(mp.set_start_method, method=other, force=True)
     forced = [mp.get_start_method(), mp.get_context().get_start_method()]
+    forced_child = _facts_of_child(mp)
     # The method of the child is the context's, not that of the program.
-    method_of_another = ask(mp, _method, mp)
+    methods_of_another = ask(mp, _methods, mp, other)
     outcome_of(mp.set_start_method, method, True)
     forced += [mp.get_start_method(), mp.get_context().get_start_method()]
     return {
@@ -407,10 +410,22 @@ def _set_facts(mp):
         "child": child,
         "contexts": context,
         "forced": forced,
-        "method of another": method_of_another,
+        "forced child": forced_child,
+        "methods of another": methods_of_another,
         "inherits": _pipe_name(reader) in child["descriptors"],
         "main": os.getpid(),
     }
+
+
+def _facts_of_child(mp):
+    """What a child of the package itself tells."""
+    receiver, sender = mp.package.Pipe(duplex=False)
+    process = mp.package.Process(target=_send_facts, args=(mp, sender))
+    process.start()
+    sender.close()
+    facts = receiver.recv()
+    process.join()
+    return facts
 
 
 def _send_facts(mp, connection):
@@ -481,9 +496,12 @@ def test_set_start_method_after_use(mp):
 
 @requirement("contexts.set-start-method.force")
 def test_set_start_method_by_force(mp):
-    """``force=True``, by name or by position, changes a method that was set."""
+    """``force=True``, by name or by position, changes a method that was set, though a child was started by it."""
     other = "spawn" if mp.start_method == "fork" else "fork"
-    assert _facts(mp, _set_facts)["forced"] == [other, other, mp.start_method, mp.start_method]
+    facts = _facts(mp, _set_facts)
+    assert facts["forced"] == [other, other, mp.start_method, mp.start_method]
+    assert _looks_started_by({"child": facts["forced child"], "main": facts["main"]}, other)
+    assert facts["methods of another"][1:] == ["RuntimeError", other]
 
 
 def _set_unknown(mp):
@@ -532,9 +550,10 @@ def test_default_context(mp):
 
 @requirement("contexts.get-context.unknown")
 def test_context_of_unknown_method(mp):
-    """ValueError for a name that is no start method."""
-    with raises(ValueError):
-        mp.get_context("no such method")
+    """ValueError for a name that is no start method, be it empty, or one in capitals."""
+    for name in ("no such method", "", mp.start_method.upper()):
+        with raises(ValueError):
+            mp.get_context(name)
 
 
 # The documented functions and classes of the package.
@@ -660,13 +679,21 @@ def _send_facts_and_wait(connection, mp):
     connection.recv()
 
 
+_BY_NUMBER = ["fork", "spawn", "forkserver"]
+
+
+def _exit_with_method(mp):
+    sys.exit(10 + _BY_NUMBER.index(mp.get_start_method()))
+
+
 def _exit_codes_by_method(mp):
     codes = []
-    for method in ("fork", "spawn", "forkserver"):
-        process = mp.get_context(method).Process(target=_nothing)
-        process.start()
-        process.join()
-        codes.append(process.exitcode)
+    for method in _BY_NUMBER:
+        process = mp.get_context(method).Process(target=_exit_with_method, args=(mp,))
+        kind, _ = outcome_of(process.start)
+        if kind == "returned":
+            process.join()
+        codes.append(process.exitcode if kind == "returned" else kind)
     return codes
 
 
@@ -676,10 +703,18 @@ def _start_from_a_child(mp):
     return [own, ask(mp, _exit_codes_by_method, mp)]
 
 
+@observed_once
+def _codes_by_method(mp):
+    """The start methods of children started by each, and so of children of a child: exit codes of 10 and more."""
+    return call(_start_from_a_child, mp, timeout=2 * mp.timeout)
+
+
 @requirement("contexts.several.in-children")
 def test_several_contexts_in_a_child(mp):
     """A child starts children of its own by each method, after its parent has."""
-    assert call(_start_from_a_child, mp, timeout=2 * mp.timeout) == [[0, 0, 0], [0, 0, 0]]
+    for codes in _codes_by_method(mp):
+        assert len(codes) == len(_BY_NUMBER)
+        assert set(codes) <= {10, 11, 12}
 
 
 @requirement("contexts.several.lock-of-fork-context")
@@ -707,11 +742,23 @@ def _try_lock(lock, sender):
 def test_start_method_in_a_child(mp):
     """``get_start_method()`` in a child gives the method that it was started by, whatever its parent's is."""
     facts = _facts(mp, _set_facts)
-    assert facts["child"]["method"] == facts["method of another"] == mp.start_method
+    assert facts["child"]["method"] == facts["methods of another"][0] == mp.start_method
+    # By whichever a child, or a child's child, was started, and whichever the one before.
+    # That all of them can be started is another test's matter.
+    for codes in _codes_by_method(mp):
+        started = [
+            (10 + number, code) for number, code in enumerate(codes) if isinstance(code, int)
+        ]
+        assert started
+        assert [code for _, code in started] == [code for code, _ in started]
 
 
-def _method(mp):
-    return mp.get_start_method()
+def _methods(mp, other):
+    """In a child: its method, which is fixed already, what setting another comes to, and its method when forced."""
+    method = mp.get_start_method(allow_none=True)
+    again, _ = outcome_of(mp.set_start_method, other)
+    outcome_of(mp.set_start_method, other, force=True)
+    return [method, again, mp.get_start_method()]
 
 
 def _begin_facts(connection):
@@ -719,49 +766,74 @@ def _begin_facts(connection):
         {
             "folder": os.getcwd(),
             "arguments": sys.argv,
-            "optimize": sys.flags.optimize,
+            "flags": [sys.flags.optimize, sys.flags.no_user_site, sys.flags.utf8_mode],
             "warnings": sys.warnoptions,
         }
     )
 
 
+_ARGUMENTS = ["first"], ["program", "", "argument \N{SNOWMAN}"], ["below"]
+
+
+def _begin_facts_twice(mp, connection):
+    _begin_facts(connection)
+    os.chdir("/usr")
+    sys.argv = _ARGUMENTS[2]
+    process = mp.Process(target=_begin_facts, args=(connection,))
+    process.start()
+    process.join()
+
+
 def _facts_of_beginnings(mp):
-    """In a new interpreter: what a child begins with, after another one was started elsewhere."""
+    """In a new interpreter: what a child begins with, after another one was started elsewhere.
+
+    And what a child of its own begins with, before which it has gone elsewhere.
+    """
     found = []
-    for folder, arguments in (("/usr", ["first"]), ("/", ["program", "argument"])):
+    receiver, sender = mp.Pipe(duplex=False)
+    for folder, arguments, target, args in (
+        ("/usr", _ARGUMENTS[0], _begin_facts, ()),
+        ("/", _ARGUMENTS[1], _begin_facts_twice, (mp,)),
+    ):
         os.chdir(folder)
         sys.argv = arguments
-        receiver, sender = mp.Pipe(duplex=False)
-        process = mp.Process(target=_begin_facts, args=(sender,))
-        process.start()
+        # The first one is daemonic, and another thread starts it.
+        process = mp.Process(target=target, args=(*args, sender), daemon=not args)
+        if args:
+            process.start()
+        else:
+            thread = threading.Thread(target=process.start)
+            thread.start()
+            thread.join()
         found.append(receiver.recv())
         process.join()
-    return found
+    return [*found, receiver.recv()]
 
 
-OPTIONS = ("-O", "-W", "ignore::BytesWarning")
+_WARNINGS = ["ignore::BytesWarning", "ignore::EncodingWarning"]
+OPTIONS = ("-O", "-s", "-X", "utf8", *(f"-W{each}" for each in _WARNINGS))
 
 
 @requirement("contexts.child.working-directory")
 def test_working_directory_of_a_child(mp):
-    """``os.getcwd()`` in a child gives the folder that its parent was in at the start."""
+    """``os.getcwd()`` in a child, or a child's child, gives the folder that its parent was in at the start."""
     facts = _facts(mp, _facts_of_beginnings, OPTIONS)
-    assert [each["folder"] for each in facts] == ["/usr", "/"]
+    assert [each["folder"] for each in facts] == ["/usr", "/", "/usr"]
 
 
 @requirement("contexts.child.arguments")
 def test_arguments_of_a_child(mp):
-    """``sys.argv`` in a child is what it is in its parent at the start."""
+    """``sys.argv`` in a child, or a child's child, is what it is in its parent at the start."""
     facts = _facts(mp, _facts_of_beginnings, OPTIONS)
-    assert [each["arguments"] for each in facts] == [["first"], ["program", "argument"]]
+    assert [each["arguments"] for each in facts] == list(_ARGUMENTS)
 
 
 @requirement("contexts.child.interpreter-options")
 def test_options_of_a_childs_interpreter(mp):
-    """A child's interpreter has the options -O and -W of its parent's."""
+    """A child's interpreter has -O, -s, -X utf8 and each -W of its parent's, and so has that of a child's child."""
     facts = _facts(mp, _facts_of_beginnings, OPTIONS)
-    assert [each["optimize"] for each in facts] == [1, 1]
-    assert ["ignore::BytesWarning" in each["warnings"] for each in facts] == [True, True]
+    assert [each["flags"] for each in facts] == [[1, 1, 1]] * 3
+    assert [{*_WARNINGS} <= {*each["warnings"]} for each in facts] == [True] * 3
 
 
 def _use_objects(queues, primitives, state, shared, words):
@@ -793,6 +865,69 @@ def _shared_ctypes(module):
     return module.Value("i", 1), module.Array("i", [0, 1], ctx=None), module.synchronized(raw)
 
 
+def _taken(package):
+    """What objects of the package itself do by the arguments that its functions were given, all in this process."""
+    lock, called = package.Lock(), []
+    package.Barrier(1, lambda: called.append("action")).wait()
+    limited = {"Queue": package.Queue(1), "JoinableQueue": package.JoinableQueue(1)}
+    for each in limited.values():
+        each.put("the only one")
+    semaphores = package.Semaphore(2), package.BoundedSemaphore(2)
+    with package.Condition(lock):
+        held = not lock.acquire(block=False)
+    numbers = package.Value("i", 3, lock=False), package.Array("i", [3], lock=False)
+    ends = package.Pipe(False)
+    found = {
+        "limits": [outcome_of(each.put, 2, False)[0] for each in limited.values()],
+        "semaphores": [[each.acquire(False) for _ in range(3)] for each in semaphores],
+        "condition": held,
+        "barrier": [*called, outcome_of(package.Barrier(2, None, 0.01).wait)[0]],
+        "locks": [hasattr(each, "get_lock") for each in numbers],
+        "own locks": [
+            package.Value("i", lock=lock).get_lock() is lock,
+            package.Array("i", 1, lock=lock).get_lock() is lock,
+        ],
+        "raw": [package.RawValue("i", 3).value, package.RawArray("i", [3, 4])[:]],
+        "pipe": [end.writable for end in ends],
+        "level": package.log_to_stderr(40).level,
+    }
+    for each in limited.values():
+        each.get()
+    for end in ends:
+        end.close()
+    return found
+
+
+_TAKEN = {
+    "limits": ["Full"] * 2,
+    "semaphores": [[True, True, False]] * 2,
+    "condition": True,
+    "barrier": ["action", "BrokenBarrierError"],
+    "locks": [False] * 2,
+    "own locks": [True] * 2,
+    "raw": [3, [3, 4]],
+    "pipe": [False, True],
+    "level": 40,
+}
+
+
+def _mark(mark):
+    global _state
+    _state = mark
+
+
+def _after_force(mp):
+    """How what the package starts came to be when another method is set, by force, than it has used."""
+    package, main = mp.package, os.getpid()
+    with package.Pool(1) as pool:
+        found = {"worker": _origin(pool.apply(os.getpid))}
+    before = package.active_children()
+    with package.Manager():
+        (server,) = {*package.active_children()} - {*before}
+        found["server"] = _origin(server.pid)
+    return {kind: {"child": each, "main": main} for kind, each in found.items()}
+
+
 def _package_facts(mp):
     """In a new interpreter: what comes of a program that uses the package alone, no context."""
     package = mp.package
@@ -814,7 +949,7 @@ def _package_facts(mp):
     )
     queue.put("by the parent")  # what it has started for that is not the child's
     process.start()
-    with package.Pool(1) as pool:
+    with package.Pool(1, _mark, ("by the initializer",), 2) as pool:
         barrier.wait(mp.timeout)
         simple.put("through two queues")
         joinable.put("a task")
@@ -824,12 +959,19 @@ def _package_facts(mp):
         process.join()
         queue.close()
         joinable.close()
-        worker = _origin(pool.apply(os.getpid))
+        pids = [pool.apply(os.getpid)]
+        worker = _origin(pids[0])
+        mark = pool.apply(_read_state)
+        pids.append(pool.apply(os.getpid))
     with mp.pool.Pool(1) as pool:  # the class itself
         worker_of_class = _origin(pool.apply(os.getpid))
     served = {"child": _origin(server.pid), "main": os.getpid(), "words": words[:]}
     manager.shutdown()
+    package.set_start_method("spawn" if mp.start_method == "fork" else "fork", force=True)
     return {
+        "by force": _after_force(mp),
+        "taken": _taken(package),
+        "pool": [mark, pids[0] != pids[1]],
         "server": served,
         "sharedctypes": [shared[0].value, shared[1][:], shared[2].value],
         "objects": [sorted(texts), number.value, items[:], process.exitcode],
@@ -847,24 +989,35 @@ def _origin(pid):
 
 @requirement("contexts.package.objects")
 def test_objects_of_the_package(mp):
-    """Queues, primitives and shared values of the package do their work in a child."""
+    """Queues, primitives and shared values of the package do their work in a child, and heed their arguments."""
     texts = ["by the parent", "through two queues"]
-    assert _facts(mp, _package_facts)["objects"] == [texts, 2, [7, 4], 0]
+    facts = _facts(mp, _package_facts)
+    assert facts["objects"] == [texts, 2, [7, 4], 0]
+    assert facts["taken"] == _TAKEN
 
 
 @requirement("contexts.package.pool")
 def test_pool_of_the_package(mp):
-    """A worker of the package's ``Pool(1)``, or of the class ``pool.Pool``, was started by the method that was set."""
-    for worker in _facts(mp, _package_facts)["workers"]:
+    """A worker of the package's ``Pool()``, or of the class ``pool.Pool``, was started by the method that was set.
+
+    It has called the initializer, and is replaced when its time is up. Later ones are started by what is set then.
+    """
+    facts = _facts(mp, _package_facts)
+    for worker in facts["workers"]:
         assert _looks_started_by(worker, mp.start_method)
+    assert facts["pool"] == ["by the initializer", True]
+    other = "spawn" if mp.start_method == "fork" else "fork"
+    assert _looks_started_by(facts["by force"]["worker"], other)
 
 
 @requirement("contexts.package.manager")
 def test_manager_of_the_package(mp):
     """The server of the package's ``Manager()`` was started by the method that was set, and serves a child."""
-    server = _facts(mp, _package_facts)["server"]
+    facts = _facts(mp, _package_facts)
+    server, other = facts["server"], "spawn" if mp.start_method == "fork" else "fork"
     assert _looks_started_by(server, mp.start_method)
     assert server["words"] == ["to the server"]
+    assert _looks_started_by(facts["by force"]["server"], other)
 
 
 @requirement("contexts.get-context.pool")
@@ -896,8 +1049,9 @@ def test_contexts_of_a_context(mp):
     assert context.get_context(other).get_start_method() == other
     assert context.get_context(method=other).get_start_method() == other
     assert context.get_context(method=None).get_start_method() == mp.start_method
-    with raises(ValueError):
-        context.get_context("no such method")
+    for name in ("no such method", ""):
+        with raises(ValueError):
+            context.get_context(name)
 
 
 @requirement("contexts.set-start-method.of-context")
@@ -905,8 +1059,10 @@ def test_set_start_method_of_a_context(mp):
     """A context's ``set_start_method()`` raises ValueError and changes neither method."""
     context = mp.get_context(mp.start_method)
     before = mp.get_start_method()
-    with raises(ValueError):
-        context.set_start_method("spawn" if mp.start_method == "fork" else "fork")
+    for method in ("spawn" if mp.start_method == "fork" else "fork", mp.start_method, None):
+        for options in ({}, {"force": True}):
+            with raises(ValueError):
+                context.set_start_method(method, **options)
     assert (context.get_start_method(), mp.get_start_method()) == (mp.start_method, before)
 
 
@@ -1033,7 +1189,6 @@ def test_fork_server_outlives_an_interrupt(mp):
 
 def _start_with_a_thread(mp):
     """In a new interpreter: what is warned of when a process starts without another thread, and with one."""
-    import threading
     import warnings
 
     release = threading.Event()

@@ -1,9 +1,11 @@
 """Tests of the chapter dummy: the package's API on threads."""
 
 import contextlib
+import functools
 import importlib
 import os
 import threading
+import time
 
 from mpspec.children import CallerThread, raises
 from mpspec.marks import requirement
@@ -85,7 +87,7 @@ def test_dummy_pool(mp):
 def test_dummy_pool_arguments(mp):
     """``dummy.Pool`` takes the number of threads, by default a ThreadPool's, an initializer, and its arguments."""
     names = []
-    pool = mp.dummy.Pool(2, names.append, ("started",))
+    pool = mp.dummy.Pool(2, names.insert, (0, "started"))
     barrier = threading.Barrier(2, timeout=mp.timeout)
     assert sorted(pool.map(lambda _: barrier.wait(), range(2), 1)) == [0, 1]
     pool.terminate()
@@ -119,10 +121,10 @@ def test_dummy_process_arguments(mp):
     assert process.name == "worker"
     process.start()
     process.join()
-    process = mp.dummy.Process(None, _note_arguments, "other", (found, 3), {"y": 4})
+    process = mp.dummy.Process(None, _note_arguments, "other", (found, 3), {"y": None})
     process.start()
     process.join()
-    assert found == [("worker", (1,), {"y": 2}), ("other", (3,), {"y": 4})]
+    assert found == [("worker", (1,), {"y": 2}), ("other", (3,), {"y": None})]
     names = {mp.dummy.Process(target=int).name for _ in range(3)}
     assert len(names - {"", None}) == 3
 
@@ -196,6 +198,7 @@ def test_dummy_process_daemon(mp):
     creator.start()
     creator.join()
     assert found == [True]
+    assert (creator.is_alive(), creator.exitcode) == (False, 0)
 
 
 @requirement("dummy.active-children")
@@ -224,6 +227,7 @@ def test_dummy_active_children(mp):
     assert seen == [[], True]
     gate.clear()
     several = [mp.dummy.Process(target=gate.wait) for _ in range(3)]
+    several[-1].daemon = True
     for process in several:
         process.start()
     running = mp.dummy.active_children()
@@ -263,13 +267,20 @@ def test_dummy_locks(mp):
     caller.until_blocked()
     lock.release()
     assert caller.result() is True
+    assert lock.acquire(timeout=0.01) is False
     assert [rlock.acquire(False), rlock.acquire(False)] == [True, True]
-    semaphore, bounded = mp.dummy.Semaphore(2), mp.dummy.BoundedSemaphore(1)
-    assert [semaphore.acquire(False) for _ in range(3)] == [True, True, False]
+    assert CallerThread(mp, rlock, "acquire", False).result() is False
+    semaphore, bounded = mp.dummy.Semaphore(2), mp.dummy.BoundedSemaphore(2)
+    for each in (semaphore, bounded):
+        assert [each.acquire(False) for _ in range(3)] == [True, True, False]
     for _ in range(3):
         semaphore.release()
+    for _ in range(2):
+        bounded.release()
     with raises(ValueError):
         bounded.release()
+    for each in (mp.dummy.Semaphore(), mp.dummy.BoundedSemaphore()):
+        assert [each.acquire(False) for _ in range(2)] == [True, False]
 
 
 def _take_part(event, condition, found):
@@ -279,9 +290,15 @@ def _take_part(event, condition, found):
         condition.notify()
 
 
+def _wait(condition, waiting):
+    with condition:
+        waiting.release()
+        condition.wait()
+
+
 @requirement("dummy.signals")
 def test_dummy_event_and_condition(mp):
-    """A thread waits for an event, and notifies a condition."""
+    """A thread waits for an event, and notifies a condition, which has the lock that it was given."""
     event, condition, found = mp.dummy.Event(), mp.dummy.Condition(), []
     process = mp.dummy.Process(target=_take_part, args=(event, condition, found))
     process.start()
@@ -291,23 +308,46 @@ def test_dummy_event_and_condition(mp):
         assert condition.wait(mp.timeout)
     process.join()
     assert found == ["notified"]
+    assert event.wait(0.01) is True
+    event.clear()
+    assert (event.is_set(), event.wait(0.01)) == (False, False)
+    lock = mp.dummy.Lock()
+    with mp.dummy.Condition(lock):
+        assert lock.acquire(False) is False
+    waiting = mp.dummy.Semaphore(0)
+    processes = [mp.dummy.Process(target=_wait, args=(condition, waiting)) for _ in range(2)]
+    for process in processes:
+        process.daemon = True
+        process.start()
+        assert waiting.acquire(timeout=mp.timeout)
+    with condition:  # free, because they wait
+        condition.notify_all()
+    for process in processes:
+        process.join(mp.timeout)
+    assert [process.is_alive() for process in processes] == [False, False]
 
 
 @requirement("dummy.barrier")
 def test_dummy_barrier(mp):
-    """Two threads meet at a barrier."""
+    """Two threads meet at a barrier, which has an action and a timeout."""
     barrier, found = mp.dummy.Barrier(2), []
     process = mp.dummy.Process(target=lambda: found.append(barrier.wait()))
     process.start()
     found.append(barrier.wait(mp.timeout))
     process.join()
     assert sorted(found) == [0, 1]
+    barrier = mp.dummy.Barrier(1, lambda: found.append("action"))
+    barrier.wait()
+    assert found[2:] == ["action"]
+    with raises(threading.BrokenBarrierError):
+        mp.dummy.Barrier(2, timeout=0.01).wait()
 
 
 @requirement("dummy.queues")
 def test_dummy_queues(mp):
     """Queues are first in first out, bounded, and raise Full and Empty; joinable ones are joined."""
-    for queue in (mp.dummy.Queue(2), mp.dummy.JoinableQueue(2)):
+    for kind in (mp.dummy.Queue, mp.dummy.JoinableQueue):
+        queue, unbounded = kind(2), kind()
         queue.put(1)
         queue.put(2, timeout=mp.timeout)
         with raises(mp.Full):
@@ -315,6 +355,8 @@ def test_dummy_queues(mp):
         assert [queue.get(), queue.get_nowait()] == [1, 2]
         with raises(mp.Empty):
             queue.get(timeout=0.01)
+        for number in range(100):
+            unbounded.put(number, False)
     with raises(mp.Empty):
         queue.get(False)
     queue.task_done()
@@ -327,6 +369,11 @@ def test_dummy_queues(mp):
         queue.task_done()
 
 
+def _send_all(connection, items):
+    for item in items:
+        connection.send(item)
+
+
 @requirement("dummy.pipes")
 def test_dummy_pipes(mp):
     """Connections carry objects and bytes both ways, one way without ``duplex``, and tell what is there."""
@@ -336,20 +383,28 @@ def test_dummy_pipes(mp):
     assert [ours.poll(), theirs.poll(0)] == [True, True]
     assert [ours.recv(), theirs.recv()] == [(2,), [1]]
     assert [ours.poll(), theirs.poll(0.01)] == [False, False]
+    ours.send(None)
+    assert [theirs.poll(), theirs.recv(), theirs.poll()] == [True, None, False]
     ours.send_bytes(b"bytes")
     assert theirs.recv_bytes() == b"bytes"
     with raises(KeyError), ours as entered:
         assert entered is ours
         raise KeyError
     receiver, sender = mp.dummy.Pipe(duplex=False)
+    # Though nobody receives them.
+    CallerThread(mp, functools.partial(_send_all, sender, range(100)), "__call__").result()
+    assert [receiver.recv() for _ in range(100)] == [*range(100)]
     sender.send("one way")
     assert receiver.recv() == "one way"
 
 
 @requirement("dummy.pipes.poll-waits")
 def test_dummy_poll_waits(mp):
-    """``poll(timeout)`` waits for something to be sent."""
+    """``poll(timeout)`` waits for something to be sent, and no less than its timeout when there is nothing."""
     ours, theirs = mp.dummy.Pipe()
+    start = time.monotonic()
+    assert ours.poll(0.03) is False
+    assert time.monotonic() - start > 0.025
     caller = CallerThread(mp, ours, "poll", mp.timeout)
     caller.until_blocked()
     theirs.send("there")
@@ -366,10 +421,16 @@ def test_dummy_listener(mp):
     client.send("to the listener")
     accepted.send("to the client")
     assert [accepted.recv(), client.recv()] == ["to the listener", "to the client"]
-    with connection.Listener(backlog=2) as listener:
-        for number in range(2):
-            connection.Client(listener.address).send(number)
-        assert [listener.accept().recv() for _ in range(2)] == [0, 1]
+    with raises(LookupError), connection.Listener() as listener:
+        raise LookupError
+    for listener in (connection.Listener(backlog=2), connection.Listener(None, None, 2)):
+        clients = [connection.Client(listener.address) for _ in range(2)]
+        accepted = [listener.accept() for _ in clients]
+        for number, client in enumerate(clients):
+            for _ in range(2):
+                client.send(number)
+        assert [[each.recv(), each.recv()] for each in accepted] == [[0, 0], [1, 1]]
+        listener.close()
 
 
 @requirement("dummy.shared-objects")
@@ -378,9 +439,12 @@ def test_dummy_value_and_array(mp):
     unlocked = mp.dummy.Value("i", 1, lock=False), mp.dummy.Array("i", [2], lock=False)
     assert (unlocked[0].value, list(unlocked[1])) == (1, [2])
     value, array = mp.dummy.Value("i", 7), mp.dummy.Array("i", range(3))
-    assert (value.value, list(array)) == (7, [0, 1, 2])
+    another = mp.dummy.Value("i", 1)
+    assert (value.value, another.value, list(array)) == (7, 1, [0, 1, 2])
+    another.value = 2
+    assert (mp.dummy.Value("d", 0.5).value, list(mp.dummy.Array("d", [0.5]))) == (0.5, [0.5])
     value.value, array[1] = 8, -1
-    assert (value.value, array[:].tolist()) == (8, [0, -1, 2])
+    assert (value.value, another.value, array[:].tolist()) == (8, 2, [0, -1, 2])
     with raises(TypeError):
         array[0] = 1.5
     unsigned = mp.dummy.Array("B", [200])
@@ -398,6 +462,9 @@ def test_dummy_manager(mp):
     namespace = manager.Namespace()
     namespace.y, namespace.x, namespace._z = "hello", 10, 12.3
     assert repr(namespace) == "Namespace(x=10, y='hello')"
+    namespace.y = None
+    assert repr(namespace) == "Namespace(x=10, y=None)"
+    assert manager.Namespace(x=10).x == 10
     queue = manager.Queue()
     queue.put("item")
     assert queue.get() == "item"

@@ -2,6 +2,7 @@
 
 import gc
 import io
+import operator
 import os
 import sys
 
@@ -11,6 +12,7 @@ from mpspec.children import (
     ask,
     equal,
     observed_once,
+    outcome_of,
     raises,
     run,
     start_to_end_together,
@@ -42,7 +44,8 @@ def test_arguments_of_proxies_are_pickled(mp, manager):
 def _zombies(mp):
     """Which of four ended children are zombies: at first, after a ``join()``, an ``is_alive()``, a ``start()``.
 
-    And of two more, of which the one was joined with 0, the other with -1 for a timeout.
+    And of two more, of which the one was joined with 0, the other with -1 for a timeout. What is left to the start()
+    gets a terminate() and a kill() before, too late for either.
     """
     from mpspec.observing import is_zombie, wait_until
 
@@ -60,6 +63,9 @@ def _zombies(mp):
     seen.append(zombies())
     alive = children[1].is_alive()
     seen.append(zombies())
+    for late, name in ((children[2], "terminate"), (children[3], "kill")):
+        # What it comes to is another chapter's matter.
+        outcome_of(operator.methodcaller(name), late)
     another = mp.Process(target=int)
     another.start()
     seen.append(zombies())

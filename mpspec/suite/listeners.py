@@ -115,7 +115,7 @@ def test_accept_waits_for_a_client(mp):
 
 @requirement("listeners.accept.one-connection-each")
 def test_each_accept_gives_another_connection(mp):
-    """Several clients of one listener have a connection each."""
+    """Several clients of one listener have a connection each, also when several threads accept."""
     with mp.connection.Listener() as listener:
         clients, accepted = [], []
         for number in range(3):
@@ -123,6 +123,13 @@ def test_each_accept_gives_another_connection(mp):
             accepted.append(listener.accept())
             clients[-1].send(number)
         assert [connection.recv() for connection in accepted] == [0, 1, 2]
+        callers = [CallerThread(mp, listener, "accept") for _ in range(2)]
+        for caller in callers:
+            caller.until_blocked()
+        for number in range(2):
+            clients.append(mp.connection.Client(listener.address))
+            clients[-1].send(number)
+        assert sorted(caller.result().recv() for caller in callers) == [0, 1]
 
 
 def _visit(mp, address):
@@ -258,20 +265,23 @@ def test_listeners_end_with_their_own_process(mp, tmp_path):
 
 @requirement("listeners.close.forked")
 def test_listener_that_a_forked_process_drops(mp, tmp_path):
-    """A listener that has been garbage collected in a forked copy of its process goes on, and has its file."""
-    path = str(tmp_path / "own")
-    listeners = [mp.connection.Listener(path)]
-    pid = os.fork()
-    if pid == 0:
-        try:
-            listeners.clear()
-            gc.collect()
-        finally:
-            os._exit(0)
-    os.waitpid(pid, 0)
-    with listeners.pop() as listener:
-        client = mp.connection.Client(path)
-        assert _talk(client, listener.accept()) == HEARD
+    """A listener that was closed, or garbage collected, in a forked copy of its process goes on, and has its file."""
+    for address in (str(tmp_path / "own"), ("127.0.0.1", 0)):
+        listeners = [mp.connection.Listener(address)]
+        for closes in (False, True):
+            pid = os.fork()
+            if pid == 0:
+                try:
+                    if closes:
+                        listeners[0].close()
+                    listeners.clear()
+                    gc.collect()
+                finally:
+                    os._exit(0)
+            os.waitpid(pid, 0)
+        with listeners.pop() as listener:
+            client = mp.connection.Client(listener.address)
+            assert _talk(client, listener.accept()) == HEARD
 
 
 @requirement("listeners.accept.default-timeout")
@@ -351,7 +361,7 @@ def test_listener_as_context_manager(mp):
 @requirement("listeners.context-manager.exit-closes")
 def test_end_of_the_context_closes(mp):
     """At the end of ``with``, by an exception too, the listener is closed."""
-    for error in (None, LookupError):
+    for error in (None, LookupError, mp.AuthenticationError):
         with contextlib.ExitStack() as stack:
             if error:
                 stack.enter_context(raises(error))
@@ -406,11 +416,16 @@ def test_last_accepted_before_anything_was_accepted(mp):
 @requirement("listeners.last-accepted.address-of-client")
 def test_last_accepted_is_the_clients_address(mp):
     """``last_accepted`` is the address of the client's socket: of the last one that was accepted."""
-    with mp.connection.Listener(family="AF_INET") as listener:
+    with (
+        mp.connection.Listener(family="AF_INET") as listener,
+        mp.connection.Listener(family="AF_INET") as another,
+    ):
         for _ in range(2):
             client = mp.connection.Client(listener.address)
             listener.accept()
-            with _socket_of(client) as client_socket:
+            _another_client = mp.connection.Client(another.address)
+            another.accept()
+            with mp.connection.Listener(), _socket_of(client) as client_socket:
                 assert listener.last_accepted == client_socket.getsockname()
 
 
@@ -496,7 +511,7 @@ def test_family_inet(mp):
 @requirement("listeners.family.unix")
 def test_family_unix(mp, tmp_path):
     """'AF_UNIX' is a Unix domain socket, whose address is the name of its file."""
-    path = tmp_path / "socket"
+    path = tmp_path / "s\u00f6cket"
     with mp.connection.Listener(str(path), family="AF_UNIX") as listener:
         assert path.is_socket()
         with socket.socket(socket.AF_UNIX) as client:
@@ -775,55 +790,71 @@ def test_same_key(mp):
 @requirement("listeners.authkey.other-raises-at-client")
 def test_other_key_at_the_client(mp):
     """Client() raises AuthenticationError when the listener has another key."""
-    with mp.connection.Listener(authkey=KEY) as listener:
-        caller = CallerThread(mp, listener, "accept")
-        with raises(mp.AuthenticationError):
-            mp.connection.Client(listener.address, authkey=b"another key")
-        outcome_of(caller.result)
+    for family in ("AF_INET", "AF_UNIX"):
+        with mp.connection.Listener(family=family, authkey=KEY) as listener:
+            caller = CallerThread(mp, listener, "accept")
+            with raises(mp.AuthenticationError):
+                mp.connection.Client(listener.address, authkey=b"another key")
+            outcome_of(caller.result)
 
 
 @requirement("listeners.authkey.other-raises-at-accept")
 def test_other_key_at_the_listener(mp):
-    """accept() raises AuthenticationError when the client has another key."""
-    with mp.connection.Listener(authkey=KEY) as listener:
-        caller = CallerThread(mp, listener, "accept")
-        outcome_of(mp.connection.Client, listener.address, authkey=b"another key")
-        with raises(mp.AuthenticationError):
-            caller.result()
+    """accept() raises AuthenticationError when the client has another key, be there one before with the right one."""
+    for family in ("AF_INET", "AF_UNIX"):
+        with mp.connection.Listener(family=family, authkey=KEY) as listener:
+            for key in (b"another key", KEY, b"another key"):
+                caller = CallerThread(mp, listener, "accept")
+                outcome_of(mp.connection.Client, listener.address, authkey=key)
+                if key == KEY:
+                    caller.result()
+                    continue
+                with raises(mp.AuthenticationError):
+                    caller.result()
 
 
 @requirement("listeners.authkey.listener-checks-client")
 def test_listener_checks_the_client(mp):
     """accept() raises AuthenticationError for a client that proves nothing, whatever that accepts."""
-    with mp.connection.Listener(authkey=KEY) as listener:
-        caller = CallerThread(mp, listener, "accept")
-        client = mp.connection.Client(listener.address)
-        outcome_of(mp.connection.answer_challenge, client, b"another key")
-        client.close()
-        with raises(mp.AuthenticationError):
-            caller.result()
+    for family in ("AF_INET", "AF_UNIX"):
+        with mp.connection.Listener(family=family, authkey=KEY) as listener:
+            caller = CallerThread(mp, listener, "accept")
+            client = mp.connection.Client(listener.address)
+            outcome_of(mp.connection.answer_challenge, client, b"another key")
+            client.close()
+            with raises(mp.AuthenticationError):
+                caller.result()
+            # Nor does it go on with one that proves its key, and does not believe the listener's.
+            caller = CallerThread(mp, listener, "accept")
+            client = mp.connection.Client(listener.address)
+            mp.connection.answer_challenge(client, KEY)
+            outcome_of(mp.connection.deliver_challenge, client, b"another key")
+            with raises(mp.AuthenticationError):
+                caller.result()
 
 
 @requirement("listeners.authkey.client-checks-listener")
 def test_client_checks_the_listener(mp):
     """Client() raises AuthenticationError for a listener that proves nothing, but accepts its key."""
-    with mp.connection.Listener() as listener:
-        caller = CallerThread(mp, mp.connection, "Client", listener.address, authkey=KEY)
-        accepted = listener.accept()
-    mp.connection.deliver_challenge(accepted, KEY)
-    outcome_of(mp.connection.answer_challenge, accepted, b"another key")
-    accepted.close()
-    with raises(mp.AuthenticationError):
-        caller.result()
+    for family in ("AF_INET", "AF_UNIX"):
+        with mp.connection.Listener(family=family) as listener:
+            caller = CallerThread(mp, mp.connection, "Client", listener.address, authkey=KEY)
+            accepted = listener.accept()
+        mp.connection.deliver_challenge(accepted, KEY)
+        outcome_of(mp.connection.answer_challenge, accepted, b"another key")
+        accepted.close()
+        with raises(mp.AuthenticationError):
+            caller.result()
 
 
 @requirement("listeners.authkey.accepts-others-after-failure")
 def test_listener_goes_on_after_a_failure(mp):
-    """After a client with another key was turned away the listener accepts one with the right key."""
+    """After clients with another key were turned away the listener accepts one with the right key."""
     with mp.connection.Listener(authkey=KEY) as listener:
-        caller = CallerThread(mp, listener, "accept")
-        outcome_of(mp.connection.Client, listener.address, authkey=b"another key")
-        outcome_of(caller.result)
+        for _ in range(3):
+            caller = CallerThread(mp, listener, "accept")
+            outcome_of(mp.connection.Client, listener.address, authkey=b"another key")
+            outcome_of(caller.result)
         caller = CallerThread(mp, listener, "accept")
         client = mp.connection.Client(listener.address, authkey=KEY)
         assert _talk(client, caller.result()) == HEARD
@@ -925,15 +956,31 @@ def conversation(mp, key):
 
 @requirement("listeners.deliver-challenge.random")
 def test_challenges_differ(mp):
-    """Each call of deliver_challenge() sends another message."""
-    challenges = []
-    near, far = mp.Pipe()
-    for _ in range(200):
-        near.send_bytes(b"no digest")  # the reply is there already
-        outcome_of(mp.connection.deliver_challenge, far, KEY)
-        challenges.append(near.recv_bytes())
-        near.recv_bytes()
+    """Each call of deliver_challenge() sends another message, which is random, and not what a forked copy sends."""
+    challenges = [_challenge(mp) for _ in range(200)]
     assert len(set(challenges)) == 200
+    # 16 random bytes are the least.
+    assert len([column for column in zip(*challenges, strict=False) if len(set(column)) > 50]) >= 16
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.write(writer, _challenge(mp))
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with open(reader, "rb") as pipe:
+        of_copy = pipe.read()
+    os.waitpid(pid, 0)
+    assert of_copy not in (b"", _challenge(mp))
+
+
+def _challenge(mp):
+    """What deliver_challenge() sends first."""
+    near, far = mp.Pipe()
+    near.send_bytes(b"no digest")  # the reply is there already
+    outcome_of(mp.connection.deliver_challenge, far, KEY)
+    return near.recv_bytes()
 
 
 @requirement("listeners.deliver-challenge.waits-for-reply")
@@ -976,8 +1023,10 @@ def test_the_whole_digest_counts(mp):
         yield from (b"", reply[:1], reply[:-1], reply + b"x")
         yield reply[:-1] + bytes([reply[-1] ^ 1])
         yield bytes([reply[0] ^ 1]) + reply[1:]
+        middle = len(reply) * 2 // 3
+        yield reply[:middle] + bytes([reply[middle] ^ 1]) + reply[middle + 1 :]
 
-    for number in range(6):
+    for number in range(7):
         near, far = mp.Pipe()
         caller = CallerThread(mp, mp.connection, "deliver_challenge", far, KEY)
         reply = reply_to(mp, near.recv_bytes(), KEY)

@@ -8,6 +8,8 @@ import sys
 from mpspec.marks import requirement
 from mpspec.programs import call
 
+# From the lowest that a logger may have to that of logging.CRITICAL.
+_ALL_LEVELS = (1, 10, 20, 50)
 # A level that no message of a program has by chance.
 LEVEL = 17
 
@@ -39,7 +41,8 @@ def _new_logger(mp):
     }
     logger.setLevel(LEVEL)
     logger.addHandler(logging.NullHandler())
-    facts["again"] = [mp.get_logger() is logger, logger.level, len(logger.handlers)]
+    same = mp.get_logger() is mp.context.get_logger() is logger
+    facts["again"] = [same, logger.level, len(logger.handlers)]
     logger.error("nothing for the root")
     logging.getLogger().error("for the root")
     facts["heard by the root"] = heard.getvalue()
@@ -62,7 +65,7 @@ def test_name_of_the_logger(mp):
 
 @requirement("logging.get-logger.same-again")
 def test_get_logger_again(mp):
-    """A second call returns the same logger, with all that it was given, and propagating if told to."""
+    """A second call, a context's too, returns the same logger, with all that it was given, and propagating if told."""
     assert _facts(mp, _new_logger)["again"] == [True, LEVEL, 1, True]
 
 
@@ -113,6 +116,13 @@ def _logger_to_stderr(mp):
     facts["level by keyword"] = logger.level
     mp.log_to_stderr("INFO")
     facts["level by its name"] = logger.level
+    mp.context.log_to_stderr(LEVEL + 1)
+    facts["level by a context"] = logger.level
+    before = len(sys.stderr.getvalue())
+    logger.setLevel(1)
+    for level in _ALL_LEVELS:
+        logger.log(level, "at level %d", level)
+    facts["by each handler"] = sys.stderr.getvalue()[before:].splitlines()
     mp.log_to_stderr(logging.NOTSET)
     facts["level NOTSET"] = logger.level
     return facts
@@ -128,6 +138,15 @@ def test_log_to_stderr_returns_the_logger(mp):
 def test_log_to_stderr_adds_a_handler(mp):
     """After log_to_stderr() the logger has a handler besides the one that it had."""
     assert _facts(mp, _logger_to_stderr)["handlers"] == [True, False]
+
+
+@requirement("logging.log-to-stderr.adds-handler")
+def test_level_of_each_handler(mp):
+    """What the logger's level lets through every handler of the calls before writes, whatever the level of its call."""
+    written = _facts(mp, _logger_to_stderr)["by each handler"]
+    counts = {sum(line.endswith(f"at level {level}") for line in written) for level in _ALL_LEVELS}
+    assert len(counts) == 1
+    assert counts != {0}
 
 
 @requirement("logging.log-to-stderr.writes")
@@ -158,6 +177,7 @@ def test_log_to_stderr_sets_the_level(mp):
     facts = _facts(mp, _logger_to_stderr)
     assert (facts["level by position"], facts["level by keyword"]) == (40, 10)
     assert facts["level by its name"] == 20
+    assert facts["level by a context"] == LEVEL + 1
 
 
 @requirement("logging.log-to-stderr.level-notset")
@@ -198,10 +218,18 @@ def _tell_settings(mp, connection):
     connection.send((logger.level, handlers, logger.propagate))
 
 
+def _run_child(mp, target, *args):
+    """In a child: have a child that does something."""
+    process = mp.Process(target=target, args=args)
+    process.start()
+    process.join()
+    return process
+
+
 def _settings_of_childs_logger(mp):
     """In a new interpreter: how a child's logger is set whose parent's was given a level, a handler and propagation.
 
-    And that of a second child, before which the parent's got another level, and the handler was removed.
+    And that of a child's child, before which the parent's got another level, and the handler was removed.
     """
     import logging
 
@@ -211,9 +239,9 @@ def _settings_of_childs_logger(mp):
     logger.addHandler(handler)
     logger.propagate = True
     children = []
-    for _ in range(2):
+    for target, args in ((_tell_settings, (mp,)), (_run_child, (mp, _tell_settings, mp))):
         receiver, sender = mp.Pipe(duplex=False)
-        process = mp.Process(target=_tell_settings, args=(mp, sender))
+        process = mp.Process(target=target, args=(*args, sender))
         process.start()
         children.append((process, receiver))
         logger.setLevel(LEVEL + 1)
@@ -226,7 +254,10 @@ def _settings_of_childs_logger(mp):
 
 @requirement("logging.child.inherits-level")
 def test_child_inherits_the_level(mp):
-    """The level that the parent has set is the one of the child's logger, whatever an earlier child's was."""
+    """The level that the parent has set is the one of the child's logger, whatever an earlier child's was.
+
+    It is that of the child's child, too.
+    """
     assert [level for level, *_ in _facts(mp, _settings_of_childs_logger)] == [LEVEL, LEVEL + 1]
 
 
@@ -241,11 +272,21 @@ def _speak(mp):
     mp.get_logger().warning("from the child")
 
 
+def _speak_below(mp):
+    mp.get_logger().warning("from below")
+
+
+def _start_and_exit(mp):
+    _run_child(mp, _speak_below, mp)
+    sys.exit(7)
+
+
 def _start_speaker(mp):
     mp.log_to_stderr(LEVEL)
-    process = mp.Process(target=_speak, args=(mp,), name="speaker")
-    process.start()
-    process.join()
+    for target, args, name in ((_speak, (mp,), "speaker"), (_start_and_exit, (mp,), "another")):
+        process = mp.Process(target=target, args=args, name=name)
+        process.start()
+        process.join()
 
 
 def _children_messages(mp):
@@ -255,8 +296,10 @@ def _children_messages(mp):
 
 @requirement("logging.child.writes")
 def test_child_writes_to_stderr(mp):
-    """A child's message is written, once, with its level."""
+    """A child's message is written, once, with its level, and so is that of a child's child."""
     lines = _facts(mp, _children_messages)
+    (line,) = [line for line in lines if "from below" in line]
+    assert line.startswith("[WARNING/")
     (line,) = [line for line in lines if "from the child" in line]
     assert line.startswith("[WARNING/")
     assert line.endswith("] from the child")
@@ -280,9 +323,10 @@ def test_package_logs(mp):
 
 @requirement("logging.package.reports-exit")
 def test_package_logs_the_exit(mp):
-    """A child with the level INFO reports its exit code."""
+    """A child with the level INFO reports its exit code, whichever."""
     lines = _facts(mp, _children_messages)
     assert [line for line in lines if line.startswith("[INFO/") and "exitcode 0" in line] != []
+    assert [line for line in lines if line.startswith("[INFO/") and "exitcode 7" in line] != []
 
 
 _SINCE_THEN = "what follows comes of the manager's deletion"

@@ -53,6 +53,7 @@ class _Shout:
 
 class _Greeter:
     greeting = "no method"
+    number = int
     shout = _Shout()
 
     def __init__(self, name, *, polite=False):
@@ -127,10 +128,23 @@ class _Machine:
     def names(self, /, **parts):
         return sorted(parts)
 
+    def nothing(self):
+        return None
+
 
 class _Chain:
+    def __init__(self):
+        self._pulled = 0
+
     def follow(self):
         return _Chain()
+
+    def pull(self):
+        self._pulled += 1
+        return self
+
+    def pulled(self):
+        return self._pulled
 
 
 class _Unloadable:
@@ -274,7 +288,7 @@ def workshop_manager(mp):
     Workshop.register("Part", create_method=False)
     Workshop.register("get_queue", _Part)  # the typeid that another manager has for something else
     Workshop.register("Rim", proxytype=_part_proxy(mp), create_method=False)
-    typeids = {"part": "Rim", "names": "list"}
+    typeids = {"part": "Rim", "names": "list", "nothing": "Part"}
     Workshop.register("RimmedMachine", _Machine, method_to_typeid=typeids)
     Workshop.register("Machine", _Machine, method_to_typeid={"part": "Part"})
     Workshop.register("PlainMachine", _Machine)
@@ -294,13 +308,15 @@ def workshop_manager(mp):
     Workshop.register("generator", _generator)
     Workshop.register("names", _names)
     Workshop.register("fail", _fail)
+    Workshop.register("get_part_to_turn", _get_shared_part, exposed=("turn",))
     Workshop.register("get_shared_part", _get_shared_part)
     Workshop.register("Tracked", _Tracked)
     Workshop.register("TrackedItem", create_method=False)
     Workshop.register("TrackedMaker", _TrackedMaker, method_to_typeid={"make": "TrackedItem"})
     Workshop.register("Census", _Census)
-    Workshop.register("Chain", _Chain, method_to_typeid={"follow": "Link"})
-    Workshop.register("Link", method_to_typeid={"follow": "Link"}, create_method=False)
+    typeids = {"follow": "Link", "pull": "Link"}
+    Workshop.register("Chain", _Chain, method_to_typeid=typeids)
+    Workshop.register("Link", method_to_typeid=typeids, create_method=False)
     Workshop.register("get_pid", _Server)
     Workshop.register(
         "Space", mp.managers.Namespace, mp.managers.BaseProxy, ("__getattribute__", "__setattr__")
@@ -404,8 +420,8 @@ def _result_in_time(mp, caller):
 @observed_once
 def _life_of_a_manager(mp):
     """What comes of a manager that ``Manager()`` gives, and of three threads that use its list."""
-    # Not the one that the tests share, which may keep the threads' connections.
-    manager = mp.Manager()
+    # Not the one that the tests share, which may keep the threads' connections. The thread that starts it ends.
+    manager = CallerThread(mp, mp, "Manager").result()
     shared, lock = manager.list([1, 2]), threading.Lock()
     facts = {"length": len(shared)}
     del shared[:]
@@ -416,16 +432,32 @@ def _life_of_a_manager(mp):
         thread.join()
     facts["appended"] = shared[:]
     facts["waited"] = outcome_of(_set_while_a_thread_waits, mp, manager.Event())
-    facts["owned"] = outcome_of(_own_an_rlock, mp, manager.RLock())
+    facts["owned"] = outcome_of(_own_an_rlock, mp, manager.RLock(), [manager.list()])
     del shared, threads, thread
     manager.shutdown()
     return facts
 
 
-def _own_an_rlock(mp, lock):
-    """What another proxy of a lock's owner, and another thread, come to that acquire and release it."""
+def _own_an_rlock(mp, lock, unrelated):
+    """What another proxy of a lock's owner, and other threads, come to that acquire and release it."""
     found, another = [lock.acquire()], pickle.loads(pickle.dumps(lock))
+    unrelated.clear()  # a proxy that goes has nothing to do with who owns the lock
+    gc.collect()
+    tried = threading.Barrier(3, timeout=mp.timeout)
+
+    def try_once(proxy):
+        found.append(proxy.acquire(False))
+        tried.wait()  # the first time to have tried, the second to end
+        tried.wait()
+
+    threads = [threading.Thread(target=try_once, args=(each,)) for each in (lock, another)]
+    for thread in threads:
+        thread.start()
+    tried.wait()
     found += [another.acquire(False), another.release()]
+    tried.wait()
+    for thread in threads:
+        thread.join()
     for one in (lock, another):
         found.append(CallerThread(mp, one, "acquire", False).result())
         found.append(_error_of(CallerThread(mp, one, "release").result))
@@ -480,15 +512,39 @@ def test_changes_of_a_child_are_seen(mp, manager):
     assert shared_list[:] == [4, 3, 2, 1, 0]
 
 
+def _use_list(shared):
+    shared.append(1)
+    return shared[:]
+
+
+@observed_once
+def _life_of_a_dropped_manager(mp):
+    """What comes of a manager of which only a proxy is left, and then nothing."""
+    manager, process = _started_by(mp, mp.Manager)
+    facts = {"alive": process.is_alive()}
+    shared = manager.list()
+    del manager
+    gc.collect()
+    facts["used"] = outcome_of(_use_list, shared)
+    del shared
+    gc.collect()
+    process.join(mp.timeout)
+    facts["alive after"] = process.is_alive()
+    return facts
+
+
 @requirement("managers.lifetime.garbage-collected")
 def test_a_manager_that_nobody_holds_is_shut_down(mp):
     """The server's process ends when the manager is garbage collected."""
-    manager, process = _started_by(mp, mp.Manager)
-    assert process.is_alive()
-    del manager
-    gc.collect()
-    process.join(mp.timeout)
-    assert not process.is_alive()
+    facts = _life_of_a_dropped_manager(mp)
+    assert facts["alive"]
+    assert not facts["alive after"]
+
+
+@requirement("managers.lifetime.proxy-keeps")
+def test_a_proxy_keeps_its_manager(mp):
+    """A proxy can be used though nobody holds the manager that has given it."""
+    assert _life_of_a_dropped_manager(mp)["used"] == ("returned", [1])
 
 
 def _leave_a_manager(mp, sender):
@@ -577,8 +633,14 @@ def test_start_starts_the_server(mp, workshop):
     assert process.pid != os.getpid()
 
 
-def _tell(sender, *args):
-    sender.send((os.getpid(), args))
+class _Teller:
+    """An initializer, false as it is."""
+
+    def __bool__(self):
+        return False
+
+    def __call__(self, sender, *args):
+        sender.send((os.getpid(), args))
 
 
 @observed_once
@@ -594,10 +656,11 @@ def _life(mp):
     Derived.register("Maths", _Part)
     manager = base(ctx=mp.context)
     facts["created before start"] = _error_of(manager.Maths)
-    start = functools.partial(manager.start, initializer=_tell, initargs=(sender, "one", 2))
+    start = functools.partial(manager.start, initializer=_Teller(), initargs=[sender, "one", None])
     _, process = _started_by(mp, start)
     facts["told at once"] = receiver.poll()
     facts["told"] = receiver.recv() if receiver.poll(mp.timeout) else None
+    facts["told again"] = receiver.poll()
     facts["pid"] = process.pid
     count = len(mp.active_children())
     facts["started again"] = _error_of(manager.start)
@@ -644,9 +707,10 @@ def _error_of(call):
 
 @requirement("managers.start.initializer")
 def test_start_calls_the_initializer_in_the_server(mp, socket_path):
-    """The server's process calls ``initializer(*initargs)`` when it starts, and nothing for None."""
+    """The server's process calls ``initializer(*initargs)`` once when it starts, and nothing for None."""
     facts = _life(mp)
-    assert facts["told"] == (facts["pid"], ("one", 2))
+    assert facts["told"] == (facts["pid"], ("one", None))
+    assert facts["told again"] is False
     assert _life_at(mp, socket_path)["sum"] == 7
 
 
@@ -801,6 +865,7 @@ def _live_by_position(mp, address, held):
     other = _bare_manager(mp)(address, KEY)
     other.connect()
     facts["sum"] = other.Maths().add(4, 3)
+    facts["turn elsewhere"] = outcome_of(_turn_elsewhere, mp, address)
     facts["turn"] = outcome_of(_turn_part_of, manager.Machine())
     tracked, census = manager.Tracked("keyed"), manager.Census()
     facts["there"] = census.has("keyed")
@@ -809,6 +874,19 @@ def _live_by_position(mp, address, held):
     held.append(shared)
     manager.shutdown()
     return facts
+
+
+def _turn_elsewhere(mp, address):
+    """Use a server where the address that it knows leads nowhere, but another does."""
+    moved = f"{address}-moved"
+    os.rename(address, moved)
+    try:
+        client = _bare_manager(mp)(moved, KEY, ctx=mp.context)
+        client.connect()
+        return _turn_part_of(client.Machine())
+    finally:
+        gc.collect()
+        os.rename(moved, address)
 
 
 @requirement("managers.constructor.address-given")
@@ -887,7 +965,8 @@ def test_authkey_as_given(mp, queue_server):
 @requirement("managers.constructor.authkey-wrong")
 def test_wrong_authkey(mp, manager):
     """Who connects with another authkey is turned away with AuthenticationError."""
-    for key in (b"wrong", b""):
+    own = bytes(mp.current_process().authkey)
+    for key in (b"wrong", b"", own + b"\n", own[:-1], bytes([own[0] ^ 1]) + own[1:]):
         other = mp.managers.BaseManager(address=manager.address, authkey=key, ctx=mp.context)
         with raises(mp.AuthenticationError):
             other.connect()
@@ -920,7 +999,7 @@ def _life_with_xmlrpclib(mp):
     manager = _bare_manager(mp)(ctx=mp.context, serializer="xmlrpclib")
     _, process = _started_by(mp, manager.start)
     shared = manager.Queue()
-    shared.put("hello")
+    shared.put("hello, \u00fc\u20ac\U0001f40d")
     facts = {"item": shared.get(), "empty": shared.empty()}
     shared.put((1, 2))
     facts["tuple"] = shared.get()
@@ -943,7 +1022,7 @@ def _life_with_xmlrpclib(mp):
 def test_serializer_xmlrpclib(mp):
     """With the serializer 'xmlrpclib' objects are shared and deleted in the same way, and the server is ended."""
     facts = _life_with_xmlrpclib(mp)
-    assert facts["item"] == "hello"
+    assert facts["item"] == "hello, \u00fc\u20ac\U0001f40d"
     assert facts["empty"] is True
     assert facts["through a copy"] == "through a copy"
     assert (facts["child"], facts["of the child"]) == (
@@ -1068,10 +1147,10 @@ def _never_end_nor_terminate():
     _never_end()
 
 
-def _shut_down_in_time(mp, initializer):
+def _shut_down_in_time(mp, initializer, timeout):
     """The child that is left of a manager whose shutdown() takes two timeouts, of much less than the default."""
     for _ in range(5):  # the load of the machine may hold one up
-        manager = mp.managers.BaseManager(ctx=mp.context, shutdown_timeout=0.02)
+        manager = mp.managers.BaseManager(ctx=mp.context, shutdown_timeout=timeout)
         _, process = _started_by(mp, functools.partial(manager.start, initializer))
         began = time.monotonic()
         manager.shutdown()
@@ -1086,13 +1165,13 @@ def _shut_down_in_time(mp, initializer):
 @requirement("managers.shutdown.timeout-terminates")
 def test_shutdown_terminates_a_server_that_does_not_end(mp):
     """A server whose process does not complete within ``shutdown_timeout`` is terminated."""
-    assert _shut_down_in_time(mp, _never_end).exitcode == -signal.SIGTERM
+    assert _shut_down_in_time(mp, _never_end, 0.02).exitcode == -signal.SIGTERM
 
 
 @requirement("managers.shutdown.timeout-kills")
 def test_shutdown_kills_a_server_that_is_not_terminated(mp):
-    """A server whose process survives being terminated for ``shutdown_timeout`` is killed."""
-    process = _shut_down_in_time(mp, _never_end_nor_terminate)
+    """A server whose process survives being terminated for ``shutdown_timeout``, be it 0, is killed."""
+    process = _shut_down_in_time(mp, _never_end_nor_terminate, 0)
     assert process.exitcode == -signal.SIGKILL
 
 
@@ -1277,7 +1356,10 @@ def test_register_a_class(workshop):
 def test_register_a_function(workshop):
     """A registered function's result is shared, be it a new object or not."""
     assert workshop.operator().add(23, 45) == 68
-    first, second = workshop.get_shared_part(), workshop.get_shared_part()
+    # By another typeid that exposes less: what this one exposes can be used for all that.
+    _limited, first = workshop.get_part_to_turn(), workshop.get_shared_part()
+    first.turn_back()
+    second = workshop.get_shared_part()
     before = first.turn()
     assert second.turn() == before + 1
     del first
@@ -1290,9 +1372,19 @@ def test_register_passes_arguments(workshop):
     """Arguments of the creating method are handed to the callable."""
     assert workshop.Greeter("Ada", polite=True).greet() == "Dear Ada"
     # Names that the machinery in between may use itself.
-    taken = {"self": 1, "typeid": 2, "callable": 3, "args": 4, "kwds": 5, "c": 6, "methodname": 7}
+    taken = {
+        "self": 1,
+        "typeid": 2,
+        "callable": 3,
+        "args": 4,
+        "kwds": 5,
+        "c": 6,
+        "methodname": None,
+    }
     assert list(workshop.names(**taken)._getvalue()) == sorted(taken)
     assert workshop.Machine().names(**taken) == sorted(taken)
+    namespace = workshop.Namespace(**taken)
+    assert [getattr(namespace, name) for name in taken] == [*taken.values()]
 
 
 @requirement("managers.register.classmethod")
@@ -1352,12 +1444,13 @@ def test_creation_fails(mp, workshop):
 
 @requirement("managers.register.proxytype")
 def test_proxytype_makes_the_proxies(mp, workshop):
-    """Proxies are of the class that was given as proxytype, those of a manager that has connected too."""
+    """Proxies are of the class that was given as proxytype, also those of a manager that has connected, and copies."""
     client = workshop_manager(mp)(address=workshop.address, ctx=mp.context)
     client.connect()
     for manager in (workshop, client):
         squares = manager.squares()
         assert squares.describe() == "squares"
+        assert pickle.loads(pickle.dumps(squares)).describe() == "squares"
         assert list(squares) == [0, 1, 4, 9]
 
 
@@ -1386,6 +1479,7 @@ def test_exposed_may_name_private_methods(workshop):
     whisperer = workshop.Whisperer("Ada")
     assert whisperer._whisper() == "whispers"
     assert whisperer._callmethod("_whisper") == "whispers"
+    assert pickle.loads(pickle.dumps(whisperer))._whisper() == "whispers"
     sized = workshop.Sized([5, 6])
     assert (len(sized), sized[1]) == (2, 6)
 
@@ -1423,7 +1517,7 @@ def test_public_methods_are_exposed(workshop):
     """Without any exposed list all public methods are, and nothing else is, for a proxytype without one too."""
     greeter = workshop.Greeter("Ada")
     assert (greeter.greet(), greeter.wave()) == ("Hi Ada", "waves")
-    assert (greeter.shout(), greeter.call()) == ("shouts", "shouts")
+    assert (greeter.shout(), greeter.call(), greeter.number("7")) == ("shouts", "shouts", 7)
     assert not hasattr(greeter, "_whisper")
     assert not hasattr(greeter, "greeting")
     with raises(Exception):
@@ -1443,7 +1537,8 @@ def test_public_methods_are_exposed(workshop):
 @requirement("managers.register.exposed-attribute")
 def test_exposed_attribute_of_a_proxy(workshop):
     """An automatic proxy tells what is exposed as ``_exposed_``."""
-    assert sorted(workshop.Greeter("Ada")._exposed_) == ["call", "greet", "shout", "wave"]
+    expected = ["call", "greet", "number", "shout", "wave"]
+    assert sorted(workshop.Greeter("Ada")._exposed_) == expected
     assert sorted(workshop.Whisperer("Ada")._exposed_) == ["_whisper", "greet"]
 
 
@@ -1457,6 +1552,8 @@ def test_method_to_typeid(mp, workshop):
     assert machine.turns() == 1
     # A proxy that a method has returned does so as well.
     assert isinstance(workshop.Chain().follow().follow(), mp.managers.BaseProxy)
+    chain = workshop.Chain()  # pull() gives a proxy for the chain itself
+    assert chain.pull().pull().pulled() == chain.pulled() == 2
     machine = workshop.RimmedMachine()
     rim = machine.part()
     assert rim.turn_twice() == [1, 2]
@@ -1468,6 +1565,7 @@ def test_method_to_typeid(mp, workshop):
     names = machine.names()
     assert type(names) is type(workshop.list())  # though there is nothing in it
     assert names[:] == []
+    assert isinstance(machine.nothing(), mp.managers.BaseProxy)
 
 
 @requirement("managers.register.method-to-typeid-by-proxytype")
@@ -1527,6 +1625,9 @@ def test_list_read(manager):
     """A list proxy is read like a list."""
     shared = manager.list([3, 1, 2, 3])
     assert (len(shared), shared[1], shared[-1], shared[1:3]) == (4, 1, 3, [1, 2])
+    assert (shared[::2], shared[::-1], bool(shared), bool(manager.list())) == (
+        [3, 2], [3, 2, 1, 3], True, False,
+    )  # fmt: skip
     assert list(shared) == [3, 1, 2, 3]
     assert 2 in shared
     assert 5 not in shared
@@ -1535,11 +1636,13 @@ def test_list_read(manager):
     assert shared * 2 == [3, 1, 2, 3] * 2
     assert 2 * shared == [3, 1, 2, 3] * 2
     assert list(reversed(shared)) == [3, 2, 1, 3]
-    assert shared.index(3, 1) == 3
+    assert (shared.index(3, 1), shared.index(2, 1, 3)) == (3, 2)
+    assert (shared * 0, None in shared, None in manager.list([None])) == ([], False, True)
     with raises(IndexError):
         shared[4]
-    with raises(ValueError):
-        shared.index(5)
+    for arguments in ((5,), (3, 1, 3)):
+        with raises(ValueError):
+            shared.index(*arguments)
 
 
 @requirement("managers.list.change")
@@ -1566,16 +1669,42 @@ def test_list_change(manager):
     shared.sort(reverse=True)
     assert shared[:] == [8, 8, 7, 7, 6, 6]
     shared.sort(key=str)
+    shared[-1] = 9
+    assert shared[:] == [6, 6, 7, 7, 8, 9]
+    shared[-1] = 8
     assert shared.pop(0) == 6
     assert shared[:] == [6, 7, 7, 8, 8]
     with raises(IndexError):
         shared[9] = 1
     with raises(ValueError):
         shared.remove(9)
+    _change_list_further(shared)
     del shared[:]
     assert shared[:] == []
     with raises(IndexError):
         shared.pop()
+
+
+def _change_list_further(shared):
+    shared.reverse()
+    assert shared[:] == [8, 8, 7, 7, 6]
+    shared.insert(-1, 5)
+    shared.insert(99, 4)
+    assert (shared.pop(-2), shared[:]) == (6, [8, 8, 7, 7, 5, 4])
+    shared[::3] = [1, 2]
+    assert shared[:] == [1, 8, 7, 2, 5, 4]
+    del shared[-1], shared[::2]
+    assert shared[:] == [8, 2]
+    shared.extend((10,))
+    shared += (9,)
+    shared += "a"
+    shared.sort(key=str, reverse=True)
+    shared.append(9)
+    shared.remove(9)  # the first one
+    assert shared[:] == ["a", 8, 2, 10, 9]
+    shared *= 0
+    assert shared[:] == []
+    shared.append(1)
 
 
 @requirement("managers.list.clear-and-copy")
@@ -1593,6 +1722,7 @@ def test_dict_construct(manager):
     assert manager.dict().copy() == {}
     assert manager.dict({1: "one"}).copy() == {1: "one"}
     assert manager.dict([("a", 1), ("b", 2)]).copy() == {"a": 1, "b": 2}
+    assert manager.dict({"a": 1}, b=2).copy() == {"a": 1, "b": 2}
 
 
 @requirement("managers.dict.read")
@@ -1608,12 +1738,25 @@ def test_dict_read(manager):
     assert shared.get("c") is None
     with raises(KeyError):
         shared["c"]
+    shared = manager.dict({"b": 1, "a": 1, None: 2})
+    assert (list(shared.keys()), list(shared.values())) == (["b", "a", None], [1, 1, 2])
+    assert list(shared.items()) == list(shared.copy().items()) == [("b", 1), ("a", 1), (None, 2)]
+    nothing = manager.dict({"n": None})
+    assert (nothing["n"], nothing.get("n", 3), "n" in nothing) == (None, None, True)
+    assert (bool(nothing), bool(manager.dict()), manager.dict({(1, 2): 3})[1, 2]) == (
+        True,
+        False,
+        3,
+    )
 
 
 @requirement("managers.dict.iteration")
 def test_dict_iteration(manager):
     """Iterating over a dict proxy gives the keys in their order."""
-    assert list(manager.dict({"b": 1, "a": 2})) == ["b", "a"]
+    shared = manager.dict({"b": 1, "a": 2})
+    assert [(one, other) for one in shared for other in shared] == [
+        ("b", "b"), ("b", "a"), ("a", "b"), ("a", "a"),
+    ]  # fmt: skip
 
 
 @requirement("managers.dict.change")
@@ -1628,15 +1771,21 @@ def test_dict_change(manager):
     assert shared.pop("e") == 7
     assert (shared.setdefault("c", 9), shared.setdefault("d", 4)) == (3, 4)
     assert shared.pop("a") == 1
-    assert shared.pop("a", 5) == 5
+    assert (shared.pop("a", 5), shared.pop("a", None)) == (5, None)
+    assert (shared.setdefault("n"), shared.setdefault("n", 5)) == (None, None)
+    assert shared.pop("n", 5) is None
     del shared["b"]
     for change in (shared.pop, shared.__delitem__):
         with raises(KeyError):
             change("b")
     assert shared.copy() == {"c": 3, "d": 4}
     assert shared.popitem() == ("d", 4)
+    shared.update([("f", 5)])
+    assert shared.copy() == {"c": 3, "f": 5}
     shared.clear()
     assert len(shared) == 0
+    with raises(KeyError):
+        shared.popitem()
 
 
 @requirement("managers.dict.union")
@@ -1746,9 +1895,11 @@ def test_namespace_attributes(manager, companion):
     assert not hasattr(namespace, "y")
     del namespace.x
     assert not hasattr(namespace, "x")
-    for each in (None, 0, ""):
+    with raises(AttributeError):
+        del namespace.x
+    for each in (None, False, 0, ""):
         namespace.z = each
-        assert namespace.z == each
+        assert (type(namespace.z), namespace.z) == (type(each), each)
 
 
 @requirement("managers.namespace.representation")
@@ -1758,6 +1909,8 @@ def test_namespace_representation(manager):
     namespace.x = 10
     namespace.y = "hello"
     assert str(namespace) == "Namespace(x=10, y='hello')"
+    namespace.y = None
+    assert str(namespace) == "Namespace(x=10, y=None)"
 
 
 @requirement("managers.namespace.underscore")
@@ -1809,12 +1962,13 @@ def test_namespace_without_public_methods(mp):
 @requirement("managers.value")
 def test_value(manager, companion):
     """A Value has an attribute ``value``, which any process reads and writes."""
-    shared = manager.Value("i", 7)
+    shared, another = manager.Value("i", 7), manager.Value("i", 1)
     assert shared.value == 7
     companion.ask(setattr, shared, "value", 8)
-    assert shared.value == 8
-    shared.value = "anything"
-    assert companion.ask(getattr, shared, "value") == "anything"
+    assert (shared.value, another.value) == (8, 1)
+    for each in ("anything", None, 0):
+        shared.value = each
+        assert companion.ask(getattr, shared, "value") == each
 
 
 @requirement("managers.value.get-and-set")
@@ -1845,6 +1999,11 @@ def test_array(manager, companion):
     assert companion.ask(len, shared) == 3
     assert list(shared) == [1, 9, 3]
     assert shared[1:] == array.array("i", [9, 3])
+    shared[:2] = array.array("i", [7, 8])
+    assert list(shared) == [7, 8, 3]
+    shared[-1] = 4
+    assert (shared[-1], list(shared)) == (4, [7, 8, 4])
+    assert (list(shared[::2]), list(manager.Array("i", []))) == ([7, 4], [])
 
 
 @requirement("managers.array.typecode")
@@ -1854,7 +2013,8 @@ def test_array_typecode(manager):
     with raises(TypeError):
         shared[0] = "one"
     assert shared[0] == 1
-    assert [manager.Array(code, [1])[:].typecode for code in "bil"] == ["b", "i", "l"]
+    assert [manager.Array(code, [1])[:].typecode for code in "bild"] == ["b", "i", "l", "d"]
+    assert list(manager.Array("d", [0.5, 1.5])) == [0.5, 1.5]
 
 
 # SyncManager: synchronization
@@ -1912,8 +2072,9 @@ def test_lock_in_with(manager, companion):
             assert lock.acquire(False) is False
         assert lock.acquire(False) is True
         lock.release()
-        with raises(LookupError), lock:
-            raise LookupError
+        for kind in (LookupError, KeyboardInterrupt):
+            with raises(kind), lock:
+                raise kind
         assert lock.acquire(False) is True
     for lock in (manager.RLock(), manager.Condition()):
         with lock:
@@ -1986,6 +2147,7 @@ def test_parameters_by_name(manager):
     assert manager.Condition(lock=manager.Lock()).acquire() is True
     assert manager.Semaphore(value=0).acquire(False) is False
     assert manager.BoundedSemaphore(value=2).acquire(False) is True
+    assert manager.BoundedSemaphore(value=0).acquire(False) is False
     assert manager.Barrier(parties=1, action=event.set, timeout=0.01).wait() == 0
     assert event.is_set() is True
     assert manager.Queue(maxsize=1).full() is False
@@ -2018,7 +2180,7 @@ def test_rlock_released_by_its_owner(manager, companion):
 def test_rlock_is_owned_by_a_thread(mp):
     """The thread that has acquired an RLock has it by any proxy, and releases it; no other thread does, nor nobody."""
     others = [False, RuntimeError] * 2
-    found = [True, True, None, *others, RuntimeError]
+    found = [True, False, False, True, None, *others, RuntimeError]
     assert _life_of_a_manager(mp)["owned"] == ("returned", found)
 
 
@@ -2133,19 +2295,19 @@ def _wait_in_threads(sender, condition, shared, count):
 
 @requirement("managers.condition.notify-count")
 def test_condition_notify_count(manager, companion):
-    """``notify()`` wakes one of those who wait, ``notify(n)`` wakes n."""
+    """``notify()`` wakes one of those who wait, ``notify(n)`` wakes n, or all when they are fewer."""
     condition, shared = manager.Condition(), manager.Value("i", -1)
-    companion.begin(_wait_in_threads, condition, shared, 4)
-    assert [companion.receive() for _ in range(4)] == ["waiting"] * 4
+    companion.begin(_wait_in_threads, condition, shared, 5)
+    assert [companion.receive() for _ in range(5)] == ["waiting"] * 5
     with condition:
         condition.notify(0)
     woken = []
-    for number, arguments in enumerate([(), (2,), (1,)]):
+    for number, (arguments, count) in enumerate([((), 1), ((3,), 3), ((9,), 1)]):
         with condition:
             shared.value = number
             condition.notify(*arguments)
-        woken.append([companion.receive() for _ in range(*arguments or (1,))])
-    assert woken == [[0], [1, 1], [2]]
+        woken.append([companion.receive() for _ in range(count)])
+    assert woken == [[0], [1, 1, 1], [2]]
     companion.result()
     with condition:
         condition.notify(n=2)
@@ -2155,11 +2317,11 @@ def test_condition_notify_count(manager, companion):
 def test_condition_notify_all(manager, companion):
     """``notify_all`` wakes all that wait."""
     condition, shared = manager.Condition(), manager.Value("i", 0)
-    companion.begin(_wait_in_threads, condition, shared, 3)
-    assert [companion.receive() for _ in range(3)] == ["waiting"] * 3
+    companion.begin(_wait_in_threads, condition, shared, 8)
+    assert [companion.receive() for _ in range(8)] == ["waiting"] * 8
     with condition:
         condition.notify_all()
-    assert [companion.receive() for _ in range(3)] == [0] * 3
+    assert [companion.receive() for _ in range(8)] == [0] * 8
     companion.result()
 
 
@@ -2193,6 +2355,10 @@ def test_condition_wait_for(mp, manager, companion):
         assert condition.wait_for(predicate=lambda: 0, timeout=0.01) == 0
         assert condition.wait_for(list, timeout=0) == []
         assert condition.wait_for(values.pop, 0.01) == "word"
+        values = ["", 0]  # the last one that it looked at is what it gives
+        assert (
+            condition.wait_for(lambda: values[0] if len(values) < 2 else values.pop(), 0.01) == ""
+        )
         assert waits(functools.partial(condition.wait_for, list)) == []
         condition.wait_for(lambda: free.append(companion.ask(_is_free, condition)), 0.01)
         assert (len(free) > 1, set(free)) == (True, {False})
@@ -2399,13 +2565,19 @@ def test_event_timeout(manager):
 
 
 @requirement("managers.barrier.releases")
-def test_barrier_releases(manager, companion):
+def test_barrier_releases(mp, manager, companion):
     """Who waits at a Barrier goes on when all parties are there, each with a number of its own, and once more."""
     barrier = manager.Barrier(2)
     for _ in range(2):
         companion.call(barrier, "wait").until_blocked()
         own = barrier.wait()
         assert sorted([own, companion.result()]) == [0, 1]
+    barrier = manager.Barrier(4)
+    companion.begin(_call_in_threads, mp, barrier, "wait", 3)
+    assert companion.receive() == "waiting"
+    own = barrier.wait()
+    assert sorted([own, *(companion.receive() for _ in range(3))]) == [0, 1, 2, 3]
+    companion.result()
 
 
 @requirement("managers.barrier.attributes")
@@ -2469,7 +2641,7 @@ def test_barrier_timeout(mp, manager):
 @requirement("managers.barrier.wait-timeout")
 def test_barrier_wait_timeout(mp, manager, companion):
     """The timeout of ``wait`` breaks a Barrier, for the others too, whatever the Barrier's own timeout is."""
-    barrier = manager.Barrier(2, timeout=mp.timeout)
+    barrier = manager.Barrier(2, timeout=mp.timeout * 100)
     with raises(mp.BrokenBarrierError):
         barrier.wait(0.01)
     assert barrier.broken is True
@@ -2730,23 +2902,41 @@ def test_queue_shutdown(manager, companion):
 
 
 @requirement("managers.joinable-queue")
-def test_joinable_queue(mp, manager):
-    """A JoinableQueue is a queue as Queue() gives it: first in, first out, of a size, and joined when all is done."""
-    shared = manager.JoinableQueue(2)
+def test_joinable_queue(mp, manager, companion):
+    """A JoinableQueue is a queue as Queue() gives it: first in, first out, of a size, and joined when all is done.
+
+    Its ``get``, ``put`` and ``join`` wait.
+    """
+    shared = manager.JoinableQueue(maxsize=2)
+    companion.call(shared, "get").until_blocked()
+    shared.put(3)
+    assert companion.result() == 3
     shared.put(2)
     shared.put(1)
     with raises(mp.Full):
         shared.put_nowait(3)
-    assert [shared.get(), shared.get()] == [2, 1]
+    companion.call(shared, "put", 0).until_blocked()
+    assert shared.get() == 2
+    assert companion.result() is None
+    assert [shared.get(), shared.get()] == [1, 0]
+    for _ in range(3):
+        shared.task_done()
+    companion.call(shared, "join").until_blocked()
     shared.task_done()
-    shared.task_done()
+    assert companion.result() is None
     assert shared.join() is None
     with raises(ValueError):
         shared.task_done()
+    shared = manager.JoinableQueue()
+    for number in range(50):
+        shared.put_nowait(number)
+    assert shared.full() is False
 
 
 def _use_pool(pool):
     assert pool.apply(abs, (-3,)) == 3
+    assert pool.apply(int, ("ff",), {"base": 16}) == 255
+    assert pool.apply_async(int, ("ff",), {"base": 16}).get() == 255
     assert pool.map(abs, [-1, 2]) == [1, 2]
     assert pool.starmap(pow, [(2, 3)]) == [8]
     for method in (pool.imap, pool.imap_unordered):
@@ -2758,7 +2948,19 @@ def _use_pool(pool):
     assert pool.starmap_async(pow, [(2, 3)]).get() == [8]
 
 
+_noted = []
+
+
+def _note_in_worker(*args):
+    _noted.append(args)
+
+
+def _noted_in_worker():
+    return _noted
+
+
 def _use_closed_pool(pool):
+    assert pool.apply(_noted_in_worker) == [("one", 2)]
     result = pool.apply_async(abs, (-3,))
     pool.close()
     pool.join()
@@ -2774,7 +2976,7 @@ def _pools_of_a_manager(mp):
         used = outcome_of(_use_pool, pool)
     left = outcome_of(pool.apply, abs, (-3,))
     pool.join()
-    closed = outcome_of(_use_closed_pool, manager.Pool(1))
+    closed = outcome_of(_use_closed_pool, manager.Pool(1, _note_in_worker, ("one", 2)))
     manager.shutdown()
     return used, left, closed
 
@@ -2828,10 +3030,11 @@ def test_queue_does_not_hold_its_putters(mp, manager):
 
 
 @requirement("managers.connect.connects")
-def test_connect(queue_server, workshop, mp):
+def test_connect(queue_server, workshop, socket_path, mp):
     """``connect()`` makes a manager stand for a server that runs elsewhere.
 
-    What its typeids mean has nothing to do with what another manager has registered by them.
+    What its typeids mean has nothing to do with what another manager has registered by them. All its proxies go to the
+    address that it was given, which need not be the one that the server knows.
     """
     client = _queue_client(mp, queue_server)
     client.connect()
@@ -2840,6 +3043,7 @@ def test_connect(queue_server, workshop, mp):
     shared.put("hello")
     assert workshop.get_queue().turn() == 1
     assert shared.get() == "hello"
+    assert _life_at(mp, socket_path)["turn elsewhere"] == ("returned", 1)
 
 
 @requirement("managers.connect.nobody-serves")
@@ -2870,6 +3074,9 @@ def test_server_of_given_arguments(mp, queue_server, tmp_path):
     assert first.get_queue().get() == [1, 2]
     first.get_queue().put("hello")
     assert shared.get() == "hello"
+    host, port = first.serve_at(("127.0.0.1", 0), "pickle").address()
+    assert (host, port > 0) == ("127.0.0.1", True)
+    _queue_client(mp, (host, port)).connect()
 
 
 @requirement("managers.get-server.serve-forever")
@@ -2969,6 +3176,7 @@ def test_proxies_are_base_proxies(mp, manager):
 def test_str_of_a_proxy(manager, workshop):
     """``str`` of a proxy is the representation of its referent."""
     assert str(manager.list([1, "two"])) == "[1, 'two']"
+    assert str(manager.list(range(1000))) == str([*range(1000)])
     assert str(manager.dict({"a": 1})) == "{'a': 1}"
     assert str(workshop.Greeter("Ada")) == "Greeter('Ada')"
 
@@ -2980,7 +3188,11 @@ def test_repr_of_a_proxy(manager):
     before = repr(shared)
     shared.append(7)
     assert repr(shared) == before
-    assert "123456" not in before.partition("at 0x")[0]
+    proxies = [
+        shared, manager.dict({123456: 0}), manager.Namespace(x=123456), manager.Value("i", 123456),
+        manager.Array("i", [123456]),
+    ]  # fmt: skip
+    assert [each for each in map(repr, proxies) if "123456" in each.partition("at 0x")[0]] == []
 
 
 @requirement("managers.proxy.repr-form")
@@ -3001,10 +3213,18 @@ def test_proxies_do_not_compare_by_value(manager):
     assert (shared == [1, 2, 3]) is False
     assert (shared == manager.list([1, 2, 3])) is False
     assert shared[:] == [1, 2, 3]
+    assert (shared != [1, 2, 3]) is True
+    assert (shared != manager.list([1, 2, 3])) is True
+    with raises(TypeError):
+        _ = shared < manager.list([4])
     shared = manager.dict(a=1)
     assert (shared == {"a": 1}) is False
-    assert (shared == manager.dict(a=1)) is False
-    assert (manager.Value("i", 1) == manager.Value("i", 1)) is False
+    for kind, arguments in (
+        ("dict", ({"a": 1},)), ("Value", ("i", 1)), ("Array", ("i", [1])), ("Namespace", ()),
+    ):  # fmt: skip
+        one, other = (getattr(manager, kind)(*arguments) for _ in range(2))
+        assert (one == other, one != other) == (False, True)
+    assert (manager.Array("i", [1]) == array.array("i", [1])) is False
 
 
 @requirement("managers.proxy.same-referent")
@@ -3047,9 +3267,11 @@ def test_pickled_proxies_tell_no_secret(mp, manager):
 @requirement("managers.proxy.deepcopy")
 def test_deep_copy_of_a_proxy(manager):
     """A deep copy of a proxy is a copy of its referent."""
-    value = copy.deepcopy(manager.list([1, [2]]))
-    assert type(value) is list
-    assert value == [1, [2]]
+    for each in ([1, [2]], {"a": [1]}, array.array("i", [1])):
+        shared = manager.Array("i", each) if isinstance(each, array.array) else None
+        shared = shared or getattr(manager, type(each).__name__)(each)
+        value = copy.deepcopy(shared)
+        assert (type(value), value) == (type(each), each)
 
 
 @requirement("managers.proxy.nested")
@@ -3065,6 +3287,14 @@ def test_proxies_in_referents(manager):
     namespace.queue = mapping["queue"] = shared
     namespace.queue.put("item")
     assert mapping["queue"].get() == "item"
+    value = manager.Value("i", None)
+    value.value = namespace.inner = a
+    value.value.append("one")
+    namespace.inner.append("another")
+    assert a[1:] == ["one", "another"]
+    b.extend(manager.list([1, 2]))  # as with any other list
+    b += manager.list([3])
+    assert b[:] == ["hello", 1, 2, 3]
 
 
 @requirement("managers.proxy.nested-in-another-manager")
@@ -3109,6 +3339,11 @@ def test_changes_of_plain_values_stay_local(manager):
     mapping["list"].append(1)
     assert shared[:] == [{}, []]
     assert mapping.copy() == {"list": []}
+    value, namespace = manager.Value("i", []), manager.Namespace(x=[])
+    value.value.append(1)
+    value.get().append(1)
+    namespace.x.append(1)
+    assert (value.value, namespace.x) == ([], [])
 
 
 @requirement("managers.proxy.reassign-propagates")
@@ -3200,12 +3435,22 @@ def test_callmethod_raises_what_the_method_raises(manager, workshop):
     with raises(_Broken) as raised:
         workshop.Machine().fail("gear", 7)
     assert raised.value.args == ("gear", 7)
-    # Those that a server may meet, and take care of, itself.
     machine = workshop.Machine()
+    for arguments in (("gear",), ("gear", 7, None, "rim", 5)):
+        with raises(_Broken) as raised:
+            machine.fail(*arguments)
+        assert raised.value.args == arguments
+    with raises(_Broken) as raised:
+        machine.fail()
+    assert raised.value.args == ()
+    # Those that a server may meet, and take care of, itself.
     for kind in (EOFError, KeyError, AttributeError, ConnectionResetError, BrokenPipeError):
+        error = kind("gear", 7)
+        error.part = "rim"
         with raises(kind) as raised:
-            machine.raise_this(kind("gear", 7))
-        assert (type(raised.value), raised.value.args) == (kind, ("gear", 7))
+            machine.raise_this(error)
+        found = (type(raised.value), raised.value.args, raised.value.part)
+        assert found == (kind, ("gear", 7), "rim")
     assert machine.turns() == 0
 
 
@@ -3246,7 +3491,7 @@ def test_callmethod_of_a_hidden_method_raises_remote_error(mp, manager):
 
 
 @requirement("managers.getvalue.copy")
-def test_getvalue_gives_a_copy(manager):
+def test_getvalue_gives_a_copy(manager, workshop):
     """``_getvalue()`` gives a copy of the referent."""
     shared = manager.list([1, 2])
     value = shared._getvalue()
@@ -3254,6 +3499,8 @@ def test_getvalue_gives_a_copy(manager):
     value.append(3)
     assert shared[:] == [1, 2]
     assert value == [1, 2, 3]
+    assert manager.Namespace(x=[1])._getvalue().x == [1]
+    assert workshop.Greeter("Ada")._getvalue().greet() == "Hi Ada"
 
 
 @requirement("managers.getvalue.unpicklable")
@@ -3296,6 +3543,9 @@ def test_the_last_proxy_takes_its_referent_along(mp, workshop, companion):
     assert workshop.Census().has("alone")
     del tracked
     _until_deleted(mp.timeout, workshop, "alone")
+    held = [workshop.Tracked("dropped by a thread")]
+    CallerThread(mp, held, "clear").result()
+    _until_deleted(mp.timeout, workshop, "dropped by a thread")
     tracked = workshop.Tracked("used elsewhere")
     assert companion.ask(_name_of, tracked) == "used elsewhere"
     companion.ask(gc.collect)
@@ -3354,6 +3604,12 @@ def test_a_contained_proxy_keeps_the_referent(workshop):
     gc.collect()
     assert workshop.Census().has("kept by a list")
     assert box[0].name() == "kept by a list"
+    lock = workshop.Lock()
+    condition = workshop.Condition(lock)
+    del lock
+    gc.collect()
+    assert condition.acquire(False) is True
+    condition.release()
 
 
 @requirement("managers.cleanup.contained-proxy-deleted")

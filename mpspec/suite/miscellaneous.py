@@ -4,6 +4,7 @@ import builtins
 import contextlib
 import os
 import sys
+import threading
 
 from mpspec.children import ask, observed_once, outcome_of, raises, run
 from mpspec.marks import requirement
@@ -33,8 +34,9 @@ def test_cpu_count_undetermined(mp, monkeypatch):
     """NotImplementedError when the operating system does not tell, though it has told before."""
     assert mp.cpu_count() > 0
     monkeypatch.setattr(os, "cpu_count", lambda: None)
-    with raises(NotImplementedError):
-        mp.cpu_count()
+    for count in (mp.cpu_count, mp.context.cpu_count):
+        with raises(NotImplementedError):
+            count()
 
 
 def _cpu_count(mp):
@@ -91,14 +93,18 @@ def _mark_of(mp, interpreter, executable):
     interpreter.write_text(f'#!/bin/sh\necho $$ >> "$0.started"\nexec "{executable}" "$@"\n')
     interpreter.chmod(0o755)
     text = str(interpreter)
-    # One through the package, one through a context.
+    # One through the package, the others through a context.
     if interpreter.name == "text":
         given = mp.set_executable(executable=text)
     else:
-        given = mp.context.set_executable(interpreter)
+        given = mp.context.set_executable(
+            interpreter if interpreter.name == "path" else os.fsencode(text)
+        )
     receiver, sender = mp.Pipe(duplex=False)
     process = mp.Process(target=_send_pid, args=(sender, mp))
-    process.start()
+    starter = threading.Thread(target=process.start)  # whichever thread starts it
+    starter.start()
+    starter.join()
     word, pid = receiver.recv()
     process.join()
     with contextlib.suppress(FileNotFoundError), open(f"{text}.started") as file:
@@ -107,7 +113,7 @@ def _mark_of(mp, interpreter, executable):
 
 
 def _marks(mp):
-    """In a new interpreter: what comes of two executables, one given as text, one as a path.
+    """In a new interpreter: what comes of three executables, given as text, as a path and as bytes.
 
     It does not know its own, as one that is embedded in another program; it does if that is too much to ask.
     """
@@ -118,16 +124,17 @@ def _marks(mp):
     embedded, _ = outcome_of(mp.set_executable, executable)
     if embedded != "returned":
         sys.executable = executable
-    with tempfile.TemporaryDirectory(prefix="an interpreter ") as folder:
+    with tempfile.TemporaryDirectory(prefix="an interpreter \N{SNOWMAN} ") as folder:
         marks = {
-            name: _mark_of(mp, pathlib.Path(folder, name), executable) for name in ("text", "path")
+            name: _mark_of(mp, pathlib.Path(folder, name), executable)
+            for name in ("text", "path", "bytes")
         }
     return {"embedded": embedded, **marks}
 
 
 def _known_marks(mp):
     if repr(mp) not in _marks_by_variant:
-        # It starts two children, one after the other.
+        # It starts three children, one after the other.
         _marks_by_variant[repr(mp)] = call(_marks, mp, timeout=2 * mp.timeout)
     return _marks_by_variant[repr(mp)]
 
@@ -149,8 +156,9 @@ def test_set_executable_for_the_fork_server(mp):
 
 @requirement("miscellaneous.set-executable.path-like")
 def test_set_executable_to_a_path(mp):
-    """A ``pathlib.Path``, given to a context's function, does what its text does, given to the package's."""
-    assert _known_marks(mp)["path"] == [None, "from the child", True]
+    """A ``pathlib.Path``, given to a context's function, does what text does, given to the package's; so do bytes."""
+    for kind in ("path", "bytes"):
+        assert _known_marks(mp)[kind] == [None, "from the child", True]
 
 
 @requirement("miscellaneous.set-executable.embedded")

@@ -61,7 +61,7 @@ def test_pipe_is_two_way_unless_told_otherwise(mp):
 @requirement("pipes.pipe.duplex-true")
 def test_pipe_with_duplex_true_is_two_way(mp):
     """With ``duplex=True``, by position or keyword, both ends send and receive."""
-    for first, second in (mp.Pipe(True), mp.Pipe(duplex=True)):
+    for first, second in (mp.Pipe(True), mp.Pipe(duplex=True), mp.Pipe(1)):
         first.send("there")
         second.send("back")
         assert (second.recv(), first.recv()) == ("there", "back")
@@ -162,12 +162,27 @@ def _make_registered(*_):
     return _Registered()
 
 
-copyreg.pickle(_Registered, lambda _: (_make_registered, ()))
+class _Slotted:
+    """What the oldest protocols of pickle refuse: it has slots, and is made by a keyword argument."""
+
+    __slots__ = ("word",)
+
+    def __new__(cls, *, word):
+        made = super().__new__(cls)
+        made.word = word
+        return made
+
+    def __getnewargs_ex__(self):
+        return (), {"word": self.word}
 
 
 @requirement("pipes.send.any-picklable-object")
 def test_any_picklable_object_can_be_sent(mp):
-    """None, numbers, text, bytes, containers, classes, functions, exceptions, and what copyreg knows arrive."""
+    """None, numbers, text, bytes, containers, classes, functions, exceptions, and what copyreg knows arrive.
+
+    So does what needs a later protocol of pickle, and what is in one message twice, or in itself.
+    """
+    copyreg.pickle(_Registered, lambda _: (_make_registered, ()))
     objects = [
         None,
         False,
@@ -191,13 +206,21 @@ def test_any_picklable_object_can_be_sent(mp):
     for each in objects:
         sender.send(each)
     assert [receiver.recv() for _ in objects] == objects
-    for call in (functools.partial(int, "11", base=2), "word".upper):
+    shared, recursive = [], []
+    recursive.append(recursive)
+    sender.send([shared, shared, recursive])
+    first, second, again = receiver.recv()
+    assert first is second
+    assert again[0] is again
+    for call in (functools.partial(pow, 2, 5, mod=7), "word".upper):
         sender.send(call)
         assert receiver.recv()() == call()
     sender.send(KeyError("missing"))
     assert repr(receiver.recv()) == "KeyError('missing')"
     sender.send(_Registered())
     assert type(receiver.recv()) is _Registered
+    sender.send(_Slotted(word="kept"))
+    assert receiver.recv().word == "kept"
 
 
 def _send_hello_and_close(connection):
@@ -257,12 +280,17 @@ def test_later_changes_are_not_sent(mp):
     assert receiver.recv() == ["before"]
 
 
+# What an object's own methods may raise when it is pickled, or made again.
+_ERRORS = (TypeError, ValueError, LookupError, AttributeError, RecursionError, pickle.PicklingError)
+
+
 @requirement("pipes.send.refuses-unpicklable")
 def test_send_refuses_what_cannot_be_pickled(mp):
     """send() of an object that can't be pickled raises."""
     _receiver, sender = mp.Pipe(duplex=False)
-    with raises(Exception):
-        sender.send(Unpicklable())
+    for error in _ERRORS:
+        with raises(error):
+            sender.send(Unpicklable(error))
 
 
 @requirement("pipes.send.refusal-sends-nothing")
@@ -276,26 +304,30 @@ def test_a_refused_object_leaves_no_trace(mp):
     assert receiver.recv() == "next"
 
 
-def _refuse():
-    raise LookupError
+def _refuse(error):
+    raise error
 
 
 class _Unwelcome:
     """Can be pickled; raises where it is unpickled."""
 
+    def __init__(self, error):
+        self._error = error
+
     def __reduce__(self):
-        return (_refuse, ())
+        return (_refuse, (self._error,))
 
 
 @requirement("pipes.recv.raises-what-unpickling-raises")
 def test_recv_raises_what_unpickling_raises(mp):
     """When an object can't be made again recv() raises, and the next message can be received."""
     receiver, sender = mp.Pipe(duplex=False)
-    sender.send(_Unwelcome())
-    sender.send("next")
-    with raises(LookupError):
-        receiver.recv()
-    assert receiver.recv() == "next"
+    for error in _ERRORS:
+        sender.send(_Unwelcome(error))
+        sender.send("next")
+        with raises(error):
+            receiver.recv()
+        assert receiver.recv() == "next"
 
 
 @requirement("pipes.recv.in-order")
@@ -478,20 +510,20 @@ def test_closed_connection_cannot_be_used(mp):
 
 @requirement("pipes.close.refusal-is-oserror")
 def test_using_a_closed_connection_raises_oserror(mp):
-    """Whatever is done with a closed connection, other than closing it, raises OSError."""
-    connection, _other = mp.Pipe()
-    connection.close()
-    for call, *arguments in (
-        (connection.send, 1),
-        (connection.send_bytes, b"1"),
-        (connection.recv,),
-        (connection.recv_bytes,),
-        (connection.recv_bytes_into, bytearray(8)),
-        (connection.poll,),
-        (connection.fileno,),
-    ):
-        with raises(OSError):
-            call(*arguments)
+    """Whatever is done with a closed connection, of any pipe, other than closing it, raises OSError."""
+    for connection in (*mp.Pipe(), *mp.Pipe(duplex=False)):
+        connection.close()
+        for call, *arguments in (
+            (connection.send, 1),
+            (connection.send_bytes, b"1"),
+            (connection.recv,),
+            (connection.recv_bytes,),
+            (connection.recv_bytes_into, bytearray(8)),
+            (connection.poll,),
+            (connection.fileno,),
+        ):
+            with raises(OSError):
+                call(*arguments)
 
 
 @requirement("pipes.close.releases-descriptor")
@@ -507,10 +539,10 @@ def test_close_releases_the_descriptor(mp):
 
 @requirement("pipes.close.more-than-once")
 def test_close_may_be_called_again(mp):
-    """close() of a closed connection does nothing."""
-    connection, _other = mp.Pipe()
-    connection.close()
-    assert connection.close() is None
+    """close() of a closed connection, of any pipe, does nothing."""
+    for connection in (*mp.Pipe(), *mp.Pipe(duplex=False)):
+        connection.close()
+        assert connection.close() is None
 
 
 @requirement("pipes.close.other-process-keeps-its-own")
@@ -539,6 +571,35 @@ def test_garbage_collection_closes(mp):
             os.fstat(descriptor)
 
 
+def _status_of_fork(call):
+    """The exit status of a forked copy of this process that makes a call: 0 when what it gives is true."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            status = 0 if call() else 1
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def _is_closed_when_dropped(ends):
+    descriptor = ends[-1].fileno()
+    ends.pop()
+    gc.collect()
+    return outcome_of(os.fstat, descriptor)[0] == "OSError"
+
+
+@requirement("pipes.close.forked")
+def test_garbage_collection_closes_in_a_fork(mp):
+    """A connection that was inherited by a forked process, and is dropped there, is closed there alone."""
+    for duplex in (True, False):
+        ends = [*mp.Pipe(duplex)]
+        assert _status_of_fork(functools.partial(_is_closed_when_dropped, ends)) == 0
+        ends[1].send("message")
+        assert ends[0].recv() == "message"
+
+
 @requirement("pipes.context-manager.enter-returns-connection")
 def test_with_gives_the_connection_itself(mp):
     """``with connection as name`` binds the connection itself, still open."""
@@ -561,10 +622,12 @@ def test_with_closes_the_connection(mp):
         first.recv()
     with raises(Exception):
         second.recv()
-    with raises(LookupError), first:
-        raise LookupError
-    with raises(Exception):
-        first.fileno()
+    receiver, sender = mp.Pipe(duplex=False)
+    for end, error in ((first, LookupError), (sender, EOFError), (receiver, OSError)):
+        with raises(error), end:
+            raise error
+        with raises(Exception):
+            end.fileno()
 
 
 @requirement("pipes.connection.attributes")
@@ -833,6 +896,10 @@ def test_size_is_how_many_bytes_are_sent(mp):
     sender.send_bytes(b"abcdef", offset=1, size=2)
     expected = [b"abc", b"cde", b"cdef", b"", b"bc"]
     assert [receiver.recv_bytes() for _ in expected] == expected
+    many = bytes(range(250)) * 100
+    for arguments in ((5,), (5, 20_000)):
+        sender.send_bytes(many, *arguments)
+    assert equal([receiver.recv_bytes(), receiver.recv_bytes()], [many[5:], many[5:20_005]])
     numbers = array.array("i", [1, 2, 3])
     whole = numbers.tobytes()
     sender.send_bytes(numbers, 4, 6)
@@ -874,15 +941,19 @@ def test_message_no_longer_than_maxlength_is_received(mp):
     assert receiver.recv_bytes(6) == b"abc"
     assert receiver.recv_bytes(maxlength=6) == b"abcdef"
     assert receiver.recv_bytes(0) == b""
+    many = bytes(range(250)) * 100
+    for maxlength in (25_000, 1 << 40):
+        sender.send_bytes(many)
+        assert equal(receiver.recv_bytes(maxlength), many)
 
 
 @requirement("pipes.recv-bytes.beyond-maxlength")
 def test_message_longer_than_maxlength_raises_oserror(mp):
     """recv_bytes(maxlength) raises OSError when the message is longer."""
     for duplex in (True, False):
-        for maxlength in (5, 0):
+        for message, maxlength in ((b"abcdef", 5), (b"abcdef", 0), (b"ab", 1), (b"a", 0)):
             receiver, sender = mp.Pipe(duplex)
-            sender.send_bytes(b"abcdef")
+            sender.send_bytes(message)
             with raises(OSError):
                 receiver.recv_bytes(maxlength)
 
@@ -945,6 +1016,9 @@ def test_recv_bytes_into_returns_the_number_of_bytes(mp):
     for message in (b"abc", b"", b"12345678"):
         sender.send_bytes(message)
     assert [receiver.recv_bytes_into(bytearray(8)) for _ in range(3)] == [3, 0, 8]
+    for size, offset in ((0, 0), (8, 8)):
+        sender.send_bytes(b"")
+        assert receiver.recv_bytes_into(bytearray(size), offset) == 0
 
 
 @requirement("pipes.recv-bytes-into.offset")
@@ -970,7 +1044,7 @@ def test_recv_bytes_into_counts_in_bytes(mp):
     assert receiver.recv_bytes_into(target) == len(numbers) * numbers.itemsize
     assert target.tolist() == [0, 1, 2, 3, 4, 0, 0, 0, 0, 0]
     sender.send_bytes(numbers)
-    receiver.recv_bytes_into(target, 5 * numbers.itemsize)
+    assert receiver.recv_bytes_into(target, 5 * numbers.itemsize) == 5 * numbers.itemsize
     assert target.tolist() == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4]
 
 
@@ -1250,10 +1324,11 @@ def test_sending_goes_on_after_a_signal(mp):
 
 @requirement("pipes.signals.exception-comes-out")
 def test_exception_of_a_signal_handler_comes_out(mp):
-    """What a signal's handler raises comes out of a recv() that waits; the connection is as before."""
+    """What a signal's handler raises comes out of a call that waits to receive; the connection is as before."""
     for receiver, sender in (mp.Pipe(), mp.Pipe(duplex=False)):
-        with Interrupted(mp, raising=Interruption), raises(Interruption):
-            receiver.recv()
+        for method, *arguments in (("recv",), ("recv_bytes",), ("poll", mp.timeout * 100)):
+            with Interrupted(mp, raising=Interruption), raises(Interruption):
+                getattr(receiver, method)(*arguments)
         sender.send("message")
         assert receiver.recv() == "message"
 
@@ -1373,8 +1448,9 @@ def test_connection_that_was_sent_keeps_its_direction(mp):
     assert receiver.recv() == "already under way"
     with raises(Exception):
         receiver.send("back")
-    with raises(Exception):
-        sender.recv()
+    for receive in (sender.recv, sender.poll):
+        with raises(Exception):
+            receive()
     sender.send("on")
     assert receiver.recv() == "on"
     parent_end.send("done")

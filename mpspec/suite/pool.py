@@ -25,6 +25,7 @@ from mpspec.children import (
     AT_ONCE,
     CallerThread,
     Unpicklable,
+    equal,
     observed_once,
     outcome_of,
     raises,
@@ -44,6 +45,12 @@ def _add(x, y=0, *, z=0):
 
 def _pid(_=None):
     return os.getpid()
+
+
+# More than pipes and sockets buffer: neither what is sent nor what comes back fits.
+_LARGE = bytes(range(256)) * 16384
+# Values that a program could take for something else.
+_ODD = (None, 0, "", NotImplemented, ..., False, (), TimeoutError)
 
 
 class _Refusal(Exception):
@@ -159,6 +166,7 @@ def _initialized_pool(mp):
         facts = {
             "workers": {worker.pid for worker in workers},
             "are processes": all(isinstance(worker, mp.Process) for worker in workers),
+            "are daemons": [worker.daemon for worker in workers],
             "busy": set(pool.map(_pid, range(6), 1)),
         }
         facts["notes"] = {int(note.name): note.read_text() for note in folder.iterdir()}
@@ -308,9 +316,14 @@ def _mark():
     marked = "by the initializer"
 
 
-def _mark_as(value):
+def _mark_as(*values):
     global marked
-    marked = value
+    marked = " ".join(values)
+
+
+def _mark_if_held(lock, *values):
+    """Mark it if the lock that came along is the one that the pool's process holds."""
+    _mark_as(*(values if not lock.acquire(block=False) else ()))
 
 
 def _read_mark():
@@ -371,16 +384,17 @@ def test_initializer_prepares_the_worker(mp):
 
 @requirement("pool.constructor.initializer-callable")
 def test_initializer_must_be_callable(mp):
-    """An initializer that can't be called is refused."""
-    with raises(TypeError):
-        mp.Pool(1, "initializer")
+    """An initializer that can't be called is refused, by a ThreadPool too."""
+    for make in (mp.Pool, mp.pool.ThreadPool):
+        with raises(TypeError):
+            make(1, "initializer")
 
 
 def _pid_and_mark(_=None):
     return os.getpid(), marked
 
 
-def _refuse_with_pid():
+def _refuse_with_pid(_=None):
     raise _Refusal(os.getpid())
 
 
@@ -405,24 +419,28 @@ def _listed(mp, pid):
 def _short_lived_pool(mp):
     """A pool whose only worker is replaced after two tasks: what tasks see, the last four of them in chunks of two.
 
-    Of the second worker also whether it is daemonic, and a process of the context, and the traceback of an error there.
-    Its second task gives what can't be sent.
+    The first two are an iterator's. Of the second worker also whether it is daemonic, and a
+    process of the context, and the traceback of an error there. Its second task is a chunk that fails; the second one
+    of the third gives what can't be sent.
     """
+    held = mp.Lock()
+    held.acquire()
     pool = mp.Pool(
-        maxtasksperchild=2, initargs=("by the initializer",), initializer=_mark_as, processes=1
-    )
-    seen = [pool.apply(_pid_and_mark)]
-    with raises(_Refusal) as raised:
-        pool.apply(_refuse_with_pid)
-    seen.append((raised.value.args[0], None))
+        maxtasksperchild=2, initargs=(held, "by the", "initializer"), initializer=_mark_if_held,
+        processes=1,
+    )  # fmt: skip
+    seen = list(pool.imap(_pid_and_mark, range(2)))
     with raises(_Refusal) as raised:
         pool.apply(_refuse_with_pid)
     seen.append((raised.value.args[0], None))
     [second] = _listed(mp, seen[-1][0])
     kind = (second.daemon, isinstance(second, mp.Process), str(raised.value.__cause__))
+    with raises(_Refusal) as raised:
+        pool.map(_refuse_with_pid, range(2), 2)
+    seen.append((raised.value.args[0], None))
+    seen += pool.starmap(_pid_and_mark, [()] * 2, 2)
     with raises(Exception):
         pool.apply(_give_generator)
-    seen.append(pool.apply(_pid_and_mark))
     chunks = pool.map_async(_pid_and_mark, range(4), 2)
     pool.close()
     pool.join()
@@ -433,19 +451,21 @@ def _short_lived_pool(mp):
 def test_maxtasksperchild(mp):
     """A worker that has completed ``maxtasksperchild`` tasks is replaced by a new one.
 
-    Be it that one of the tasks raised, or gave what could not be sent.
+    Be they an iterator's, or one that raised, or a chunk that failed, or one whose result could not be sent.
     """
-    [(first, _), (second, _), (third, _), (fourth, _)], *_ = _short_lived_pool(mp)
-    assert first == second != third != fourth
+    seen, *_ = _short_lived_pool(mp)
+    first, second, third, fourth, last, _ = [pid for pid, _ in seen]
+    assert first == second != third == fourth != last
 
 
 @requirement("pool.constructor.maxtasksperchild-chunks")
 def test_maxtasksperchild_counts_chunks(mp):
-    """A chunk of a map counts as one task: two items that one worker does, whose second task they are."""
-    [*_, (before, _)], chunks, _ = _short_lived_pool(mp)
-    first, second, third, fourth = (pid for pid, _ in chunks)
-    assert before == first == second  # the second task of its worker
-    assert first != third == fourth
+    """A chunk counts as one task, of a map or a starmap: one worker does two of them, of two items each."""
+    [*_, (before, _), (last, _)], chunks, _ = _short_lived_pool(mp)
+    assert before == last
+    first, *others = (pid for pid, _ in chunks)
+    assert last != first
+    assert others == [first] * 3
 
 
 @requirement("pool.constructor.maxtasksperchild-default")
@@ -457,7 +477,7 @@ def test_workers_live_as_long_as_the_pool(pool):
 
 @requirement("pool.constructor.maxtasksperchild-initializer")
 def test_replacements_call_the_initializer(mp):
-    """A worker that replaces another calls the initializer as well."""
+    """A worker that replaces another calls the initializer as well, with all of its arguments, a lock among them."""
     [*_, (_, mark)], *_ = _short_lived_pool(mp)
     assert mark == "by the initializer"
 
@@ -475,7 +495,7 @@ def _pool_by_name(mp):
     """A pool of which every argument was given by name."""
     before = {child.pid for child in mp.active_children()}
     pool = mp.pool.Pool(
-        context=mp.context, maxtasksperchild=9, initargs=("by name",), initializer=_mark_as,
+        context=mp.context, maxtasksperchild=9, initargs=["by name"], initializer=_mark_as,
         processes=1,
     )  # fmt: skip
     workers = [child for child in mp.active_children() if child.pid not in before]
@@ -587,8 +607,9 @@ def _is_daemon(mp):
 
 @requirement("pool.workers.daemonic")
 def test_workers_are_daemonic(mp, pool):
-    """Workers are daemonic processes."""
+    """Workers are daemonic processes, all of them."""
     assert pool.apply(_is_daemon, (mp,)) is True
+    assert _initialized_pool(mp)["are daemons"] == [True] * 3
 
 
 @requirement("pool.workers.daemonic")
@@ -622,9 +643,12 @@ def test_workers_run_concurrently(pool, tmp_path):
 def test_apply_gives_the_result(pool):
     """``apply(func, args, kwds)`` gives ``func(*args, **kwds)``, be it an exception."""
     assert pool.apply(_add, (1, 2), {"z": 3}) == 6
+    assert pool.apply(_add, [1, 2]) == 3
     assert pool.apply(_add, (1,)) == 1
     assert pool.apply(dict) == {}
+    assert pool.apply(dict, kwds={"z": None}) == {"z": None}
     assert type(pool.apply(_give, (_Refusal(),))) is _Refusal
+    assert equal(pool.apply(_give, (_LARGE,)), _LARGE)
 
 
 @requirement("pool.apply.blocks")
@@ -650,17 +674,23 @@ def test_apply_runs_in_one_worker(pool, tmp_path):
 
 
 @requirement("pool.apply.exception")
-def test_apply_raises(pool):
-    """``apply`` raises what the function raised."""
+def test_apply_raises(mp, pool):
+    """``apply`` raises what the function raised, whatever it is."""
     with raises(_Refusal) as raised:
         pool.apply(_refuse, ("gear", 7))
     assert (raised.value.args, raised.value.detail) == (("gear", 7), "told")
+    # Two that have a meaning of their own where results are waited for, or iterated over.
+    for error in (StopIteration, mp.TimeoutError):
+        with raises(error) as raised:
+            pool.apply(_pass_gate_and_raise, ((error("gear"), None),))
+        assert raised.value.args == ("gear",)
 
 
 @requirement("pool.apply-async.result")
 def test_apply_async_gives_a_result_object(pool):
     """``apply_async`` gives a result object, whose ``get`` gives ``func(*args, **kwds)``."""
     assert pool.apply_async(_add, (1, 2), {"z": 3}).get() == 6
+    assert pool.apply_async(dict, kwds={"z": None}).get() == {"z": None}
 
 
 @requirement("pool.apply-async.does-not-block")
@@ -674,10 +704,23 @@ def test_apply_async_does_not_block(pool, tmp_path):
 
 
 @requirement("pool.apply-async.several")
-def test_apply_async_several(pool):
-    """Several calls may be outstanding, and each result is that of its own call."""
+def test_apply_async_several(mp, pool, tmp_path):
+    """Several calls may be outstanding, and each result is that of its own call, whenever others come and go."""
     results = [pool.apply_async(_square, (number,)) for number in range(20)]
     assert [result.get() for result in reversed(results)] == [n * n for n in reversed(range(20))]
+    gate = _gate(tmp_path)
+    first, held = pool.apply_async(_square, (3,)), pool.apply_async(_pass_gate, (gate,))
+    assert first.get() == 9  # it ends while the other goes on
+    results = [pool.apply_async(_square, (number,)) for number in range(20)]
+    assert [_outcome_in_time(mp, result) for result in results] == [n * n for n in range(20)]
+    assert not held.ready()
+    gate.write_text("open")
+    assert _outcome_in_time(mp, held) == "open"
+
+
+def _outcome_in_time(mp, result):
+    """What ``get`` gives: an implementation that mixes results up may have it wait for ever."""
+    return result.get(mp.timeout / 2)
 
 
 def _callbacks():
@@ -703,7 +746,8 @@ def test_apply_async_callback(mp, pool):
     results, errors, callbacks = _callbacks()
     pool.apply_async(_square, (3,), **callbacks).get()
     assert results.get(timeout=mp.timeout) == 9
-    for value in (0, None):
+    assert pool.apply_async(_square, (3,), callback=str).get() == 9  # whatever that returns
+    for value in _ODD:
         pool.apply_async(_give, (value,), **callbacks).get()
         assert results.get(timeout=mp.timeout) == value
     pool.apply_async(_give, (_Refusal(),), **callbacks).get()
@@ -841,6 +885,8 @@ def test_map_gives_a_list_in_order(mp, pool):
     assert pool.map(_square, range(30)) == [x * x for x in range(30)]
     assert pool.map(_square, []) == []
     assert pool.map(_square, (x for x in (3, 1, 2))) == [9, 1, 4]
+    assert pool.map(_square, iter([3, 1, 3])) == [9, 1, 9]
+    assert pool.map(_give, [None, *_ODD]) == [None, *_ODD]
     for items in ({3: "", 1: "", 2: ""}, {3, 1, 2}):  # which have a length, and can't be sliced
         result = pool.map_async(_square, items)
         result.wait(mp.timeout / 2)
@@ -887,7 +933,7 @@ def test_map_with_chunks(pool):
     """The chunksize does not change what ``map`` gives."""
     for chunksize in (1, 2, 3, 10, 100):
         assert pool.map(_square, range(10), chunksize) == [x * x for x in range(10)]
-    assert pool.map(_square, iter(range(10)), 3) == [x * x for x in range(10)]
+        assert pool.map(_square, iter(range(10)), chunksize) == [x * x for x in range(10)]
     assert pool.map(_square, [], 3) == []
 
 
@@ -969,9 +1015,11 @@ def test_map_async_chunks_are_tasks(mp, pool, tmp_path):
 
 @requirement("pool.map.exception")
 def test_map_raises(pool):
-    """``map`` raises what the function raised for one of the items."""
-    with raises(ZeroDivisionError):
-        pool.map(_invert, range(10))
+    """``map`` raises what the function raised for an item, be it the first or the last, whatever the chunks."""
+    for items in (range(10), range(5, 10), range(6)):
+        for chunksize in (None, 1, 2):
+            with raises(ZeroDivisionError):
+                pool.map(_invert, items, chunksize)
 
 
 def _numbers_then_error():
@@ -1006,7 +1054,9 @@ def test_maps_need_an_iterable(pool):
 @requirement("pool.map-async.result")
 def test_map_async_gives_a_result_object(pool):
     """``map_async`` gives a result object, whose ``get`` gives the list of results."""
-    assert pool.map_async(_square, range(10), 3).get() == [x * x for x in range(10)]
+    result = pool.map_async(_square, range(10), 3)
+    for _ in range(2):
+        assert result.get() == [x * x for x in range(10)]
     assert pool.map_async(_square, []).get() == []
 
 
@@ -1026,6 +1076,9 @@ def test_map_async_callback(mp, pool):
     results, errors, callbacks = _callbacks()
     pool.map_async(_square, range(4), 1, **callbacks).get()
     assert results.get(timeout=mp.timeout) == [0, 1, 4, 9]
+    assert pool.map_async(_square, range(6), callback=str).get() == [0, 1, 4, 9, 16, 25]
+    pool.map_async(_square, range(6), callback=results.put).get()
+    assert results.get(timeout=mp.timeout) == [0, 1, 4, 9, 16, 25]
     pool.map_async(_square, [3], 1, results.put, errors.put)
     assert results.get(timeout=mp.timeout) == [9]
     pool.starmap_async(_add, [(1, 2)], 1, results.put, errors.put)
@@ -1103,7 +1156,26 @@ def test_imap_gives_an_iterator_in_order(pool):
     assert list(pool.imap(_square, iter([2, 1]))) == [4, 1]
     assert type(next(pool.imap(_give, [_Refusal()]))) is _Refusal
     assert list(pool.imap(_square, iter(()))) == []
-    assert list(pool.imap(_give, [None, 0, None, ""])) == [None, 0, None, ""]
+    for chunksize in (1, 3):
+        assert list(pool.imap(_give, [None, *_ODD], chunksize)) == [None, *_ODD]
+    results = pool.imap(_square, range(200))
+    assert pool.map(_square, range(4), 1) == [0, 1, 4, 9]  # so many wait to be taken
+    assert list(results) == [x * x for x in range(200)]
+    assert [*map(len, pool.imap(_give, [_LARGE]))] == [len(_LARGE)]
+
+
+@requirement("pool.imap.result")
+def test_imap_results_of_several_calls(mp, pool, tmp_path):
+    """Each of several iterators gives the results of its own call, whenever others come and go."""
+    gate = _gate(tmp_path)
+    for method in (pool.imap, pool.imap_unordered):
+        first, held = method(_square, [3]), method(_pass_gate, [gate])
+        assert list(first) == [9]  # it ends while the other goes on
+        later = method(_square, range(20))
+        seen = sorted(later.next(mp.timeout / 2) for _ in range(20))
+        gate.write_text("open")
+        assert held.next(mp.timeout / 2) == "open"
+        assert seen == [x * x for x in range(20)]
 
 
 @requirement("pool.imap.ordered-whatever-ends-first")
@@ -1146,6 +1218,10 @@ def test_imap_is_lazy(mp, pool, tmp_path):
     assert next(results) == 1
     gate.write_text("open")
     assert next(results) == 0
+    for method in (pool.imap, pool.imap_unordered):
+        results = method(_pass_gate_if_first, [(0, gate), (1, gate)], 3)  # does not wait for them
+        gate.write_text("open")
+        assert list(results) == [0, 1]
     for chunksize in (1, 2):
         _assert_lazy(mp, pool.imap, chunksize)
 
@@ -1237,15 +1313,19 @@ def test_imap_chunks_are_tasks(mp, pool, tmp_path):
 
 
 @requirement("pool.imap.exception")
-def test_imap_raises_in_its_turn(pool):
+def test_imap_raises_in_its_turn(mp, pool):
     """An exception is raised in its turn, and the results after it come all the same; a chunk's is raised as well."""
     results = pool.imap(_invert, [6, 5, 7])
     assert next(results) == 1.0
     with raises(ZeroDivisionError):
         next(results)
     assert next(results) == 0.5
-    with raises(StopIteration):
-        next(results)
+    for _ in range(2):
+        with raises(StopIteration):
+            results.next(mp.timeout / 2)
+    with raises(mp.TimeoutError) as raised:
+        next(pool.imap(_pass_gate_and_raise, [(mp.TimeoutError("gear"), None)]))
+    assert raised.value.args == ("gear",)
     results = pool.imap(_invert, [6, 7, 8, 5], 2)
     assert (next(results), next(results)) == (1.0, 0.5)
     with raises(ZeroDivisionError):
@@ -1346,7 +1426,7 @@ def test_imap_unordered_next_timeout(mp, pool, tmp_path):
 
 
 @requirement("pool.imap-unordered.exception")
-def test_imap_unordered_raises(pool):
+def test_imap_unordered_raises(mp, pool):
     """An exception is raised by one ``next``, and the other results come all the same."""
     results = pool.imap_unordered(_invert, [6, 5, 7])
     seen = []
@@ -1356,8 +1436,13 @@ def test_imap_unordered_raises(pool):
         except ZeroDivisionError:
             seen.append(0)
     assert sorted(seen) == [0, 0.5, 1.0]
-    with raises(StopIteration):
-        next(results)
+    for _ in range(2):
+        with raises(StopIteration):
+            results.next(mp.timeout / 2)
+    results = pool.imap_unordered(_invert, [5] * 20)
+    assert pool.map(_square, range(4), 1) == [0, 1, 4, 9]  # so many wait to be taken
+    seen = [outcome_of(results.next, mp.timeout / 2)[0] for _ in range(21)]
+    assert seen == ["ZeroDivisionError"] * 20 + ["StopIteration"]
     with raises(ZeroDivisionError):
         list(pool.imap_unordered(_invert, [6, 7, 8, 5], 2))
 
@@ -1371,6 +1456,8 @@ def test_starmap_unpacks(pool):
     assert pool.starmap(_add, [(1, 2), (3, 4)]) == [3, 7]
     assert pool.starmap(_add, ([x, x] for x in range(5))) == [0, 2, 4, 6, 8]
     assert pool.starmap(pow, [range(2, 4), iter([2, 5])]) == [8, 32]
+    assert pool.starmap(os.path.join, ["ab"]) == ["a/b"]
+    assert pool.starmap(divmod, [b"\x07\x02"]) == [(3, 1)]
     assert pool.starmap(_add, []) == []
 
 
@@ -1460,14 +1547,35 @@ def test_errors_tell_where_they_come_from(mp, pool):
     """The cause of a reraised exception shows the traceback in the worker, also in one that replaced another."""
     *_, (_, _, cause) = _short_lived_pool(mp)
     assert "in _refuse" in cause
-    for submit in (pool.apply, pool.map, pool.starmap):
+    for submit in (
+        pool.apply,
+        pool.map,
+        pool.starmap,
+        lambda *args: next(pool.imap(*args)),
+        lambda *args: next(pool.imap_unordered(*args)),
+        lambda *args: next(pool.imap(*args, 2)),
+    ):
         with raises(_Refusal) as raised:
             submit(_refuse, [(3,)])
         assert "in _refuse" in str(raised.value.__cause__)
+    with raises(_Refusal) as raised:
+        pool.apply(_refuse_while_handling)
+    assert "ZeroDivisionError" in str(raised.value.__cause__)
+
+
+def _refuse_while_handling():
+    try:
+        _invert(5)
+    except ZeroDivisionError:
+        _refuse()
 
 
 def _give_generator():
     return (x for x in range(3))
+
+
+def _give_unless_none(load):
+    return Unpicklable() if load is None else load
 
 
 def _refuse_by_what_cannot_be_sent():
@@ -1489,6 +1597,15 @@ def test_result_that_cannot_be_sent(mp, pool):
         assert result.ready()
         with raises(Exception):
             result.get()
+    for method in (pool.imap, pool.imap_unordered):
+        results = method(_give_unless_none, ["box", None, "gear"])
+        seen = [outcome_of(results.next, mp.timeout / 2) for _ in range(4)]
+        kinds = [kind for kind, _ in seen]
+        given = [value for kind, value in seen if kind == "returned"]
+        assert sorted(given) == ["box", "gear"]
+        assert "TimeoutError" not in kinds
+        assert kinds[-1] == "StopIteration"
+        assert method != pool.imap or kinds[::2] == ["returned"] * 2
     assert pool.apply(_square, (3,)) == 9
 
 
@@ -1520,7 +1637,7 @@ def test_error_of_a_task_that_cannot_be_sent(pool):
 
 
 @requirement("pool.errors.unpicklable-task")
-def test_task_that_cannot_be_sent(pool):
+def test_task_that_cannot_be_sent(mp, pool):
     """A task that can't be pickled raises an exception in the caller, and the pool works on."""
     with raises(Exception):
         pool.apply(len, ((x for x in range(3)),))
@@ -1537,6 +1654,11 @@ def test_task_that_cannot_be_sent(pool):
     assert next(results) == 4
     with raises(StopIteration):
         next(results)
+    for method in (pool.imap, pool.imap_unordered):
+        results = method(len, ["box", Unpicklable()])
+        seen = [outcome_of(results.next, mp.timeout / 2) for _ in range(3)]
+        assert ("returned", 3) in seen[:2]
+        assert seen[2][0] == "StopIteration"
     assert pool.apply(_square, (3,)) == 9
 
 
@@ -1558,6 +1680,8 @@ def _submissions(pool):
         lambda: pool.map_async(_square, [1]),
         lambda: pool.imap(_square, [1]),
         lambda: pool.imap_unordered(_square, [1]),
+        lambda: pool.imap(_square, [1, 2], 2),
+        lambda: pool.imap_unordered(_square, [1, 2], 2),
         lambda: pool.starmap(_add, [(1, 2)]),
         lambda: pool.starmap_async(_add, [(1, 2)]),
     ]
@@ -1691,6 +1815,18 @@ def test_closed_pool_replaces_workers(mp):
     """Tasks that were submitted before ``close`` are completed, if by new workers, as their worker's time is up."""
     _, chunks, _ = _short_lived_pool(mp)
     assert [mark for _, mark in chunks] == ["by the initializer"] * 4
+
+
+@requirement("pool.close.replaces-workers")
+def test_closed_pool_replaces_workers_for_an_iterator(mp):
+    """An iterator gives all of its results, be they of several workers, though the pool was closed before the first."""
+    pool = mp.Pool(1, maxtasksperchild=1)
+    pids = pool.imap(_pid, range(2))
+    pool.close()
+    seen = [outcome_of(pids.next, max(mp.timeout / 4, 2))[0] for _ in range(3)]
+    pool.terminate()
+    pool.join()
+    assert seen == ["returned", "returned", "StopIteration"]
 
 
 @requirement("pool.close.workers-exit")
@@ -2011,12 +2147,15 @@ def test_with_lets_the_pool_be_closed(mp):
 
 @requirement("pool.context-manager.exit-by-exception")
 def test_with_lets_exceptions_through(mp):
-    """An exception that leaves the block of a pool terminates it, and goes on."""
+    """An exception that leaves the block of a pool terminates it, though its worker is busy, and goes on."""
     pool, [worker] = _new_pool(mp)
-    with raises(LookupError), pool:
-        raise LookupError
-    pool.join()
+    with _folder() as folder:
+        with raises(LookupError), pool:
+            result = pool.apply_async(_pass_gate, (_gate(folder),))
+            raise LookupError
+        pool.join()
     assert not worker.is_alive()
+    assert not (result.ready() and result.successful())
 
 
 # AsyncResult
@@ -2073,14 +2212,28 @@ def test_get_timeout(mp, pool, tmp_path):
 
 @requirement("pool.async-result.timeout-leaves-the-pool")
 def test_pool_works_on_after_a_timeout(mp, pool, tmp_path):
-    """After a timeout the pool takes further work."""
-    gate = _gate(tmp_path)
-    result = pool.apply_async(_pass_gate, (gate,))
-    with raises(mp.TimeoutError):
-        result.get(0.01)
-    assert pool.apply(_square, (3,)) == 9
-    gate.write_text("open")
-    assert result.get() == "open"
+    """After a timeout the pool takes further work; when the result comes its callback is called, or error callback."""
+    results, errors, callbacks = _callbacks()
+    for submit, function, item, value in (
+        (pool.apply_async, _pass_gate, (_gate(tmp_path),), "open"),
+        (pool.map_async, _pass_gate, [tmp_path / "gate"], ["open"]),
+        (pool.apply_async, _pass_gate_and_raise, ((_Refusal(), tmp_path / "gate"),), None),
+        (pool.map_async, _pass_gate_and_raise, [(_Refusal(), tmp_path / "gate")], None),
+    ):
+        result = submit(function, item, **callbacks)
+        with raises(mp.TimeoutError):
+            result.get(0.01)
+        assert pool.apply(_square, (3,)) == 9
+        (tmp_path / "gate").write_text("open")
+        if value:
+            assert result.get() == value
+            assert results.get(timeout=mp.timeout) == value
+        else:
+            with raises(_Refusal):
+                result.get()
+            errors.get(timeout=mp.timeout)
+    assert results.empty()
+    assert errors.empty()
 
 
 @requirement("pool.async-result.get-raises")
@@ -2106,20 +2259,26 @@ def test_wait(mp, pool, tmp_path):
     result.wait(0.05)
     assert time.monotonic() - start > 0.045
     assert waits(result.wait) is None
+    gates, others = _waiting_results(pool, tmp_path)
+    for each in others:
+        assert waits(each.wait) is None
     for timeout in (0, -1):
-        result.wait(timeout=timeout)
-    assert not result.ready()
+        for each in (result, *others):
+            each.wait(timeout=timeout)
+    assert [each.ready() for each in (result, *others)] == [False] * 4
     start = time.monotonic()
     thread, results = _in_thread(result.wait)
     limited, _ = _in_thread(result.wait, mp.timeout)
     _until_blocked(mp, thread)
     _until_blocked(mp, limited)
     assert results == []
-    gate.write_text("open")
+    for each in (gate, *gates):
+        each.write_text("open")
     thread.join()
     limited.join()
     assert time.monotonic() - start < mp.timeout
     assert result.ready()
+    assert [each.get() for each in others] == ["open", ["open"], ["open"]]
 
 
 @requirement("pool.async-result.timeout-none")
@@ -2170,12 +2329,18 @@ def test_ready(pool, tmp_path):
 @requirement("pool.async-result.successful")
 def test_successful(pool):
     """``successful`` tells whether the call completed without an exception."""
-    good, bad = pool.apply_async(_square, (3,)), pool.apply_async(_refuse)
+    good, bad = pool.apply_async(_give, (_Refusal(),)), pool.apply_async(_refuse)
     good.wait()
     bad.wait()
-    assert good.successful() is True
+    assert good.successful() is True  # though its result is an exception
     assert bad.successful() is False
-    for items, successful in ((range(6, 9), True), (range(4, 9), False), ((), True)):
+    for items, successful in (
+        (range(6, 9), True),
+        (range(4, 9), False),
+        (range(5, 9), False),
+        (range(2, 6), False),
+        ((), True),
+    ):
         result = pool.map_async(_invert, items, 1)
         result.wait()
         assert result.successful() is successful
@@ -2282,9 +2447,16 @@ def test_thread_pool_default_usable(mp):
 def test_thread_pool_initializer(mp):
     """Each worker thread calls ``initializer(*initargs)`` when it starts, and nothing if that is None."""
     called = queue.SimpleQueue()
-    with mp.pool.ThreadPool(2, called.put, ("started",)) as pool:
-        assert [called.get(timeout=mp.timeout) for _ in range(2)] == ["started"] * 2
-        assert pool.apply(_square, (3,)) == 9
+
+    def note(word):
+        called.put((word, threading.get_ident()))
+
+    with mp.pool.ThreadPool(6, note, ("started",)) as pool:
+        calls = [called.get(timeout=mp.timeout) for _ in range(6)]
+        assert [word for word, _ in calls] == ["started"] * 6
+        idents = {ident for _, ident in calls}
+        assert len(idents - {threading.get_ident()}) == 6
+        assert pool.apply(threading.get_ident) in idents
     pool.join()
     assert called.empty()
     pool = mp.pool.ThreadPool(initargs=("by name",), initializer=called.put, processes=1)
@@ -2331,12 +2503,17 @@ def test_thread_pool_has_the_interface_of_a_pool(mp):
         assert errors.get(timeout=mp.timeout).args == ("gear",)
         assert pool.apply_async(_square, (3,), **callbacks).get() == 9
         assert results.get(timeout=mp.timeout) == 9
+        pool.apply_async(_refuse, ("gear", 7), **callbacks).wait()
+        assert errors.get(timeout=mp.timeout).args == ("gear", 7)
         result = pool.map_async(_invert, [5], **callbacks)
         assert type(errors.get(timeout=mp.timeout)) is ZeroDivisionError
         result.wait()
         assert isinstance(result, mp.pool.AsyncResult)
         assert (result.ready(), result.successful()) == (True, False)
+        assert pool.map(_square, iter(range(12))) == [x * x for x in range(12)]
         _assert_waits_in_threads(mp, pool)
+        _assert_order_of_threads(mp, pool)
+        _assert_chunks_of_threads(mp, pool)
         with raises(NotImplementedError):
             pickle.dumps(pool)
     pool.join()
@@ -2358,6 +2535,40 @@ def _assert_waits_in_threads(mp, pool):
     assert (next(items), next(unordered)) == (True, True)
     for imap in (pool.imap, pool.imap_unordered):
         _assert_lazy(mp, imap, 1)
+
+
+def _assert_order_of_threads(mp, pool):
+    """``imap`` gives the results in order, ``imap_unordered`` as they come."""
+    with _folder() as folder:
+        gate = _gate(folder)
+        items = [(number, gate) for number in range(3)]
+        ordered = pool.imap(_pass_gate_if_first, items)
+        with raises(mp.TimeoutError):
+            ordered.next(0.02)
+        gate.write_text("open")
+        assert list(ordered) == [0, 1, 2]
+        unordered = pool.imap_unordered(_pass_gate_if_first, items)
+        early = [outcome_of(unordered.next, mp.timeout / 2) for _ in range(2)]
+        gate.write_text("open")
+        assert early == [("returned", 1), ("returned", 2)]
+        assert list(unordered) == [0]
+
+
+def _assert_chunks_of_threads(mp, pool):
+    """A chunk is one task, of whichever method."""
+    for method in (pool.map, pool.imap, pool.imap_unordered, pool.map_async):
+        _assert_chunk_is_one_task_of_threads(mp, pool, method, _pass_gate_or_touch_item)
+    for method in (pool.starmap, pool.starmap_async):
+        _assert_chunk_is_one_task_of_threads(mp, pool, method, _pass_gate_or_touch)
+
+
+def _assert_chunk_is_one_task_of_threads(mp, pool, method, function):
+    def submit(items):
+        results = method(function, items, 3)
+        return results.get() if hasattr(results, "get") else list(results)
+
+    with _folder() as folder:
+        _assert_chunk_is_one_task(mp, pool, folder, submit)
 
 
 def _waiting_for_event(pool, event):
@@ -2383,7 +2594,7 @@ def test_thread_pool_refuses_what_a_pool_refuses(mp):
     with raises(ValueError):
         pool.join()
     pool.close()
-    assert [outcome_of(submit)[0] for submit in _submissions(pool)] == ["ValueError"] * 8
+    assert [outcome_of(submit)[0] for submit in _submissions(pool)] == ["ValueError"] * 10
     pool.join()
 
 
@@ -2419,8 +2630,10 @@ def test_thread_pool_terminate(mp):
         for thread in _new_threads(before):
             _until_blocked(mp, thread)
         end(pool)
+        joining = CallerThread(mp, pool, "join")
+        joining.until_blocked()  # for the task that has begun
         gate.set()
-        pool.join()
+        assert joining.result() is None
         assert done == []
         with raises(Exception):
             pool.apply_async(_square, (3,))
@@ -2635,6 +2848,12 @@ def test_with_needs_a_running_pool(mp):
     facts = _ended_pools(mp)
     assert facts["enter after terminate"] == "ValueError"
     assert facts["enter after close"] == "ValueError"
+    for end in ("close", "terminate"):
+        pool = mp.pool.ThreadPool(1)
+        getattr(pool, end)()
+        pool.join()
+        with raises(ValueError):
+            pool.__enter__()
 
 
 # The pool's standard error is read by the program itself: a worker that can't tell its caller tells it there.

@@ -90,6 +90,7 @@ def _life(mp):
         "start": outcome_of(process.start),
         "daemon": [outcome_of(setattr, process, "daemon", flag) for flag in (True, False)],
         "close": outcome_of(_look, process, "close"),
+        "active": process in mp.active_children(),
         "name": outcome_of(setattr, process, "name", "renamed"),
         "sentinel": outcome_of(_is_open, process),
         "ready": outcome_of(_ready_by, process, 0.01),
@@ -102,6 +103,7 @@ def _life(mp):
     facts["start again"] = outcome_of(process.start)
     facts["daemon at end"] = outcome_of(setattr, process, "daemon", True)
     facts["signals"] = [outcome_of(_look, process, name) for name in _SIGNALLING]
+    facts["names at end"] = [_renamed(process, name) for name in ("another", "renamed")]
     # A fork server has told of the end before it closes its pipe: the first look may have to wait.
     looks = (mp.timeout, 0)
     facts["ready after join"] = [outcome_of(_ready_by, process, look) for look in looks]
@@ -109,6 +111,11 @@ def _life(mp):
     facts.update(_close(process))
     facts["active"] = process in mp.active_children()
     return facts
+
+
+def _renamed(process, name):
+    process.name = name
+    return process.name
 
 
 def _close(process):
@@ -163,7 +170,7 @@ def _itself(mp):
     return {
         "name": current.name,
         "daemon": current.daemon,
-        "alive": current.is_alive(),
+        "alive": [current.is_alive(), CallerThread(mp, current, "is_alive").result()],
         "same": mp.current_process() is current,
         "in a thread": CallerThread(mp, mp, "current_process").result() is current,
         "ids": [outcome_of(_look, current, "pid")[1], os.getpid(), os.getppid()],
@@ -180,7 +187,7 @@ def _its_parent(mp):
 def _made(mp):
     """The names and flags of processes made here: without a flag, with None, False and True."""
     flags = [{}, {"daemon": None}, {"daemon": False}, {"daemon": True}]
-    made = [mp.Process(**flag) for flag in flags]
+    made = [mp.Process(target=len, args=((),), **flag) for flag in flags]
     return [process.name for process in made], [process.daemon for process in made]
 
 
@@ -204,12 +211,18 @@ def _pickle_key(process):
 def _start_if_daemon(mp):
     if not mp.current_process().daemon:
         return None
-    return [outcome_of(mp.Process(**flag).start)[0] for flag in ({}, {"daemon": False})]
+    outcomes = [outcome_of(mp.Process(**flag).start) for flag in ({}, {"daemon": False})]
+    outcomes.append(outcome_of(CallerThread(mp, mp.Process(), "start").result))
+    return [kind for kind, _ in outcomes]
 
 
 def _its_main_thread(_):
     main = threading.main_thread()
     return [threading.current_thread() is main, main.native_id == threading.get_native_id()]
+
+
+# Longer than the key of a process is by itself; with what is no text, at either end.
+_KEY = b"\n another key, of more than the 32 bytes that others have\0\xff "
 
 
 @observed_once
@@ -233,7 +246,7 @@ def _kin(mp):
     daemon = mp.Process(target=_tell_of_itself, args=(mp, senders[2]), name="before")
     daemon.name = "after"
     daemon.daemon = True
-    outcome_of(setattr, daemon, "authkey", b"another key")
+    outcome_of(setattr, daemon, "authkey", _KEY)
     facts = {"last": last, "items": items}
     processes = {"plain": plain, "named": named, "daemon": daemon}
     for process in processes.values():
@@ -244,7 +257,7 @@ def _kin(mp):
         seen = {name: outcome_of(_look, process, name) for name in names}
         facts[kind] = {"seen": seen, "told": receiver.recv()}
         process.join()
-        facts[kind]["exitcode"] = process.exitcode
+        facts[kind].update(exitcode=process.exitcode, text=repr(process))
     return facts
 
 
@@ -421,15 +434,16 @@ def test_constructor_without_arguments(mp):
 @requirement("process.constructor.args-list")
 def test_constructor_with_a_list_of_arguments(mp):
     """A list of arguments does what a tuple does, in a child too."""
-    assert _recorded(mp.Process(target=_record, args=[1, 2])) == [((1, 2), {})]
+    given = [1, None, 2, []]
+    assert _recorded(mp.Process(target=_record, args=given)) == [(tuple(given), {})]
     assert _told(mp, "plain", "items")[-1] == "child"
 
 
 @requirement("process.constructor.kwargs")
 def test_constructor_with_keyword_arguments(mp):
     """``kwargs`` become the target's keyword arguments, in a child too."""
-    made = mp.Process(target=_record, kwargs={"a": 1, "b": [2]})
-    assert _recorded(made) == [((), {"a": 1, "b": [2]})]
+    given = {"a": 1, "b": [2], "c": None, "d": ""}
+    assert _recorded(mp.Process(target=_record, kwargs=given)) == [((), given)]
     assert _told(mp, "named", "items") is None
 
 
@@ -455,6 +469,7 @@ def test_constructor_daemon(mp):
     """``daemon=True`` and ``daemon=False`` set the flag."""
     assert mp.Process(daemon=True).daemon is True
     assert mp.Process(daemon=False).daemon is False
+    assert [bool(mp.Process(daemon=flag).daemon) for flag in (1, 0)] == [True, False]
 
 
 @requirement("process.constructor.daemon-beats-inherited")
@@ -799,11 +814,12 @@ def test_name_shared(mp):
 
 @requirement("process.name.no-semantics")
 def test_name_changed(mp):
-    """A living process may be renamed, and goes on as before."""
+    """A living process may be renamed, and goes on as before; one that has ended may be as well."""
     facts = _life(mp)
     assert facts["while running"]["name"] == ("returned", None)
     assert facts["unharmed"]["name"] == facts["ended"]["name"] == ("returned", "renamed")
     assert facts["unharmed"]["is_alive"] == ("returned", True)
+    assert facts["names at end"] == ["another", "renamed"]
 
 
 @requirement("process.name.set-before-start")
@@ -1077,9 +1093,9 @@ def test_daemons_are_ended_by_sigterm(mp):
 
 @requirement("process.daemon.no-children")
 def test_daemon_has_no_children(mp):
-    """``start()`` in a daemonic process raises, be the new process daemonic, as by default, or not."""
+    """``start()`` in a daemonic process raises, in any thread, be the new process daemonic, as by default, or not."""
     outcomes = _told(mp, "daemon", "start")
-    assert len(outcomes) == 2
+    assert len(outcomes) == 3
     assert "returned" not in outcomes
 
 
@@ -1190,6 +1206,14 @@ def test_exitcode_after_return(mp):
     assert _subclassed(mp)[3] == 0
 
 
+class _Leaving(SystemExit):
+    pass
+
+
+def _leave(code):
+    raise _Leaving(code)
+
+
 @requirement("process.exitcode.from-sys-exit")
 def test_exitcode_after_sys_exit(mp):
     """``exitcode`` is the number that a target or a ``run()`` gave to ``sys.exit``, be it large, and 0 if that is 0."""
@@ -1198,13 +1222,15 @@ def test_exitcode_after_sys_exit(mp):
     assert _kin(mp)["plain"]["exitcode"] == 0
     assert _joined_in_time(mp)["exitcode"] == 3
     assert run(mp, sys.exit, signal.SIGTERM).exitcode == 15  # a member of an enumeration of int
-    assert run(mp, sys.exit, False).exitcode == 0
+    assert [run(mp, sys.exit, each).exitcode for each in (False, True)] == [0, 1]
+    assert run(mp, _leave, -1).exitcode == 255  # as sys.exit(-1), which any program may call
 
 
 @requirement("process.exitcode.from-sys-exit-none")
 def test_exitcode_after_sys_exit_without_a_number(mp):
-    """``exitcode`` is 0 after ``sys.exit()``, which is ``sys.exit(None)``."""
+    """``exitcode`` is 0 after ``sys.exit()``, which is ``sys.exit(None)``, or raises ``SystemExit(None)``."""
     assert run(mp, sys.exit).exitcode == 0
+    assert run(mp, _leave, None).exitcode == 0
 
 
 def _redirected(function, path, *args):
@@ -1217,13 +1243,13 @@ def _redirected(function, path, *args):
 
 @observed_once
 def _last_words(mp):
-    """The exit codes and error streams of children that gave ``sys.exit`` a text, an empty one, and a list."""
+    """The exit codes and error streams of children that gave ``sys.exit`` a text, an empty one, and a path."""
     import tempfile
     from pathlib import Path
 
     with tempfile.TemporaryDirectory() as folder:
         found = []
-        for number, last in enumerate(("a last word", "", ["words", 2])):
+        for number, last in enumerate(("a last word", "", Path("last", "words"))):
             path = Path(folder, str(number))
             exitcode = run(mp, _redirected, sys.exit, path, last).exitcode
             found.append((exitcode, path.read_text().splitlines()))
@@ -1239,11 +1265,11 @@ def test_exitcode_after_sys_exit_with_a_text(mp):
 
 @requirement("process.exitcode.from-sys-exit-object")
 def test_exitcode_after_sys_exit_with_an_object(mp):
-    """What ``sys.exit`` was given is a line of the error stream; ``exitcode`` is 1 if that is a list."""
+    """What ``sys.exit`` was given is a line of the error stream, as a text; ``exitcode`` is 1 if that is a path."""
     (_, text), _, (exitcode, lines) = _last_words(mp)
     assert "a last word" in text
     assert exitcode == 1
-    assert "['words', 2]" in lines
+    assert "last/words" in lines
 
 
 @requirement("process.exitcode.from-os-exit")
@@ -1315,16 +1341,22 @@ def test_exitcode_after_an_exception_of_any_type(mp, tmp_path):
 
 @requirement("process.exitcode.without-join")
 def test_exitcode_without_join(mp):
-    """``exitcode`` of a process that has ended is there, though nobody has joined it."""
+    """``exitcode`` of a process that has ended, a daemon too, is there, though nobody has joined it."""
     from mpspec.observing import wait_until
 
-    process = mp.Process(target=sys.exit, args=(4,))
-    process.start()
-    assert _is_ready(process.sentinel, mp.timeout)
-    # The sentinel may be a moment ahead.
-    wait_until(lambda: process.exitcode is not None, mp.timeout / 5, "an exit code")
-    assert process.exitcode == 4
-    process.join()
+    processes = [mp.Process(target=sys.exit, args=(4,), daemon=flag) for flag in (False, True)]
+    for process in processes:
+        process.start()
+        assert _is_ready(process.sentinel, mp.timeout)
+        # The sentinel may be a moment ahead.
+        told = functools.partial(_has_exitcode, process)
+        wait_until(told, mp.timeout / 5, "an exit code")
+        assert process.exitcode == 4
+        process.join()
+
+
+def _has_exitcode(process):
+    return process.exitcode is not None
 
 
 def _leave_thread_behind(waiting, sender):
@@ -1446,8 +1478,9 @@ def test_sentinel_with_wait(mp):
 
 @requirement("process.sentinel.stays-ready")
 def test_sentinel_after_join(mp):
-    """The sentinel of a joined process is still ready."""
+    """The sentinel of a joined process is still ready, and open after ``terminate()`` and ``kill()``."""
     assert _life(mp)["ready after join"] == [("returned", [True] * 3)] * 2
+    assert [_terminated(mp)[7], _killed(mp)[7]] == [("returned", True)] * 2
 
 
 def _fork_and_die(sender):
@@ -1537,8 +1570,10 @@ def _assert_initial_after(mp, method):
     process = mp.Process()
     shown = repr(process)
     assert "initial" in shown
+    # A method that is not there would raise as well.
+    end = getattr(process, method)
     with raises(Exception):
-        getattr(process, method)()
+        end()
     assert process.exitcode is None
     assert repr(process) == shown
 
@@ -1584,15 +1619,16 @@ def _wait_until_left(mp, process):
     wait_until(lambda: process not in mp.active_children(), mp.timeout / 5, "the child not active")
 
 
-# Of a child that was ended: what it came to to wait until it is not active, whether it is alive, what closing comes to.
-_AT_END = ("returned", None), False, ("returned", None)
+# Of a child that was ended: what it came to to wait until it is not active, whether it is alive, and has its pid,
+# what closing comes to.
+_AT_END = ("returned", None), False, True, ("returned", None)
 
 
 def _ended_by(mp, method):
     """What a method that ends a process returns, the exit code, and all that it and its child say after that.
 
     Then its text, whether the main thread and another one found it active (a third one has started it), what it was
-    while it was held up; and the facts of its end.
+    while it was held up; the facts of its end, and whether its sentinel was open then.
     """
     receiver, sender = mp.Pipe(duplex=False)
     waiting, tell = mp.Pipe(duplex=False)
@@ -1601,7 +1637,7 @@ def _ended_by(mp, method):
     sender.close()
     assert {receiver.recv(), receiver.recv()} == {"ready", "ready, too"}
     listings = [mp.active_children(), CallerThread(mp, mp, "active_children").result()]
-    listed = [process in listing for listing in listings]
+    listed, pid = [process in listing for listing in listings], process.pid
     stopped = _stopped(mp, process)
     returned = getattr(process, method)()
     left = outcome_of(_wait_until_left, mp, process)
@@ -1614,8 +1650,10 @@ def _ended_by(mp, method):
             words.append(receiver.recv())
         except EOFError:  # its child has ended, too
             break
-    at_end = left, process.is_alive(), outcome_of(process.close)
-    return returned, exitcode, words, text, listed, stopped, at_end
+    same = (process.pid, process.ident) == (pid, pid)
+    sentinel = outcome_of(_is_open, process)
+    at_end = left, process.is_alive(), same, outcome_of(process.close)
+    return returned, exitcode, words, text, listed, stopped, at_end, sentinel
 
 
 def _stopped(mp, process):
@@ -1683,13 +1721,14 @@ def test_kill_of_a_closed_process(mp):
 
 @requirement("process.kill.cannot-be-ignored")
 def test_kill_when_sigterm_is_ignored(mp):
-    """A child that ``terminate()`` does not end is ended by ``kill()``, a daemon too."""
+    """A child that ``terminate()`` does not end, and that stays active, is ended by ``kill()``, a daemon too."""
     receiver, sender = mp.Pipe(duplex=False)
     process = mp.Process(target=_ignore_sigterm, args=(sender,), daemon=True)
     process.start()
     receiver.recv()
     process.terminate()
     process.join(0.02)
+    assert process in mp.active_children()
     assert process.is_alive()
     process.kill()
     process.join()
@@ -1848,9 +1887,10 @@ def test_interrupt_with_a_handler(mp):
 
 @requirement("process.close.while-running")
 def test_close_while_running(mp):
-    """``close()`` of a living process raises ValueError, and the process goes on to its end."""
+    """``close()`` of a living process raises ValueError; the process goes on to its end, an active child."""
     facts = _life(mp)
     assert facts["while running"]["close"][0] == "ValueError"
+    assert facts["while running"]["active"]
     assert facts["unharmed"]["is_alive"] == ("returned", True)
     assert facts["ended"]["exitcode"] == ("returned", 0)
 
@@ -1938,9 +1978,10 @@ def test_repr_tells_the_state(mp):
 
 @requirement("process.state.daemon-in-repr")
 def test_repr_tells_class_and_daemon(mp):
-    """The text of a process begins with its class, and ends with the word daemon if it is one."""
+    """The text of a process begins with its class, and ends with the word daemon if it is, or was, one."""
     assert re.fullmatch(r"<\w*Process name=.* initial daemon>", repr(mp.Process(daemon=True)))
     assert "daemon" not in repr(mp.Process(name="given"))
+    assert re.fullmatch(r"<.* stopped exitcode=0 daemon>", _kin(mp)["daemon"]["text"])
     process = _subclass(mp, "Worker")(None, None)
     assert repr(process).startswith(f"<Worker name={process.name!r} ")
 
@@ -1964,9 +2005,13 @@ def test_authkey_inherited(mp):
 @requirement("process.authkey.can-be-set")
 def test_authkey_set(mp):
     """A key set on a process object is the child's; the parent's stays, and so do its other children's."""
-    assert _seen(mp, "daemon", "authkey") == _told(mp, "daemon", "authkey")[0] == b"another key"
+    assert _seen(mp, "daemon", "authkey") == _told(mp, "daemon", "authkey")[0] == _KEY
     own = bytes(mp.current_process().authkey)
-    assert _told(mp, "plain", "authkey")[0] == own != b"another key"
+    assert _told(mp, "plain", "authkey")[0] == own != _KEY
+    process = mp.Process()
+    for key in (b"", b"again"):
+        process.authkey = key
+        assert process.authkey == key
 
 
 @requirement("process.authkey.of-creation")
@@ -2016,11 +2061,12 @@ def test_current_process_is_the_object(mp):
 
 @requirement("process.current.in-child")
 def test_current_process_in_a_child(mp):
-    """A child finds itself as its parent knows it, and alive; a thread of it finds the same object."""
+    """A child finds itself as its parent knows it, and alive; a thread of it finds the same object, alive too."""
     itself = _told(mp, "plain", "itself")
     assert itself["ids"][:2] == [_seen(mp, "plain", "pid")] * 2
     assert itself["name"] == _seen(mp, "plain", "name")
-    assert (itself["same"], itself["alive"], itself["in a thread"]) == (True, True, True)
+    assert (itself["same"], itself["in a thread"]) == (True, True)
+    assert itself["alive"] == [True, True]
 
 
 @requirement("process.current.main-thread")
@@ -2056,6 +2102,8 @@ def _watch_parent(mp, connection):
 
 
 def _have_watcher(mp, connection):
+    mp.Process()  # whose parent's name does not tell that of another's
+    mp.current_process().name = "renamed"
     mp.Process(target=_watch_parent, args=(mp, connection)).start()
     connection.close()
     signal.pause()
@@ -2064,7 +2112,7 @@ def _have_watcher(mp, connection):
 def _watched_parent(mp):
     """A process with a child, which speaks through the connection."""
     ours, theirs = mp.Pipe()
-    process = mp.Process(target=_have_watcher, args=(mp, theirs), name="the parent")
+    process = mp.Process(target=_have_watcher, args=(mp, theirs), name="at first")
     process.start()
     theirs.close()
     return process, ours
@@ -2134,9 +2182,9 @@ def _ready_of(mp, processes, timeout):
 
 @requirement("process.parent.of-grandchild")
 def test_parent_of_a_grandchild(mp):
-    """A child's child finds the child, by its pid and name."""
+    """A child's child finds the child, by its pid and the name that it has."""
     pid, found, *_ = _watch(mp)
-    assert found == [pid, "the parent"]
+    assert found == [pid, "renamed"]
 
 
 @requirement("process.parent.end-is-seen")
@@ -2191,11 +2239,11 @@ def test_active_children_without_the_ended(mp):
 
 @requirement("process.active-children.joins-finished")
 def test_active_children_joins(mp):
-    """An ended child that nobody joined is no zombie after ``active_children()``; its exit code is known."""
+    """An ended child, a daemon, that nobody joined is no zombie after ``active_children()``; its exit code is known."""
     from mpspec.observing import wait_until
 
     waiting, tell = mp.Pipe(duplex=False)
-    process = mp.Process(target=_exit_after_word, args=(waiting, 4))
+    process = mp.Process(target=_exit_after_word, args=(waiting, 4), daemon=True)
     process.start()
     tell.send("end")
     wait_until(lambda: process not in mp.active_children(), mp.timeout, "the child not active")
@@ -2257,12 +2305,14 @@ import sys
 
 # With a buffer, though the environment may want none.
 sys.stdout = open(1, "w", closefd=False)
+sys.stderr = open(2, "w", closefd=False)
 
 def speak():
     print("child")
 
 if __name__ == "__main__":
     print("before")
+    print("warned", file=sys.stderr)
     process = mp.Process(target=speak)
     process.start()
     process.join()
@@ -2272,14 +2322,16 @@ if __name__ == "__main__":
 
 @requirement("process.output.not-repeated")
 def test_output_before_start_is_not_repeated(mp):
-    """Each line is written once, the parent's first one before the child's."""
+    """Each line is written once, on either stream, the parent's first one before the child's."""
     from mpspec.programs import run_script
 
-    assert run_script(mp, OUTPUT).stdout.split() == ["before", "child", "after"]
+    program = run_script(mp, OUTPUT)
+    assert program.stdout.split() == ["before", "child", "after"]
+    assert program.stderr.count("warned") == 1
 
 
 EXIT = """
-import os, signal
+import gc, os, signal
 import psutil
 from mpspec.observing import has_ended, wait_until
 
@@ -2341,6 +2393,8 @@ if __name__ == "__main__":
         process.start()
     for _ in processes:
         ours.recv()
+    del process, processes  # that nothing refers to them is the package's matter
+    gc.collect()
     ours.send("the program ends")
 """
 

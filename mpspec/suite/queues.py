@@ -6,6 +6,7 @@ import functools
 import gc
 import io
 import os
+import pickle
 import sys
 import threading
 import time
@@ -29,6 +30,7 @@ from mpspec.children import (
     within,
 )
 from mpspec.marks import requirement
+from mpspec.programs import call
 
 # Larger than what pipes and sockets buffer, whatever sizes an implementation sets: as one item, and as many.
 LARGE = 4 * 1024 * 1024
@@ -179,7 +181,7 @@ class _EqualToAll:
 def test_any_picklable_object_can_be_put(mp):
     """None, numbers, text, bytes, containers, classes and functions can be put, and what is equal to anything.
 
-    They are got by get() in each of its forms.
+    They are got by get() in each of its forms. What is in one item twice, or in itself, is so in the one got.
     """
     from mpspec.observing import wait_until
 
@@ -200,7 +202,13 @@ def test_any_picklable_object_can_be_put(mp):
         _EqualToAll(),
         "next",
     ]
+    shared, recursive = [], []
+    recursive.append(recursive)
     for queue in (mp.Queue(), mp.JoinableQueue()):
+        queue.put([shared, shared, recursive])
+        first, second, again = queue.get()
+        assert first is second
+        assert again[0] is again
         for each in objects:
             queue.put(each)
         got = _get_many(queue, len(objects))
@@ -248,28 +256,46 @@ def test_connection_can_be_put(mp):
     assert _connections_got(mp)[0] == 42
 
 
+# What an object's own methods may raise when it is pickled, or made again.
+_ERRORS = (TypeError, ValueError, LookupError, AttributeError, RecursionError, pickle.PicklingError)
+
+
 @requirement("queues.put.unpicklable-leaves-queue-usable")
 def test_unpicklable_object_leaves_the_queue_usable(mp):
     """An object that can't be pickled takes no slot, and what is put after it arrives."""
-    queue = mp.Queue(1)
-    for _ in range(2):
-        with contextlib.suppress(Exception):  # refusing it at once is as good as dropping it later
-            queue.put([b"x" * 1000, Unpicklable()])
-    queue.put("next")
-    assert queue.get() == "next"
+    for kind in (mp.Queue, mp.JoinableQueue):
+        queue = kind(1)
+        for _ in range(2):
+            # Refusing it at once is as good as dropping it later.
+            with contextlib.suppress(Exception):
+                queue.put([b"x" * 1000, Unpicklable()])
+        queue.put("next")
+        assert queue.get() == "next"
+        queue = kind()
+        for number, error in enumerate(_ERRORS):
+            with contextlib.suppress(Exception):
+                queue.put(Unpicklable(error))
+            queue.put(number)
+        assert _get_many(queue, len(_ERRORS)) == list(range(len(_ERRORS)))
+        assert queue.qsize() == 0
 
 
 @requirement("queues.put.unpicklable-is-reported")
 def test_unpicklable_object_is_reported(mp, monkeypatch):
     """Putting what can't be pickled raises, or writes a traceback soon."""
-    written = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", written)
-    queue = mp.Queue()
-    try:
-        queue.put(Unpicklable())
-    except TypeError:
-        return
-    _soon(mp, lambda: "TypeError: this can't be pickled" in written.getvalue(), "a traceback")
+    for queue, error in ((mp.Queue(), TypeError), (mp.JoinableQueue(), ValueError)):
+        written = io.StringIO()
+        monkeypatch.setattr(sys, "stderr", written)
+        try:
+            queue.put(Unpicklable(error))
+        except error:
+            continue
+        said = functools.partial(_says, written, f"{error.__name__}: this can't be pickled")
+        _soon(mp, said, "a traceback")
+
+
+def _says(written, words):
+    return words in written.getvalue()
 
 
 @requirement("queues.get.first-in-first-out")
@@ -482,24 +508,35 @@ def test_each_get_frees_a_slot(mp):
 
 @requirement("queues.maxsize.holds-for-all-processes")
 def test_all_processes_share_the_bound(mp):
-    """A child finds full what its parent has filled, and the slot that it frees is the parent's."""
-    queue = _full(mp, 2)
-    reporter, report = mp.Pipe(duplex=False)
-    process = mp.Process(target=_try_to_put_then_get, args=(mp, queue, report))
-    process.start()
-    assert reporter.recv() == ["full", 0]
-    queue.put_nowait("new")
-    assert _get_many(queue, 2) == [1, "new"]
-    process.join()
+    """A child finds full what its parent has filled, and the slot that it frees is the parent's.
+
+    However it puts; so it finds empty what is, of either kind.
+    """
+    pairs = [(kind(2), kind()) for kind in (mp.Queue, mp.JoinableQueue)]
+    for queue, _ in pairs:
+        _put_all(queue, [0, 1])
+    refusals = ["Full"] * 4 + ["Empty"] * 4
+    assert ask(mp, _refusals_then_get, pairs) == [(refusals, 0)] * 2
+    for queue, _ in pairs:
+        queue.put_nowait("new")
+        assert _get_many(queue, 2) == [1, "new"]
 
 
-def _try_to_put_then_get(mp, queue, report):
-    try:
-        queue.put_nowait("too many")
-    except mp.Full:
-        report.send(["full", queue.get()])
-    else:
-        report.send("not full")
+def _refusals_then_get(pairs):
+    """Of pairs of a full queue and an empty one: what refuses a put() and a get() that end, and one get()."""
+    ways = ((False,), (True, 0.01), (True, 0))
+    return [
+        (
+            [
+                *(outcome_of(full.put, "too many", *way)[0] for way in ways),
+                outcome_of(full.put_nowait, "too many")[0],
+                *(outcome_of(empty.get, *way)[0] for way in ways),
+                outcome_of(empty.get_nowait)[0],
+            ],
+            full.get(),
+        )
+        for full, empty in pairs
+    ]
 
 
 # Whether and how long a call waits
@@ -541,11 +578,12 @@ def test_put_with_block_true_and_no_timeout_blocks(mp):
 @requirement("queues.put.waits-within-timeout")
 def test_put_waits_for_a_slot_within_its_timeout(mp):
     """put(obj, True, timeout) waits, and succeeds when a slot is freed in time."""
-    queue = _full(mp)
-    caller = CallerThread(mp, queue, "put", "second", True, mp.timeout * 100)
-    caller.until_blocked()
-    assert _get_many(queue, 2) == [0, "second"]
-    assert caller.result() is None
+    for block in (True, 1):
+        queue = _full(mp)
+        caller = CallerThread(mp, queue, "put", "second", block, mp.timeout * 100)
+        caller.until_blocked()
+        assert _get_many(queue, 2) == [0, "second"]
+        assert caller.result() is None
 
 
 @requirement("queues.put.timeout-huge")
@@ -561,13 +599,15 @@ def test_put_takes_a_huge_timeout(mp):
 
 @requirement("queues.put.full-raises-after-timeout")
 def test_put_raises_full_after_its_timeout(mp):
-    """put() with a timeout raises Full when no slot is freed within that time, and not before."""
+    """put() with a timeout raises Full when no slot is freed within that time, in any thread, and not before."""
     queue = _full(mp)
     start = time.monotonic()
     with raises(mp.Full):
         queue.put("second", True, SHORT)
     assert time.monotonic() - start > SHORT - CLOCKS
     within(ENOUGH, lambda: _refuses(mp.Full, queue.put, "second", timeout=SHORT))
+    with raises(mp.Full):
+        CallerThread(mp, queue, "put", "second", True, SHORT).result()
     assert queue.get() == 0
 
 
@@ -628,6 +668,20 @@ def test_put_nowait_is_put_without_block(mp):
     assert queue.get() == "first"
 
 
+@requirement("queues.put.exception-of-handler-comes-out")
+def test_exception_of_a_signal_handler_comes_out_of_put(mp):
+    """What a signal's handler raises comes out of a put() that waits for a slot; nothing is put, and others can put."""
+    for kind in (mp.Queue, mp.JoinableQueue):
+        for arguments in ((), (True, mp.timeout * 100)):
+            queue = kind(1)
+            queue.put(0)
+            with Interrupted(mp, raising=Interruption), raises(Interruption):
+                queue.put("given up", *arguments)
+            assert queue.get() == 0
+            CallerThread(mp, queue, "put", "another's").result()
+            assert queue.get() == "another's"
+
+
 @requirement("queues.put.full-leaves-queue-unchanged")
 def test_put_that_raised_full_has_put_nothing(mp):
     """After Full, the queue holds what it held."""
@@ -674,10 +728,11 @@ def test_get_with_block_true_and_no_timeout_blocks(mp):
 def test_get_waits_for_an_item_within_its_timeout(mp):
     """get(True, timeout) waits, and gives the item that is put in time."""
     queue = mp.Queue()
-    caller = CallerThread(mp, queue, "get", True, mp.timeout * 100)
-    caller.until_blocked()
-    queue.put("item")
-    assert caller.result() == "item"
+    for block in (True, 1):
+        caller = CallerThread(mp, queue, "get", block, mp.timeout * 100)
+        caller.until_blocked()
+        queue.put("item")
+        assert caller.result() == "item"
 
 
 @requirement("queues.get.timeout-huge")
@@ -837,12 +892,15 @@ def test_several_get_large_items_at_once(mp):
 class _Unwelcome:
     """Can be pickled; raises where it is unpickled."""
 
+    def __init__(self, error=LookupError):
+        self._error = error
+
     def __reduce__(self):
-        return (_refuse, ())
+        return (_refuse, (self._error,))
 
 
-def _refuse():
-    raise LookupError
+def _refuse(error):
+    raise error
 
 
 _unpickled = threading.Event()
@@ -883,9 +941,9 @@ def _gets_while_another_unpickles(mp, queue):
 def test_get_raises_what_unpickling_raises(mp):
     """When an item can't be made again get() raises; the item is gone, and its slot is free."""
     queue = mp.Queue(1)
-    for way in ((), (True, mp.timeout)):
-        queue.put(_Unwelcome())
-        _refuses(LookupError, queue.get, *way)
+    for way, error in (((), LookupError), ((True, mp.timeout), LookupError), ((), ValueError)):
+        queue.put(_Unwelcome(error))
+        _refuses(error, queue.get, *way)
         queue.put("next")
         assert queue.get(*way) == "next"
 
@@ -1023,9 +1081,10 @@ def test_full_is_false_while_a_slot_is_free(mp):
 @requirement("queues.full.no-slot")
 def test_full_is_true_when_no_slot_is_free(mp):
     """full() is True when the queue holds maxsize items."""
-    queue = _full(mp, 2)
-    _soon(mp, lambda: queue.full() is True, "full() True")
-    assert _get_many(queue, 2) == [0, 1]
+    for queue, items in ((mp.Queue(1), [0]), (mp.Queue(2), [0, 1]), (mp.JoinableQueue(2), [0, 1])):
+        _put_all(queue, items)
+        _soon(mp, lambda: queue.full() is True, "full() True")  # noqa: B023 - called at once
+        assert _get_many(queue, len(items)) == items
 
 
 # The end of a queue
@@ -1088,13 +1147,16 @@ def test_items_that_nobody_gets_are_no_error(mp, monkeypatch):
 
 @requirement("queues.close.more-than-once")
 def test_close_may_be_called_again(mp):
-    """close() of a closed queue does nothing."""
+    """close() of a closed queue does nothing: it stays closed, also when its thread was joined, twice."""
     queue = mp.Queue()
     queue.put("item")
     queue.get()
     queue.close()
     assert queue.close() is None
-    queue.join_thread()
+    for _ in range(2):
+        queue.join_thread()
+        _refuses(ValueError, queue.put, "item")
+    assert queue.close() is None
 
 
 def _get_when_told(queue, told, report):
@@ -1143,19 +1205,24 @@ def test_items_put_before_close_arrive(mp):
 
 @requirement("queues.close.in-one-process-only")
 def test_close_concerns_the_calling_process_alone(mp):
-    """After close() in the parent a child still puts and gets."""
-    queue = mp.Queue()
+    """After close() in the parent a child still puts and gets, until it calls close() itself."""
+    queues = [mp.Queue(), mp.JoinableQueue()]
     reporter, report = mp.Pipe(duplex=False)
-    process = mp.Process(target=_put_get_tell, args=(queue, report))
+    process = mp.Process(target=_put_get_tell, args=(queues, report))
     process.start()
-    queue.close()
-    assert reporter.recv() == "item"
+    for queue in queues:
+        queue.close()
+    assert [reporter.recv() for _ in queues] == [("item", ["ValueError"] * 3)] * 2
     process.join()
 
 
-def _put_get_tell(queue, report):
-    queue.put("item")
-    report.send(queue.get())
+def _put_get_tell(queues, report):
+    for queue in queues:
+        queue.put("item")
+        got = queue.get()
+        queue.close()
+        calls = ((queue.put, "item"), (queue.get, False), (queue.get, True, 0.01))
+        report.send((got, [outcome_of(*call)[0] for call in calls]))
 
 
 @requirement("queues.close.releases-descriptors")
@@ -1222,20 +1289,22 @@ def test_garbage_collection_closes(mp):
     _soon(mp, lambda: _descriptors() <= descriptors, "its descriptors closed")
 
 
-def _put_join_and_vanish(queue):
-    _put_much(queue)
-    queue.close()
-    queue.join_thread()
+def _put_join_and_vanish(queues):
+    for queue in queues:
+        _put_much(queue)
+        queue.close()
+        queue.join_thread()
     os._exit(0)  # with no more than the operating system does at the end of a process
 
 
 @requirement("queues.join-thread.waits-until-flushed")
 def test_all_is_flushed_when_join_thread_returns(mp):
-    """After join_thread() all items are in the pipe, whatever becomes of the process."""
-    queue = mp.Queue()
-    process = mp.Process(target=_put_join_and_vanish, args=(queue,))
+    """After join_thread() of a queue of either kind all items are in the pipe, whatever becomes of the process."""
+    queues = [mp.Queue(), mp.JoinableQueue()]
+    process = mp.Process(target=_put_join_and_vanish, args=(queues,))
     process.start()
-    assert _is_much(_get_much(queue))
+    for queue in queues:
+        assert _is_much(_get_much(queue))
     process.join()
 
 
@@ -1285,7 +1354,7 @@ def _put_and_end(put, queue, tell, error=None):
         raise error
 
 
-def _ending(mp, put, queue, error=None):
+def _ending(mp, put, queue, error=None, **kwargs):
     """A process that has put something and comes to its end: it waits there, or has ended already.
 
     If anything were got earlier, the pipe might be empty by chance before it ends.
@@ -1299,7 +1368,7 @@ def _ending(mp, put, queue, error=None):
         return has_ended(pid)
 
     told, tell = mp.Pipe(duplex=False)
-    process = mp.Process(target=_put_and_end, args=(put, queue, tell, error))
+    process = mp.Process(target=_put_and_end, args=(put, queue, tell, error), **kwargs)
     process.start()
     pid, thread = told.recv()
     if pid != os.getpid():
@@ -1307,12 +1376,22 @@ def _ending(mp, put, queue, error=None):
     return process
 
 
+def _put_on_all(queues):
+    first, *others = queues
+    _put_much(first)
+    for queue in others:
+        _put_large(queue)
+
+
 @requirement("queues.exit.waits-until-flushed")
 def test_no_item_of_a_child_that_ends_is_lost(mp):
-    """All that a child has put arrives, without close() and join_thread(); then the child ends."""
-    queue = mp.Queue()
-    process = _ending(mp, _put_much, queue)
-    assert _is_much(_get_much(queue))
+    """All that a child has put arrives, on each of four queues, without close() and join_thread(); then it ends."""
+    queues = [mp.Queue() for _ in range(4)]
+    process = _ending(mp, _put_on_all, queues)
+    assert _is_much(_get_much(queues[0]))
+    for queue in queues[1:]:
+        found = outcome_of(_get_within, queue, mp.timeout)
+        assert equal(found, ("returned", [b"x" * LARGE, "end"]))
     process.join()
     assert process.exitcode == 0
 
@@ -1326,9 +1405,9 @@ def _put_on_open_and_closed(queues):
 
 @requirement("queues.exit.flushes-at-sys-exit")
 def test_items_are_flushed_at_sys_exit(mp):
-    """What a child has put, on queues that it has closed or not, arrives when it ends by sys.exit() as well."""
-    left_open, closed = mp.Queue(), mp.Queue()
-    process = _ending(mp, _put_on_open_and_closed, (left_open, closed), SystemExit(3))
+    """What a child, a daemon, has put on queues, closed or not, arrives when it ends by sys.exit() as well."""
+    queues = left_open, closed = mp.Queue(), mp.Queue()
+    process = _ending(mp, _put_on_open_and_closed, queues, SystemExit(3), daemon=True)
     assert _is_much(_get_much(left_open))
     found = outcome_of(_get_within, closed, mp.timeout)
     assert equal(found, ("returned", [b"x" * LARGE, "end"]))
@@ -1445,12 +1524,28 @@ def _put_and_cancel(mp, given):
 
 @requirement("queues.cancel-join-thread.exit-does-not-wait")
 def test_child_ends_unflushed_after_cancel_join_thread(mp):
-    """After cancel_join_thread() of a queue, given or its own, a child ends although nobody gets what it has put."""
+    """After cancel_join_thread() of a queue, given or its own, a child ends although nobody gets what it has put.
+
+    So does a program.
+    """
     queue = mp.Queue()
     process = mp.Process(target=_put_and_cancel, args=(mp, queue))
     process.start()
     process.join()
     assert process.exitcode == 0
+    assert _ended_main_process(mp) == "at its end"
+
+
+def _cancel_in_main_process(mp):
+    """In a new interpreter: what children do, in the main process."""
+    _put_and_cancel(mp, mp.JoinableQueue())
+    _cancel_and_put(mp, mp.JoinableQueue())
+    return "at its end"
+
+
+@observed_once
+def _ended_main_process(mp):
+    return call(_cancel_in_main_process, mp, timeout=mp.timeout)
 
 
 def _cancel_and_put(mp, given):
@@ -1461,12 +1556,13 @@ def _cancel_and_put(mp, given):
 
 @requirement("queues.cancel-join-thread.before-first-put")
 def test_cancel_join_thread_may_come_before_the_first_put(mp):
-    """cancel_join_thread() holds for what is put later, too, on a queue given or its own."""
+    """cancel_join_thread() holds for what is put later, too, on a queue given or its own, and in a main process."""
     queue = mp.Queue()
     process = mp.Process(target=_cancel_and_put, args=(mp, queue))
     process.start()
     process.join()
     assert process.exitcode == 0
+    assert _ended_main_process(mp) == "at its end"
 
 
 def _put_cancel_join(queue, report, *methods):
@@ -1512,8 +1608,8 @@ def test_cancel_join_thread_concerns_the_calling_process_alone(mp):
     assert equal(found, ("returned", [b"x" * LARGE, "end"]))
 
 
-def _get_within(queue, timeout):
-    return [queue.get(timeout=timeout), queue.get(timeout=timeout)]
+def _get_within(queue, timeout, count=2):
+    return [queue.get(timeout=timeout) for _ in range(count)]
 
 
 @requirement("queues.queue.no-task-done-and-join")
@@ -1578,19 +1674,25 @@ def test_child_keeps_a_queue_that_its_parent_dropped(mp):
     process.join()
 
 
-def _start_grandchild(mp, queue):
-    grandchild = mp.Process(target=queue.put, args=("from the grandchild",))
-    grandchild.start()
-    grandchild.join()
+def _start_grandchild(mp, queues):
+    run(mp, _put_on_each, queues, "from the grandchild")
+
+
+def _put_on_each(queues, item):
+    for queue in queues:
+        queue.put(item)
 
 
 @requirement("queues.argument.passed-on-to-grandchild")
 def test_queue_can_be_passed_on(mp):
-    """A child may pass the queue that it was given to a child of its own."""
-    queue = mp.Queue()
-    process = mp.Process(target=_start_grandchild, args=(mp, queue))
+    """A child may pass the queues of each kind that it was given to a child of its own."""
+    queues = [mp.Queue(), mp.JoinableQueue()]
+    if hasattr(mp.package, "SimpleQueue"):  # multiprocessing.dummy has none
+        queues.append(mp.SimpleQueue())
+    process = mp.Process(target=_start_grandchild, args=(mp, queues))
     process.start()
-    assert queue.get() == "from the grandchild"
+    for queue in queues:
+        assert queue.get() == "from the grandchild"
     process.join()
 
 
@@ -1652,14 +1754,14 @@ def test_child_puts_on_a_simple_queue(mp):
 
 @requirement("queues.simple.recreates-object")
 def test_simple_queue_recreates_the_object(mp):
-    """The object got from a SimpleQueue is another one, equal to that put."""
+    """The object got from a SimpleQueue is another one, equal to that put; what is in it twice is so in both."""
     queue = mp.SimpleQueue()
-    put = [["inner"]]
+    put = [["inner"]] * 2
     queue.put(put)
     got = queue.get()
     assert got == put
     assert got is not put
-    assert got[0] is not put[0]
+    assert got[0] is got[1] is not put[0]
 
 
 @requirement("queues.simple.connection")
@@ -1746,20 +1848,22 @@ def test_several_use_a_simple_queue_for_large_items_at_once(mp):
 def test_simple_queue_refuses_what_cannot_be_pickled(mp):
     """SimpleQueue.put() of an object that can't be pickled raises, and puts nothing."""
     queue = mp.SimpleQueue()
-    with raises(Exception):
-        queue.put(Unpicklable())
-    queue.put("next")
-    assert queue.get() == "next"
+    for error in _ERRORS:
+        with raises(error):
+            queue.put(Unpicklable(error))
+        queue.put("next")
+        assert queue.get() == "next"
 
 
 @requirement("queues.simple.raises-what-unpickling-raises")
 def test_get_of_a_simple_queue_raises_what_unpickling_raises(mp):
     """When an item can't be made again SimpleQueue.get() raises, and the next item can be got."""
     queue = mp.SimpleQueue()
-    queue.put(_Unwelcome())
-    queue.put("next")
-    _refuses(LookupError, queue.get)
-    assert queue.get() == "next"
+    for error in _ERRORS:
+        queue.put(_Unwelcome(error))
+        queue.put("next")
+        _refuses(error, queue.get)
+        assert queue.get() == "next"
 
 
 @requirement("queues.simple.unpickles-unlocked")
@@ -1822,35 +1926,38 @@ def test_joinable_queue_gives_what_was_put(mp):
     process.join()
 
 
-def _put_on_two(awaited, cancelled):
+def _put_on_three(queues):
+    _, cancelled, late = queues
     cancelled.cancel_join_thread()
-    _put_much(cancelled)
-    _put_much(awaited)
+    for queue in queues:
+        _put_much(queue)
+    late.cancel_join_thread()
 
 
 @requirement("queues.joinable.exit")
 def test_child_ends_when_its_joinable_queues_are_flushed(mp):
-    """No item of a child that ends is lost, and it does not wait for a JoinableQueue with cancel_join_thread()."""
-    awaited, cancelled = mp.JoinableQueue(), mp.JoinableQueue()
-    process = mp.Process(target=_put_on_two, args=(awaited, cancelled))
-    process.start()
-    assert _is_much(_get_much(awaited))
+    """No item of a child that ends is lost, though it does not wait for JoinableQueues with cancel_join_thread()."""
+    queues = [mp.JoinableQueue() for _ in range(3)]
+    process = _ending(mp, _put_on_three, queues)
+    found = outcome_of(_get_within, queues[0], mp.timeout, MANY + 2)
+    assert found[0] == "returned"
+    assert _is_much(found[1])
     process.join()
     assert process.exitcode == 0
 
 
 @requirement("queues.joinable.maxsize")
 def test_joinable_queue_takes_a_maxsize(mp):
-    """JoinableQueue(maxsize) takes that many items, JoinableQueue() any number."""
+    """JoinableQueue(maxsize) takes that many items, JoinableQueue() any number, and so with a maxsize below 1."""
     for queue in (mp.JoinableQueue(1), mp.JoinableQueue(maxsize=1)):
         queue.put("first")
         with raises(mp.Full):
             queue.put_nowait("second")
         assert queue.get() == "first"
-    queue = mp.JoinableQueue()
-    for number in range(200):
-        queue.put_nowait(number)
-    assert _get_many(queue, 200) == list(range(200))
+    for queue in (mp.JoinableQueue(), mp.JoinableQueue(0), mp.JoinableQueue(-1)):
+        for number in range(100):
+            queue.put_nowait(number)
+        assert _get_many(queue, 100) == list(range(100))
 
 
 @requirement("queues.joinable.put-waits-as-told")
@@ -1872,7 +1979,7 @@ def test_put_on_a_full_joinable_queue_waits_as_told(mp):
     empty = mp.JoinableQueue()
     within(AT_ONCE, lambda: _refuses(mp.Empty, empty.get, False))
     within(AT_ONCE, lambda: _refuses(mp.Empty, empty.get_nowait))
-    caller = CallerThread(mp, queue, "put", "second", True, mp.timeout * 100)
+    caller = CallerThread(mp, queue, "put", "second", 1, mp.timeout * 100)
     caller.until_blocked()
     queue.task_done()
     assert queue.get() == "first"
@@ -1915,16 +2022,17 @@ def test_join_returns_when_nothing_was_put(mp):
 
 @requirement("queues.joinable.join-blocks-until-all-done")
 def test_join_blocks_until_each_item_is_done(mp):
-    """join() waits until task_done() was called once for every item put, before join() and since."""
+    """join() waits until task_done() was called once for each of six items, put before join() and since."""
     queue = mp.JoinableQueue()
-    queue.put(1)
+    queue.put(0)
     caller = CallerThread(mp, queue, "join")
     caller.until_blocked()
-    queue.put(2)
-    queue.get()
-    queue.get()
-    caller.until_blocked()
-    queue.task_done()
+    for number in range(1, 6):
+        queue.put(number)
+    assert _get_many(queue, 6) == list(range(6))
+    for _ in range(5):
+        caller.until_blocked()
+        queue.task_done()
     caller.until_blocked()
     assert queue.task_done() is None
     assert caller.result() is None
@@ -1978,29 +2086,39 @@ def test_each_item_counts_however_it_is_put(mp):
     items = [queue.get(), queue.get(True, mp.timeout), queue.get(timeout=mp.timeout)]
     _soon(mp, lambda: not queue.empty(), "an item in the queue")
     assert [*items, queue.get_nowait()] == [None, "at once", "in time", "without waiting"]
-    for _ in range(4):
+    for number in range(300):
+        queue.put(number)
+    for _ in range(304):
         queue.task_done()
     _refuses(ValueError, queue.task_done)
 
 
 def _consume(queue):
-    for _item in iter(queue.get, None):
+    queue.put("its own")
+    for _item in iter(queue.get, "its own"):
         queue.task_done()
     queue.task_done()
+    _refuses(ValueError, queue.task_done)
 
 
 @requirement("queues.joinable.join-waits-for-other-process")
 def test_join_waits_for_a_consumer_in_another_process(mp):
-    """join() waits until the process that gets the items has called task_done() for each."""
+    """join() waits, in each thread, until the process that gets the items has called task_done() for each.
+
+    That puts one, too, and can't call it again.
+    """
     queue = mp.JoinableQueue()
     for item in (1, 2, None):
         queue.put(item)
-    caller = CallerThread(mp, queue, "join")
-    caller.until_blocked()
+    callers = [CallerThread(mp, queue, "join") for _ in range(3)]
+    for caller in callers:
+        caller.until_blocked()
     process = mp.Process(target=_consume, args=(queue,))
     process.start()
-    caller.result()
+    for caller in callers:
+        caller.result()
     process.join()
+    assert process.exitcode == 0
     assert queue.empty()
 
 
@@ -2033,15 +2151,28 @@ def test_items_put_by_a_child_count(mp):
 
 @requirement("queues.joinable.all-joiners-resume")
 def test_every_join_resumes(mp):
-    """When the count drops to zero, every join() that waits returns."""
+    """When the count drops to zero, every join() that waits returns, each of four."""
     queue = mp.JoinableQueue()
     queue.put("item")
-    callers = [CallerThread(mp, queue, "join") for _ in range(2)]
+    callers = [CallerThread(mp, queue, "join") for _ in range(4)]
     for caller in callers:
         caller.until_blocked()
     queue.get()
     queue.task_done()
-    assert [caller.result() for caller in callers] == [None, None]
+    assert [caller.result() for caller in callers] == [None] * 4
+
+
+@requirement("queues.joinable.exception-of-handler-comes-out")
+def test_exception_of_a_signal_handler_comes_out_of_join(mp):
+    """What a signal's handler raises comes out of a join() that waits; others put, and finish tasks, after it."""
+    queue = mp.JoinableQueue()
+    queue.put("item")
+    with Interrupted(mp, raising=Interruption), raises(Interruption):
+        queue.join()
+    for method, *arguments in (("put", "another"), ("task_done",), ("task_done",), ("join",)):
+        assert CallerThread(mp, queue, method, *arguments).result() is None
+    assert queue.join() is None
+    assert _get_many(queue, 2) == ["item", "another"]
 
 
 @requirement("queues.joinable.task-done-too-often")
@@ -2060,7 +2191,7 @@ def test_task_done_raises_valueerror_when_called_too_often(mp):
 
 @requirement("queues.joinable.queue-methods")
 def test_joinable_queue_ends_as_a_queue_does(mp):
-    """A closed JoinableQueue raises ValueError whoever puts or gets, and its thread can be joined."""
+    """A closed JoinableQueue raises ValueError whoever puts or gets, and its thread and its tasks can be joined."""
     empty, full = mp.JoinableQueue(), mp.JoinableQueue(1)
     full.put("item")
     _soon(mp, lambda: not full.empty(), "an item in the queue")
@@ -2072,6 +2203,11 @@ def test_joinable_queue_ends_as_a_queue_does(mp):
             _refuses(ValueError, queue.get, *arguments)
         _refuses(ValueError, queue.put_nowait, "item")
         _refuses(ValueError, queue.get_nowait)
+    assert empty.join() is None
+    caller = CallerThread(mp, full, "join")
+    caller.until_blocked()
+    full.task_done()
+    assert caller.result() is None
 
 
 @requirement("queues.simple.empty-in-child")

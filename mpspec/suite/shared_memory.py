@@ -723,11 +723,11 @@ def test_close_releases_the_memoryview(mp):
 @requirement("shared-memory.close.block-stays")
 def test_close_leaves_the_block(mp):
     """A block that was closed can be attached again, with its content."""
-    block = _new(mp)
-    block.buf[0] = 17
+    block = _new(mp, 5000)
+    block.buf[0], block.buf[-1] = 17, 18
     block.close()
     other = _attached(mp, block.name)
-    assert other.buf[0] == 17
+    assert (other.buf[0], other.buf[-1]) == (17, 18)
     _free(other)
 
 
@@ -896,12 +896,16 @@ def test_unlink_in_a_child(mp):
 
 @requirement("shared-memory.unlink.again-is-filenotfounderror")
 def test_unlink_again_is_refused(mp):
-    """A second ``unlink()`` raises FileNotFoundError."""
-    block = _new(mp)
+    """A second ``unlink()`` raises FileNotFoundError, of a closed instance and of an open one, or of another."""
+    block, open_one = _new(mp), _new(mp)
+    other = _attached(mp, open_one.name)
     block.close()
-    block.unlink()
-    with raises(FileNotFoundError):
-        block.unlink()
+    for each in (block, open_one):
+        each.unlink()
+    for each in (block, open_one, other):
+        with raises(FileNotFoundError):
+            each.unlink()
+        each.close()
 
 
 @requirement("shared-memory.unlink.frees-name")
@@ -1204,6 +1208,7 @@ def _see_products(mp):
         seen = {
             "target": entered is manager,
             "blocks": [(isinstance(block, kinds[0]), block.size) for block in blocks],
+            "empty": [outcome_of(manager.SharedMemory, size)[0] for size in (0, -1)],
             "written": [
                 _write_last(mp, block, size)
                 for block, size in zip(blocks, (128, 5000), strict=True)
@@ -1236,11 +1241,12 @@ def _write_last(mp, block, size):
 
 @requirement("shared-memory.manager.shared-memory.block")
 def test_manager_creates_blocks(mp):
-    """``SharedMemory(size)`` of a manager gives a new block, which others attach by its name."""
+    """``SharedMemory(size)`` of a manager gives a new block, which others attach by its name; sizes are positive."""
     seen = _see_products(mp)
     assert [(is_block, size >= 128) for is_block, size in seen["blocks"]] == [(True, True)] * 2
     assert seen["blocks"][1][1] >= 5000
     assert seen["written"] == [17, 17]
+    assert seen["empty"] == ["ValueError"] * 2
 
 
 @requirement("shared-memory.manager.shareable-list.items")
@@ -1260,12 +1266,12 @@ def test_with_starts_the_manager(mp):
 def test_with_unlinks_all_blocks(mp):
     """When a with block has ended, by an exception too, the manager's blocks are gone."""
     names = []
-    with raises(LookupError), _manager(mp) as manager:
+    with raises(KeyboardInterrupt), _manager(mp) as manager:
         for block in (manager.SharedMemory(16), manager.ShareableList(range(3)).shm):
             names.append(block.name)
             block.close()
         assert [_exists(mp, name) for name in names] == [True, True]
-        raise LookupError
+        raise KeyboardInterrupt
     assert [_exists(mp, name) for name in names] == [False, False]
 
 
@@ -1305,7 +1311,7 @@ def _visit_managers(mp, address, authkey):
 @observed_once
 def _see_connections(mp):
     """A child connects to its parent's manager, and to one of its own, whose key is not that of the processes."""
-    manager = mp.managers.SharedMemoryManager(authkey=b"secret", ctx=mp.context)
+    manager = mp.managers.SharedMemoryManager(("127.0.0.1", 0), b"secret", ctx=mp.context)
     manager.start()
     names, own = ask(mp, _visit_managers, mp, manager.address, b"secret")
     seen = {"own": own, "found": _read(mp, names[0], 5)}
@@ -1524,23 +1530,27 @@ def test_sequence_fills_the_list(mp):
 
 @requirement("shared-memory.list.independent")
 def test_lists_are_independent(mp):
-    """Two lists of the same sequence have a block each, and leave the sequence alone."""
+    """Two lists of the same sequence, or one of the other, have a block each, and leave the sequence alone."""
     values = [1, 2]
     first, second = _list(mp, values), _list(mp, values)
-    first[0] = 17
+    third = _list(mp, second)
+    first[0], third[1] = 17, 18
     assert (list(first), list(second), values) == ([17, 2], [1, 2], [1, 2])
-    assert first.shm.name != second.shm.name
-    _free_lists(first)
-    _free_lists(second)
+    assert list(third) == [1, 18]
+    assert len({each.shm.name for each in (first, second, third)}) == 3
+    for each in (first, second, third):
+        _free_lists(each)
 
 
 @requirement("shared-memory.list.empty")
 def test_empty_list(mp):
-    """A list of no items, or of no sequence, has the length 0, attached as well."""
+    """A list of no items, or of no sequence, has the length 0, attached and unpickled as well."""
     made = _list(mp, [])
     other = mp.shared_memory.ShareableList(name=made.shm.name)
-    assert (len(made), list(made), len(other)) == (0, [], 0)
-    _free_lists(made, other)
+    unpickled = pickle.loads(pickle.dumps(made))
+    assert (len(made), list(made), len(other), len(unpickled)) == (0, [], 0, 0)
+    assert unpickled.shm.name == made.shm.name
+    _free_lists(made, other, unpickled)
     name = _novel_name()
     made = mp.shared_memory.ShareableList((), name=name)
     assert (len(made), made.shm.name) == (0, name)
@@ -1678,6 +1688,14 @@ def test_items_are_assigned(mp):
         before[position] = value
         assert list(map(repr, made)) == list(map(repr, before))
     _free_lists(made)
+    values = [1, 2.5, None, True, 0, 0.0, False]
+    for first in values:
+        made = _list(mp, [first, "neighbour"])
+        for value in values:
+            for each in (value, first):
+                made[0] = each
+                assert repr(list(made)) == repr([each, "neighbour"])
+        _free_lists(made)
 
 
 @requirement("shared-memory.list.set-other-type")
@@ -1764,6 +1782,15 @@ def test_storage_keeps_its_size(mp):
         assert list(made) == ["third text of all", b"third bytes of all"]
         other[0], other[1] = "", None
     _free_lists(made, *others)
+    made = _list(mp, ["text that is long", b"bytes that are long", "neighbour"])
+    made[0], made[1] = 5, None
+    others = _others(mp, made)
+    for other in others:
+        assert list(other) == [5, None, "neighbour"]
+        other[1] = b"other, also long"
+        assert list(made) == [5, b"other, also long", "neighbour"]
+        other[1] = None
+    _free_lists(made, *others)
 
 
 @requirement("shared-memory.list.negative-index")
@@ -1813,7 +1840,8 @@ def test_iteration(mp):
     """A list is iterated over in order, any number of times."""
     made = _list(mp, [3, 1, 2])
     assert [list(made), [*made], sum(made)] == [[3, 1, 2], [3, 1, 2], 6]
-    assert (1 in made, 4 in made) == (True, False)
+    assert [value in made for value in (1, 2.0, 4, "1", None)] == [True, True, False, False, False]
+    assert [*reversed(made)] == [2, 1, 3]
     _free_lists(made)
 
 
@@ -1834,7 +1862,10 @@ def test_count(mp):
     counts = [made.count(value) for value in (b"HoWdY", b"howdy", "HoWdY", 7, None, "x", 8)]
     assert counts == [1, 0, 0, 3, 1, 1, 0]
     assert made.count(value=7) == 3
-    _free_lists(made)
+    other = mp.shared_memory.ShareableList(name=made.shm.name)
+    made[1], other[2] = 8, None
+    assert [each.count(value) for each in (made, other) for value in (7, 8, None)] == [2, 1, 2] * 2
+    _free_lists(made, other)
 
 
 @requirement("shared-memory.list.index")
@@ -1843,7 +1874,10 @@ def test_index(mp):
     made = _list(mp, [5, "x", 42, "x", 42])
     assert [made.index(value) for value in (5, "x", 42)] == [0, 1, 2]
     assert made.index(value=42) == 2
-    _free_lists(made)
+    other = mp.shared_memory.ShareableList(name=made.shm.name)
+    made[0], other[1] = 42, 5
+    assert [each.index(value) for each in (made, other) for value in (5, "x", 42)] == [1, 3, 0] * 2
+    _free_lists(made, other)
     made = _list(mp, [5, None, 0, "", 42.0])
     assert [made.index(value) for value in (5.0, None, False, "", 42)] == [0, 1, 2, 3, 4]
     _free_lists(made)
@@ -1904,6 +1938,11 @@ def test_representation(mp):
     """The representation shows the values and the name."""
     made = _list(mp, [0, "x", None])
     assert repr(made) == f"ShareableList([0, 'x', None], name={made.shm.name!r})"
+    made[0] = 1.5
+    assert repr(made) == f"ShareableList([1.5, 'x', None], name={made.shm.name!r})"
+    _free_lists(made)
+    made = _list(mp, range(200))
+    assert repr(made) == f"ShareableList({[*range(200)]}, name={made.shm.name!r})"
     _free_lists(made)
 
 

@@ -8,6 +8,7 @@ import os
 import pickle
 import sys
 import threading
+import time
 
 from mpspec.children import (
     Caller,
@@ -277,6 +278,12 @@ def test_value_of_a_ctypes_type(mp):
     assert value.value == 1 / 3
     number, three = mp.Value(_Whole, 7), mp.Value(_Three, 1, 2, 3)
     assert (type(number.get_obj()), number.value) == (_Whole, 7)
+    values = {ctypes.c_bool: True, ctypes.c_char: b"c", ctypes.c_wchar: "w", ctypes.c_void_p: 7}
+    values |= {ctypes.c_longdouble: 0.5, ctypes.c_size_t: 8, ctypes.c_int8: -8}
+    for kind, content in values.items():
+        value, other = mp.Value(kind, content), mp.Value(kind)
+        other.value = value.value
+        assert (type(value.get_obj()), value.value, other.value) == (kind, content, content)
     assert (type(three.get_obj()), three[:]) == (_Three, [1, 2, 3])
 
 
@@ -345,6 +352,8 @@ def test_value_without_lock(mp):
     value = mp.Value("i", 7, lock=False)
     assert type(value) is ctypes.c_int
     assert value.value == 7
+    assert type(mp.Value(_Point, 4, 6, lock=False)) is _Point
+    assert type(mp.Value(_Three, 1, 2, 3, lock=False)) is _Three
 
 
 @requirement("sharedctypes.value.lock-keyword-only")
@@ -433,6 +442,8 @@ def test_value_of_a_structure(mp):
     polar, number = mp.Value(_other_point(), 1, 2), mp.Value(_Number, 0x01010101)
     polar.phi = 3
     assert (polar.r, polar.phi, number.whole, [*number.bytes]) == (1, 3, 0x01010101, [1] * 4)
+    number.bytes[1] = 2
+    assert ([*number.bytes], number.whole != 0x01010101) == ([1, 2, 1, 1], True)
     bits = mp.Value(_Bits, 1, 2)
     bits.high = 3
     assert (bits.low, bits.high) == (1, 3)
@@ -466,9 +477,14 @@ def _make_and_change(mp, connection):
 @requirement("sharedctypes.value.made-in-child-is-its-own")
 def test_what_a_child_makes_is_its_own(mp):
     """A Value that a child makes, and one that its parent makes afterwards, are two."""
+    _see_made_in_child(mp, _make_and_change)
+
+
+def _see_made_in_child(mp, target, *objects):
+    """See that what a child makes, and what is made here afterwards, are two."""
     first = mp.Value("l", 1)
     connection, other = mp.Pipe()
-    child = mp.Process(target=_make_and_change, args=(mp, other))
+    child = mp.Process(target=target, args=(mp, other, *objects))
     child.start()
     assert connection.recv() == "changed"
     values = [mp.Value("l", 2) for _ in range(3)]
@@ -480,7 +496,10 @@ def test_what_a_child_makes_is_its_own(mp):
 
 @requirement("sharedctypes.value.same-lock-in-child")
 def test_child_uses_the_lock_of_its_parent(mp):
-    """After a child has acquired the lock of a number, structure, array or text, the parent can't."""
+    """After a child has acquired the lock of a number, structure, array or text, the parent can't.
+
+    The objects that get_obj() gives to the child, which is free to use them now, are those of its parent.
+    """
     wrappers = [
         mp.Value("i", 7, lock=mp.Lock()),
         mp.Value(_Point, 4, 6, lock=mp.Lock()),
@@ -490,10 +509,15 @@ def test_child_uses_the_lock_of_its_parent(mp):
     defaults = [mp.Value("i", 7), mp.Value(_Point, 4, 6), mp.Array("i", 1), mp.Array("c", 1)]
     assert ask(mp, _acquire_twice, wrappers, defaults) == [[True, False]] * 4 + [[True, True]] * 4
     assert [each.get_lock().acquire(False) for each in (*wrappers, *defaults)] == [False] * 8
+    number, point, array, text = [wrapper.get_obj() for wrapper in wrappers]
+    assert (number.value, point.x, array[0], text.value) == (8, 8.0, 8, b"eight")
 
 
 def _acquire_twice(wrappers, defaults):
     locks = [wrapper.get_lock() for wrapper in (*wrappers, *defaults)]
+    number, point, array, text = [wrapper.get_obj() for wrapper in wrappers]
+    number.value = point.x = array[0] = 8
+    text.value = b"eight"
     return [[lock.acquire(False), lock.acquire(False)] for lock in locks]
 
 
@@ -502,9 +526,16 @@ def _acquire_twice(wrappers, defaults):
 
 @requirement("sharedctypes.array.initializer")
 def test_array_of_a_sequence(mp):
-    """``Array(type, sequence)`` holds the items of the sequence: a list, a tuple, a range."""
+    """``Array(type, sequence)`` holds the items of the sequence: a list, a tuple, a range, an array of any kind."""
+    import array as plain
+
     arrays = [mp.Array("i", [3, 4, 5]), mp.Array("i", (3, 4, 5)), mp.Array("i", range(3, 6))]
-    assert [list(array) for array in arrays] == [[3, 4, 5]] * 3
+    arrays += [mp.Array("i", plain.array("h", [3, 4, 5])), mp.Array("i", arrays[0])]
+    arrays += [mp.Array("i", (ctypes.c_int * 3)(3, 4, 5)), mp.Array("B", b"\3\4\5")]
+    arrays[0][0], arrays[4][1] = 1, 2
+    assert [list(array) for array in arrays] == [
+        *([1, 4, 5], [3, 4, 5], [3, 4, 5], [3, 4, 5], [3, 2, 5], [3, 4, 5], [3, 4, 5])
+    ]
     assert list(mp.Array("d", [0.5])) == [0.5]
     assert list(mp.Array("l", range(5000))) == [*range(5000)]
 
@@ -535,6 +566,8 @@ def test_array_of_no_items(mp):
     arrays = [mp.Array("i", 0), mp.Array("i", []), mp.sharedctypes.RawArray("i", 0)]
     assert [(len(array), list(array)) for array in arrays] == [(0, [])] * 3
     assert ask(mp, len, arrays[0]) == 0
+    text = mp.Array("c", b"")
+    assert (len(text), text.value, text.raw) == (0, b"", b"")
 
 
 @requirement("sharedctypes.array.large")
@@ -558,8 +591,11 @@ def test_slices_of_an_array(mp):
 
 @requirement("sharedctypes.array.iteration")
 def test_iteration_over_an_array(mp):
-    """A for statement gives the items in their order."""
-    assert [2 * item for item in mp.Array("i", [3, 4, 5])] == [6, 8, 10]
+    """A for statement gives the items in their order, and in the reverse; each is in the array."""
+    array = mp.Array("i", [3, 4, 5])
+    assert [2 * item for item in array] == [6, 8, 10]
+    assert [*reversed(array)] == [5, 4, 3]
+    assert [item in array for item in (3, 5, 6)] == [True, True, False]
 
 
 @requirement("sharedctypes.array.index-out-of-range")
@@ -625,6 +661,13 @@ def test_typecode_c(mp):
     assert [array[0], array[3], len(array), array[1:3]] == [b"w", b"d", 4, b"or"]
     array[1:3] = b"il"
     assert array.value == b"wild"
+    array[1] = b"\0"
+    assert (len(array), array[:], array[2:], [*array]) == (
+        4,
+        b"w\0ld",
+        b"ld",
+        [b"w", b"\0", b"l", b"d"],
+    )
 
 
 @requirement("sharedctypes.array.wraps-by-default")
@@ -667,11 +710,40 @@ def test_array_is_not_accessed_without_its_lock(mp):
     whole = slice(None)
     calls = (("get", 0), ("put", 0, 7), ("get", whole), ("put", whole, [1, 2, 3]), ("items",))
     assert _until_released(mp, array, *calls) == [3, None, [7, 4, 5], None, [1, 2, 3]]
+    calls = (("get", -1), ("put", -3, 1))
+    assert _until_released(mp, array, *calls) == [3, None]
     assert array[:] == [1, 2, 3]
     seen = _see_accesses_of_a_child(mp)["array"]
     assert seen["waited"] == [True] * 4
     assert [value_of(outcome) for outcome in seen["outcomes"]] == [3, None, [7, 4, 5], None]
     assert seen["content"] == [1, 2, 3]
+
+
+@requirement("sharedctypes.array.access-takes-lock")
+def test_slices_are_accessed_under_one_lock(mp):
+    """Whoever reads a whole array while another assigns whole ones reads the items of one of them."""
+    array, ended, found = mp.Array("i", 500), threading.Event(), set()
+
+    def assign():
+        number = 0
+        while not ended.is_set():
+            number += 1
+            array[:] = [number] * 500
+
+    thread = threading.Thread(target=assign, daemon=True)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        thread.start()
+        deadline = time.monotonic() + mp.timeout / 2
+        while len(found) < 30 and time.monotonic() < deadline:
+            items = set(array[:])
+            assert len(items) == 1
+            found |= items
+    finally:
+        ended.set()
+        thread.join(mp.timeout)
+        sys.setswitchinterval(interval)
 
 
 @requirement("sharedctypes.array.lock-false")
@@ -680,6 +752,9 @@ def test_array_without_lock(mp):
     array = mp.Array("i", [3, 4, 5], lock=False)
     assert isinstance(array, ctypes.c_int * 3)
     assert array[:] == [3, 4, 5]
+    text, points = mp.Array("c", b"text", lock=False), mp.Array(_Point, [(4, 6)], lock=False)
+    assert isinstance(text, ctypes.c_char * 4)
+    assert isinstance(points, _Point * 1)
 
 
 @requirement("sharedctypes.array.lock-keyword-only")
@@ -713,16 +788,21 @@ def test_raw_of_characters(mp):
 
 @requirement("sharedctypes.array.characters-take-lock")
 def test_characters_are_not_accessed_without_the_lock(mp):
-    """A thread that reads or writes value or raw sleeps while another holds the lock."""
+    """A thread that reads or writes value or raw, an item or a slice, sleeps while another holds the lock."""
     array = mp.Array("c", b"abc")
     calls = (
         ("read", "value"),
         ("write", "value", b"abd"),
         ("read", "raw"),
         ("write", "raw", b"abe"),
+        ("get", -1),
+        ("put", 0, b"A"),
+        ("get", slice(2)),
+        ("put", slice(1, 3), b"BC"),
     )
-    assert _until_released(mp, array, *calls) == [b"abc", None, b"abd", None]
-    assert array.value == b"abe"
+    found = [b"abc", None, b"abd", None, b"e", None, b"Ab", None]
+    assert _until_released(mp, array, *calls) == found
+    assert array.value == b"ABC"
 
 
 @requirement("sharedctypes.array.structures")
@@ -759,8 +839,10 @@ def test_raw_value_of_a_structure(mp):
 
 
 def _modify_raw(numbers, point, array, large, addresses):
-    value, copy = numbers
+    value, copy, union, threes = numbers
     value.value += 1
+    threes[1][0] = 7
+    union.bytes[3] += 1
     point.y *= 2
     _negate(array)
     large[0] = large[-1] = 7
@@ -775,12 +857,13 @@ def _see_raw_objects(mp):
     value, point = make.RawValue("i", 7), make.RawValue(_Point, 4, 6)
     array, large = make.RawArray("i", [1, 2, 3]), mp.Array("B", 5 * 2**20, lock=False)
     original = ctypes.c_int(7)
-    copy = make.copy(original)
+    copy, union = make.copy(original), make.RawValue(_Number, 0x01010101)
+    threes = make.RawArray(_Three, [(1, 2, 3), (4, 5, 6)])
     addresses = make.RawArray(ctypes.c_void_p, [ctypes.addressof(original), None])
-    run(mp, _modify_raw, (value, copy), point, array, large, addresses)
+    run(mp, _modify_raw, (value, copy, union, threes), point, array, large, addresses)
     return {
-        "value": (value.value, point.x, point.y),
-        "array": array[:],
+        "value": (value.value, point.x, point.y, [*union.bytes]),
+        "array": (array[:], [three[:] for three in threes]),
         "large": (large[0], large[-1], sum(large[1:-1:4096]), len(large)),
         "copy": (original.value, copy.value),
         "addresses": {ctypes.addressof(original), *addresses},
@@ -793,11 +876,14 @@ def test_raw_value_where_another_was(mp):
     make = mp.sharedctypes.RawValue
     for _ in range(5):
         value, point, other = make("l"), make(_Point), make(_Point, 4)
+        large = make(ctypes.c_int * 500, 4)
         assert (value.value, point.x, point.y) == (0, 0.0, 0.0)
         assert (other.x, other.y) == (4.0, 0.0)
+        assert large[:] == [4] + [0] * 499
         value.value = -1
         point.x = point.y = other.x = other.y = 1.0
-        del value, point, other
+        large[:] = [-1] * 500
+        del value, point, other, large
 
 
 @requirement("sharedctypes.raw.memory-of-its-own")
@@ -930,8 +1016,8 @@ def test_raw_objects_of_the_package(mp):
 
 @requirement("sharedctypes.raw-value.shared-with-child")
 def test_raw_value_in_a_child(mp):
-    """A child changes a number and a structure, and the parent reads them."""
-    assert _see_raw_objects(mp)["value"] == (8, 4.0, 12.0)
+    """A child changes a number, a structure and a union, and the parent reads them."""
+    assert _see_raw_objects(mp)["value"] == (8, 4.0, 12.0, [1, 1, 1, 2])
 
 
 @requirement("sharedctypes.raw.pointer")
@@ -956,10 +1042,11 @@ def test_raw_array_of_a_size(mp):
 def test_raw_array_where_another_was(mp):
     """An array is zero though others of its size, full of ones, have come and gone."""
     for size in (100, 10_000) * 3:
-        array = mp.sharedctypes.RawArray("B", size)
-        assert bytes(array) == bytes(size)
-        ctypes.memset(array, 255, size)
-        del array
+        for kind, number in (("B", size), ("c", size), (_Point, size // 16)):
+            array = mp.sharedctypes.RawArray(kind, number)
+            assert not any(bytes(array))
+            ctypes.memset(array, 255, ctypes.sizeof(array))
+            del array
 
 
 @requirement("sharedctypes.raw-array.initializer")
@@ -988,8 +1075,8 @@ def test_raw_array_of_characters(mp):
 
 @requirement("sharedctypes.raw-array.shared-with-child")
 def test_raw_array_in_a_child(mp):
-    """A child negates the items, and the parent reads them."""
-    assert _see_raw_objects(mp)["array"] == [-1, -2, -3]
+    """A child negates the items, or assigns to one of an array of arrays, and the parent reads them."""
+    assert _see_raw_objects(mp)["array"] == ([-1, -2, -3], [[1, 2, 3], [7, 5, 6]])
 
 
 @requirement("sharedctypes.raw.refuse-pickling")
@@ -1064,7 +1151,7 @@ def test_locks_of_a_context(mp):
 
 
 def _upper(array):
-    array.value = array.value.upper()
+    array.get_obj().value = array.value.upper()
 
 
 @requirement("sharedctypes.copy.equal")
@@ -1076,9 +1163,13 @@ def test_copy_is_equal(mp):
     assert (type(number), number.value) == (ctypes.c_int, 7)
     assert (type(point), point.x, point.y) == (_Point, 4.0, 6.0)
     assert (isinstance(array, ctypes.c_int * 3), array[:]) == (True, [9, 2, 8])
+    assert mp.sharedctypes.copy(mp.sharedctypes.RawArray("i", range(5000)))[:] == [*range(5000)]
     text = mp.sharedctypes.copy(mp.sharedctypes.RawArray("c", b"a\0b"))
     sample = mp.sharedctypes.copy(mp.sharedctypes.RawValue(_Sample, 1, 2))
     assert (text.raw, sample.y, sample.value) == (b"a\0b", 1, 2)
+    named = mp.sharedctypes.copy(mp.sharedctypes.RawValue(_NamedPoint, 4, 6, b"P"))
+    union = mp.sharedctypes.copy(mp.sharedctypes.RawValue(_Number, 0x01020304))
+    assert (named.x, named.y, named.name, union.whole) == (4.0, 6.0, b"P", 0x01020304)
 
 
 @requirement("sharedctypes.copy.independent")
@@ -1155,9 +1246,10 @@ def test_with_a_wrapper(mp):
         with wrapper:
             assert not _free_for_others(mp, wrapper)
         assert _free_for_others(mp, wrapper)
-        with raises(KeyError), wrapper:
-            raise KeyError
-        assert _free_for_others(mp, wrapper)
+        for error in (KeyError, KeyboardInterrupt):
+            with raises(error), wrapper:
+                raise error
+            assert _free_for_others(mp, wrapper)
 
 
 @requirement("sharedctypes.synchronized.acquire-release")
@@ -1168,10 +1260,13 @@ def test_acquire_and_release_of_a_wrapper(mp):
         assert not _free_for_others(mp, wrapper)
         wrapper.release()
         assert _free_for_others(mp, wrapper)
-    value = mp.Value("i", 7, lock=mp.Lock())
-    assert [value.acquire(False), value.acquire(False), value.acquire(True, 0.01)] == [
-        *(True, False, False)
-    ]
+    kinds = (mp.Value, "i"), (mp.Value, _Point), (mp.Array, "i", 1), (mp.Array, "c", 1)
+    for make, *args in kinds:
+        wrapper = make(*args, lock=mp.Lock())
+        assert wrapper.acquire(False) is True
+        for arguments in ({"block": False}, {"timeout": 0.01}):
+            assert wrapper.acquire(**arguments) is False
+        assert [wrapper.acquire(False), wrapper.acquire(True, 0.01)] == [False, False]
 
 
 def _modify(number, unlocked, text, points):
@@ -1183,8 +1278,14 @@ def _modify(number, unlocked, text, points):
         point.y **= 2
 
 
+def _modify_and_make(mp, connection, *objects):
+    _modify(*objects)
+    _make_and_change(mp, connection)
+
+
 def _hand_on(mp, *objects):
-    run(mp, _modify, *objects)
+    """Have a child modify objects, and see that what it makes is its own here, too."""
+    _see_made_in_child(mp, _modify_and_make, *objects)
 
 
 @requirement("sharedctypes.example.modified-by-child")
@@ -1202,7 +1303,7 @@ def test_objects_modified_by_a_child(mp):
     assert (number.value, unlocked.value, text.value) == (49, (1.0 / 3.0) ** 2, b"HELLO WORLD")
     pairs = [(point.x, point.y) for point in points]
     assert pairs == [(3.515625, 39.0625), (33.0625, 4.0), (5.640625, 90.25)]
-    run(mp, _hand_on, mp, number, unlocked, text, points)
+    assert run(mp, _hand_on, mp, number, unlocked, text, points).exitcode == 0
     assert (number.value, unlocked.value, points[1].y) == (49**2, ((1.0 / 3.0) ** 2) ** 2, 16.0)
 
 

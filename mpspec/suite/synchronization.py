@@ -1,9 +1,12 @@
 """Tests of the chapter synchronization: locks, semaphores, conditions, events and barriers."""
 
+import contextlib
 import functools
+import itertools
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 
@@ -56,6 +59,9 @@ class _Holding:
     def can_take(self):
         return _can_take(self.condition)
 
+    def call(self, name, *args):
+        return getattr(self, name)(*args)
+
     def wait(self, *args):
         with self.condition:
             return self.condition.wait(*args)
@@ -67,6 +73,10 @@ class _Holding:
     def notify(self, *args):
         with self.condition:
             return self.condition.notify(*args)
+
+    def notify_all(self):
+        with self.condition:
+            return self.condition.notify_all()
 
     def change(self, state):
         with self.condition:
@@ -80,6 +90,75 @@ def _waiting(mp, condition, count):
     for waiter in waiters:
         waiter.until_blocked()
     return waiters
+
+
+class _Stepwise:
+    """Calls a function, and begins something else at one step of it: as it calls another, or that one returns."""
+
+    def __init__(self, number, begin):
+        self._left = number
+        self._begin = begin
+        self._lock = threading.Lock()
+        self.begun = threading.Event()
+
+    def call(self, function):
+        before = sys.getprofile()
+        sys.setprofile(self._step)
+        try:
+            return function()
+        finally:
+            sys.setprofile(before)
+
+    def call_holding(self, condition):
+        with condition:
+            return self.call(condition.wait)
+
+    def _step(self, *_):
+        self._left -= 1
+        if self._left == 0:
+            with self._lock:
+                if self._begin is None:
+                    return
+                self._begin()
+                self.begun.set()
+            time.sleep(0.001)  # the chance to get as far as it can
+
+    def cancel(self):
+        """Begin nothing any more; whether nothing has been begun."""
+        with self._lock:
+            self._begin = None
+            return not self.begun.is_set()
+
+
+def _slowly(function):
+    """Call a function, and let others run at each step of it."""
+    before = sys.getprofile()
+    sys.setprofile(lambda *_: time.sleep(0.001))
+    try:
+        return function()
+    finally:
+        sys.setprofile(before)
+
+
+def _woken_at_each_step(mp, method, argument, subject, waking):
+    """What a call that waits and one that ends it give, when this is begun at each step of that one in turn.
+
+    The call that waits is that of a _Stepwise's method.
+    """
+    wakers = []
+    for number in itertools.count(1):
+        steps = _Stepwise(number, lambda: wakers.append(CallerThread(mp, subject, waking)))
+        waiter = CallerThread(mp, steps, method, argument)
+        if not steps.begun.wait(0.05):
+            with contextlib.suppress(AssertionError):  # it may have been woken after all
+                waiter.until_blocked()
+            if steps.cancel():
+                # It has fewer steps.
+                getattr(subject, waking)()
+                waiter.result()
+                return
+        _until_returned(mp, [waiter], 1)
+        yield waiter.result(), wakers.pop().result()
 
 
 def _until_returned(mp, callers, count):
@@ -96,6 +175,27 @@ def _until_returned(mp, callers, count):
 # All primitives
 
 
+def _end_waits(event, conditions, barriers):
+    """End each wait of others for what was given, in one of the ways that there are."""
+    event.set()
+    notified, all_notified = conditions
+    with notified:
+        notified.notify()
+        notified.notify()
+    with all_notified:
+        all_notified.notify_all()
+    aborted, emptied, *others = barriers
+    aborted.abort()
+    emptied.reset()
+    for barrier in others:  # one's time runs out, the other's action fails
+        outcome_of(barrier.wait, _MOMENT)
+
+
+def _use_all_and_end_waits(primitives, others):
+    _end_waits(*others)
+    _use_all(primitives)
+
+
 def _use_all(primitives):
     lock, semaphore, bounded, condition, event, barrier = primitives
     barrier.wait()
@@ -109,30 +209,63 @@ def _use_all(primitives):
 
 @requirement("synchronization.primitives.usable-in-children")
 def test_children_use_the_primitives_of_their_parent(mp):
-    """What a child does to a primitive that it was given, its parent finds done."""
+    """What a child does to a primitive that it was given, its parent finds done; two that wait in the parent go on."""
+    others = (
+        mp.Event(),
+        [mp.Condition(), mp.Condition()],
+        [mp.Barrier(3), mp.Barrier(3), mp.Barrier(4), mp.Barrier(3, _fail)],
+    )
+    waiters = [CallerThread(mp, others[0], "wait", *args) for args in ((), (mp.timeout,))]
+    for waiter in waiters:
+        waiter.until_blocked()
+    for some in others[1]:
+        waiters += _waiting(mp, some, 2)
+    for some in others[2]:
+        waiters += _barred(mp, some, 2)
     lock, rlock, semaphore, bounded = mp.Lock(), mp.RLock(), mp.Semaphore(0), mp.BoundedSemaphore(1)
     condition, event, barrier = mp.Condition(rlock), mp.Event(), mp.Barrier(2)
     lock.acquire()
     with rlock:
         primitives = (lock, semaphore, bounded, condition, event, barrier)
-        child = mp.Process(target=_use_all, args=(primitives,))
+        child = mp.Process(target=_use_all_and_end_waits, args=(primitives, others))
         child.start()
         barrier.wait()
         assert condition.wait() is True
     child.join()
     assert event.is_set()
     assert [one.acquire(False) for one in (lock, semaphore, bounded)] == [True, True, False]
+    assert [waiter.result() for waiter in waiters] == [True] * 6 + ["BrokenBarrierError"] * 8
+    assert [one.broken for one in others[2]] == [True, False, True, True]
+
+
+def _use_all_and_too_much(primitives):
+    """Use all, and exit with 1 unless they refuse here, too, what they refuse elsewhere."""
+    _use_all(primitives)
+    lock, _, bounded, condition, *_ = primitives
+    bounded.release()
+    refused = [outcome_of(one.release)[0] != "returned" for one in (lock, bounded)]
+    bounded.acquire()
+    with condition:
+        again = condition.acquire(False)
+        if again:
+            condition.release()
+    if not all((*refused, again)):
+        sys.exit(1)
 
 
 def _hand_on(mp, primitives):
-    grandchild = mp.Process(target=_use_all, args=(primitives,))
+    grandchild = mp.Process(target=_use_all_and_too_much, args=(primitives,))
     grandchild.start()
     grandchild.join()
+    sys.exit(grandchild.exitcode)
 
 
 @requirement("synchronization.primitives.handed-on")
 def test_children_hand_primitives_on(mp):
-    """What a grandchild does to a primitive that a child was given and passed on, the child's parent finds done."""
+    """What a grandchild does to a primitive that a child was given and passed on, the child's parent finds done.
+
+    There, too, a free lock and a full bounded semaphore refuse release(), and a condition's lock is recursive.
+    """
     lock, semaphore, bounded = mp.Lock(), mp.Semaphore(0), mp.BoundedSemaphore(1)
     condition, event, barrier = mp.Condition(), mp.Event(), mp.Barrier(2)
     lock.acquire()
@@ -143,6 +276,7 @@ def test_children_hand_primitives_on(mp):
         barrier.wait(mp.timeout)
         assert condition.wait(mp.timeout) is True
     child.join()
+    assert child.exitcode == 0
     assert event.is_set()
     assert [one.acquire(False) for one in (lock, semaphore, bounded)] == [True, True, False]
 
@@ -179,9 +313,10 @@ def test_output_under_a_lock_is_not_mixed(mp):
 def test_with_releases_after_an_error(mp):
     """An exception leaves the with statement of any primitive, which can be taken again."""
     for primitive in (mp.RLock(), mp.Semaphore(), mp.BoundedSemaphore(), mp.Condition()):
-        with raises(KeyError), primitive:
-            raise KeyError
-        assert _free_for_others(mp, primitive)
+        for error in (KeyError, KeyboardInterrupt):
+            with raises(error), primitive:
+                raise error
+            assert _free_for_others(mp, primitive)
 
 
 class _Entering:
@@ -409,25 +544,49 @@ def _release_too_often(lock, bounded, semaphore):
     return [outcome_of(one.release)[0] for one in (lock, bounded)]
 
 
-def _run_out(lock, rlock, semaphore, condition, event):
-    """What calls with a timeout come to; only the recursive lock is free."""
-    calls = [one.acquire for one in (lock, semaphore)]
+def _run_out(mp, exhausted, rlock, condition, event):
+    """What calls with a timeout come to; only the recursive lock is free, also for how many others at each level."""
+    calls = [one.acquire for one in exhausted]
     found = [call(True, timeout) for call in calls for timeout in (0, _MOMENT)]
     found += [within(AT_ONCE, functools.partial(call, False)) for call in calls]
-    found += [event.wait(timeout) for timeout in (0, _MOMENT)]
+    found += [event.wait(timeout) for timeout in (0, _MOMENT, -1)]
     with condition:
-        found += [condition.wait(timeout) for timeout in (0, _MOMENT)]
+        found += [condition.wait(timeout) for timeout in (0, _MOMENT, -1)]
         found.append(condition.wait_for(lambda: False, _MOMENT))
-    return found, [rlock.acquire(*args) for args in ((), (False,), (True, 0), (True, _MOMENT))]
+    taken = [rlock.acquire(*args) for args in ((), (False,), (True, 0), (True, _MOMENT))]
+    free = []
+    for _ in taken:
+        free.append(_free_for_others(mp, rlock))
+        rlock.release()
+    return found, taken, [*free, _free_for_others(mp, rlock)], _in_time(mp, condition, event)
+
+
+def _in_time(mp, condition, event):
+    """What calls with a timeout come to when another thread ends them."""
+    state = []
+    with condition:
+        changer = CallerThread(mp, _Holding(condition), "change", state)
+        found = [condition.wait(mp.timeout)]
+        other = CallerThread(mp, _Holding(condition), "change", state)
+        found.append(condition.wait_for(lambda: state[1:] and state[1], mp.timeout))
+    changer.result()
+    other.result()
+    waiter = CallerThread(mp, event, "wait", mp.timeout)
+    waiter.until_blocked()
+    event.set()
+    return [*found, waiter.result()]
 
 
 @requirement("synchronization.primitives.same-timeouts-in-child")
 def test_timeouts_hold_in_a_child(mp):
-    """In a child, too, calls run out of time, and a recursive lock is its owner's again and again."""
-    lock, semaphore = mp.Lock(), mp.Semaphore(0)
-    lock.acquire()
-    given = (lock, mp.RLock(), semaphore, mp.Condition(), mp.Event())
-    assert ask(mp, _run_out, *given) == ([False] * 11, [True] * 4)
+    """In a child, too, calls run out of time, or do not, and a recursive lock is its owner's again and again."""
+    exhausted = [mp.Lock(), mp.Semaphore(), mp.BoundedSemaphore()]
+    for one in exhausted:
+        one.acquire()
+    given = (exhausted, mp.RLock(), mp.Condition(), mp.Event())
+    found, taken, free, in_time = ask(mp, _run_out, mp, *given)
+    assert (found, taken) == ([False] * 16, [True] * 4)
+    assert (free, in_time) == ([False] * 4 + [True], [True, "word", True])
 
 
 @requirement("synchronization.primitives.same-bounds-in-child")
@@ -466,10 +625,25 @@ def test_new_lock_is_free(mp):
 
 @requirement("synchronization.lock.not-recursive")
 def test_holder_cannot_acquire_again(mp):
-    """The thread that holds a lock finds it locked."""
+    """The thread that holds a lock finds it locked, and sleeps in acquire() until another releases it."""
     lock = mp.Lock()
     lock.acquire()
     assert lock.acquire(False) is False
+    lock.release()
+    holder = CallerThread(mp, _Again(lock), "acquire")
+    holder.until_blocked()
+    lock.release()
+    assert holder.result() == [True, True]
+
+
+class _Again:
+    """Acquires a lock twice."""
+
+    def __init__(self, lock):
+        self.lock = lock
+
+    def acquire(self):
+        return [self.lock.acquire(), self.lock.acquire()]
 
 
 @requirement("synchronization.lock.acquire.blocks-other-processes")
@@ -530,7 +704,13 @@ def test_lock_timeout_expires(mp):
     # The semaphore's clock is another one, and may be a tick behind.
     assert time.monotonic() - began >= 0.04
     assert within(_ENOUGH, lambda: lock.acquire(timeout=_MOMENT)) is False
+    _run_out_in_a_thread(mp, lock, "acquire", True, _MOMENT)
     _take_the_next(mp, lock)
+
+
+def _run_out_in_a_thread(mp, subject, *call):
+    late = functools.partial(CallerThread, mp, subject, *call)
+    assert within(_ENOUGH, lambda: late().result()) is False
 
 
 def _take_the_next(mp, exhausted):
@@ -591,11 +771,17 @@ def test_lock_timeout_without_block(mp):
 
 @requirement("synchronization.lock.release.by-another-process")
 def test_lock_released_by_another_process(mp):
-    """A child unlocks what its parent has locked."""
-    lock = mp.Lock()
+    """A child, and a thread of it, unlock what its parent has locked."""
+    lock, other = mp.Lock(), mp.Lock()
     lock.acquire()
-    run(mp, _release, lock)
-    assert lock.acquire(False) is True
+    other.acquire()
+    run(mp, _release_both, mp, lock, other)
+    assert [lock.acquire(False), other.acquire(False)] == [True, True]
+
+
+def _release_both(mp, lock, other):
+    lock.release()
+    CallerThread(mp, other, "release").result()
 
 
 def _release(lock):
@@ -742,9 +928,11 @@ def test_with_lock(mp):
 def test_with_lock_after_an_error(mp):
     """An exception leaves the with statement, and the lock is free."""
     lock = mp.Lock()
-    with raises(KeyError), lock:
-        raise KeyError
-    assert lock.acquire(False) is True
+    for error in (KeyError, KeyboardInterrupt):
+        with raises(error), lock:
+            raise error
+        assert lock.acquire(False) is True
+        lock.release()
 
 
 @requirement("synchronization.lock.locked")
@@ -776,10 +964,10 @@ def test_rlock_is_an_instance_of_the_class_in_synchronize(mp):
 def test_owner_acquires_again(mp):
     """Each acquire() of the owner returns True, with a timeout as well, and however many there are."""
     lock = mp.RLock()
-    assert [lock.acquire() for _ in range(20)] == [True] * 20
+    assert [lock.acquire() for _ in range(300)] == [True] * 300
     assert [lock.acquire(True, timeout) for timeout in (-1, 0, 1, _AGES)] == [True] * 4
     assert [lock.acquire(False) for _ in range(3)] == [True] * 3
-    for _ in range(26):
+    for _ in range(306):
         lock.release()
     assert not _free_for_others(mp, lock)
     lock.release()
@@ -871,8 +1059,7 @@ def test_rlock_timeout_expires(mp):
     began = time.monotonic()
     assert CallerThread(mp, lock, "acquire", True, _MOMENT).result() is False
     assert time.monotonic() - began >= _NEARLY
-    late = functools.partial(CallerThread, mp, lock, "acquire", timeout=_MOMENT)
-    assert within(_ENOUGH, lambda: late().result()) is False
+    _run_out_in_a_thread(mp, lock, "acquire", True, _MOMENT)
 
 
 @requirement("synchronization.rlock.acquire.timeout-in-time")
@@ -888,10 +1075,11 @@ def test_rlock_released_within_the_timeout(mp):
 
 @requirement("synchronization.rlock.acquire.negative-timeout-is-zero")
 def test_rlock_negative_timeout(mp):
-    """acquire() with a timeout below zero does not wait."""
-    lock = mp.RLock()
-    assert lock.acquire(True, -1) is True
-    assert CallerThread(mp, lock, "acquire", True, -_AGES).result() is False
+    """acquire() with a timeout below zero does not wait, nor does that of a condition."""
+    for lock in (mp.RLock(), mp.Condition()):
+        assert lock.acquire(True, -1) is True
+        for timeout in (-_AGES, -1):
+            assert CallerThread(mp, lock, "acquire", True, timeout).result() is False
 
 
 @requirement("synchronization.rlock.acquire.timeout-ignored-without-block")
@@ -1099,6 +1287,7 @@ def test_semaphore_timeout_expires(mp):
     assert semaphore.acquire(timeout=_MOMENT) is False
     assert time.monotonic() - began >= _NEARLY
     assert within(_ENOUGH, lambda: semaphore.acquire(True, _MOMENT)) is False
+    _run_out_in_a_thread(mp, semaphore, "acquire", True, _MOMENT)
     _take_the_next(mp, semaphore)
 
 
@@ -1202,6 +1391,7 @@ def test_semaphore_get_value(mp):
     values.append(semaphore.get_value())
     run(mp, _acquire, semaphore)
     assert [*values, semaphore.get_value()] == [3, 1, 0]
+    assert mp.Semaphore(500).get_value() == 500
 
 
 @requirement("synchronization.semaphore.locked")
@@ -1272,6 +1462,7 @@ def test_bounded_semaphore_timeout_expires(mp):
     assert semaphore.acquire(timeout=_MOMENT) is False
     assert time.monotonic() - began >= _NEARLY
     assert within(_ENOUGH, lambda: semaphore.acquire(True, _MOMENT)) is False
+    _run_out_in_a_thread(mp, semaphore, "acquire", True, _MOMENT)
     _take_the_next(mp, semaphore)
 
 
@@ -1437,7 +1628,8 @@ def test_condition_acquire_is_the_lock_s(mp):
     condition = mp.Condition()
     assert condition.acquire(False) is True
     assert CallerThread(mp, condition, "acquire", False).result() is False
-    assert CallerThread(mp, condition, "acquire", True, _MOMENT).result() is False
+    for timeout in (_MOMENT, 0):
+        assert CallerThread(mp, condition, "acquire", True, timeout).result() is False
     caller = CallerThread(mp, condition, "acquire", True, mp.timeout)
     caller.until_blocked()
     condition.release()
@@ -1474,9 +1666,14 @@ def test_condition_release_returns_none(mp):
 
 @requirement("synchronization.condition.with.holds")
 def test_with_condition(mp):
-    """The lock is held within the with statement, and free after it."""
+    """The lock is held within the with statement, and free after it; also after one within, that ended by an error."""
     condition = mp.Condition()
     with condition:
+        assert not _free_for_others(mp, condition)
+    assert _free_for_others(mp, condition)
+    with condition:
+        with raises(KeyError), condition:
+            raise KeyError
         assert not _free_for_others(mp, condition)
     assert _free_for_others(mp, condition)
 
@@ -1501,6 +1698,15 @@ def test_notified_wait_returns_true(mp):
     with condition:
         condition.notify()
     assert waiter.result() is True
+
+
+@requirement("synchronization.condition.wait.notified-returns-true")
+def test_wait_that_is_notified_as_it_begins(mp):
+    """A notification is not lost, however early after the release of the lock it comes."""
+    condition = mp.Condition()
+    notifier = _Holding(condition)
+    for found in _woken_at_each_step(mp, "call_holding", condition, notifier, "notify"):
+        assert found == (True, None)
 
 
 @requirement("synchronization.condition.wait.reacquires-lock")
@@ -1530,6 +1736,7 @@ def test_wait_timeout(mp):
         assert within(_ENOUGH, lambda: condition.wait(_MOMENT)) is False
         assert within(AT_ONCE, lambda: condition.wait(0)) is False
         assert within(AT_ONCE, lambda: condition.wait(-1)) is False
+    _run_out_in_a_thread(mp, _Holding(condition), "wait", _MOMENT)
 
 
 @requirement("synchronization.condition.wait.timeout-reacquires-lock")
@@ -1603,19 +1810,19 @@ def _unowned(mp):
 
 @requirement("synchronization.condition.wait.really-releases-recursive-lock")
 def test_wait_releases_all_levels(mp):
-    """Another thread notifies while the waiter has acquired three times; then the waiter owns three levels again."""
-    condition = mp.Condition()
-    for _ in range(3):
-        condition.acquire()
-    notifier = CallerThread(mp, _Holding(condition), "notify")
-    assert condition.wait(mp.timeout) is True
-    notifier.result()
-    assert condition.wait(0) is False
-    free = []
-    for _ in range(3):
-        free.append(_free_for_others(mp, condition))
-        condition.release()
-    assert [*free, _free_for_others(mp, condition)] == [False, False, False, True]
+    """Another thread notifies while the waiter has acquired seven times; then the waiter owns as many levels again."""
+    for condition in (mp.Condition(), mp.Condition(mp.RLock())):
+        for _ in range(7):
+            condition.acquire()
+        notifier = CallerThread(mp, _Holding(condition), "notify")
+        assert condition.wait(mp.timeout) is True
+        notifier.result()
+        assert condition.wait(0) is False
+        free = []
+        for _ in range(7):
+            free.append(_free_for_others(mp, condition))
+            condition.release()
+        assert [*free, _free_for_others(mp, condition)] == [False] * 7 + [True]
 
 
 @requirement("synchronization.condition.wait-for.returns-last-value")
@@ -1663,6 +1870,12 @@ def test_wait_for_timeout(mp):
         for timeout in (0, -1):
             call = functools.partial(condition.wait_for, lambda: 0, timeout)
             assert within(AT_ONCE, call) == 0
+        assert condition.wait_for(lambda: None, 0) is None
+        values = ["", 0]
+        assert (
+            condition.wait_for(lambda: values[0] if len(values) < 2 else values.pop(), _MOMENT)
+            == ""
+        )
 
 
 @requirement("synchronization.condition.wait-for.looks-again-after-timeout")
@@ -1856,13 +2069,16 @@ def test_notify_without_the_lock(mp):
 
 @requirement("synchronization.condition.notify-all.wakes-all")
 def test_notify_all_wakes_processes_and_threads(mp):
-    """notify_all() ends wait() in another process, and in four threads."""
+    """notify_all() ends wait() in another process, and in 40 threads; that of another thread ends three."""
     condition = mp.Condition()
-    waiters = [Caller(mp, _Holding(condition), "wait"), *_waiting(mp, condition, 4)]
+    waiters = [Caller(mp, _Holding(condition), "wait"), *_waiting(mp, condition, 40)]
     waiters[0].until_blocked()
-    with condition:
+    with condition, condition:
         condition.notify_all()
-    assert [waiter.result() for waiter in waiters] == [True] * 5
+    assert [waiter.result() for waiter in waiters] == [True] * 41
+    waiters = _waiting(mp, condition, 3)
+    CallerThread(mp, _Holding(condition), "notify_all").result()
+    assert [waiter.result() for waiter in waiters] == [True] * 3
 
 
 @requirement("synchronization.condition.notify-all.unowned-raises")
@@ -1908,36 +2124,58 @@ def test_set_event_is_set(mp):
 @requirement("synchronization.event.set.seen-by-others")
 def test_event_is_set_for_all_processes(mp):
     """A child finds set what its parent has set, and the parent what the child has set."""
-    asked, answered = mp.Event(), mp.Event()
+    asked, answered, not_asked = mp.Event(), mp.Event(), mp.Event()
     asked.set()
-    run(mp, _answer, asked, answered)
+    run(mp, _answer, asked, answered, not_asked)
     assert answered.is_set()
-    # It was cleared by another process than the one that has found it set.
-    run(mp, _clear, answered)
+    # Cleared by who has not looked, and set by another.
+    not_asked.clear()
+    assert not_asked.is_set() is False
+    # It was cleared by another process than the one that has found it set, or has set it.
+    run(mp, _clear, answered, asked)
     assert answered.is_set() is False
     assert answered.wait(0) is False
+    asked.set()
+    assert asked.is_set() is True
 
 
-def _clear(event):
-    event.clear()
+def _clear(*events):
+    for event in events:
+        event.clear()
 
 
-def _answer(asked, answered):
+def _answer(asked, answered, not_asked):
+    not_asked.set()
     if asked.is_set():
         answered.set()
 
 
 @requirement("synchronization.event.set.wakes-all")
 def test_set_wakes_processes_and_threads(mp):
-    """set() ends wait() in another process, and in two threads, with True."""
+    """set() ends wait() in another process, and in 40 threads, with True."""
     event = mp.Event()
     waiters = [Caller(mp, event, "wait")]
-    waiters += [CallerThread(mp, event, "wait") for _ in range(2)]
+    waiters += [CallerThread(mp, event, "wait") for _ in range(40)]
     for waiter in waiters:
         waiter.until_blocked()
     event.set()
-    assert [waiter.result() for waiter in waiters] == [True, True, True]
+    assert [waiter.result() for waiter in waiters] == [True] * 41
     assert event.is_set() is True
+
+
+@requirement("synchronization.event.set.wakes-all")
+def test_event_is_set_as_a_wait_begins(mp):
+    """At whatever moment of a wait() that begins another thread sets the event, it returns True; if slowly, too."""
+    event = mp.Event()
+    for found in _woken_at_each_step(mp, "call", event.wait, event, "set"):
+        assert found == (True, None)
+        event.clear()
+    event.clear()
+    waiters = [CallerThread(mp, event, "wait", *timeout) for timeout in ((), (mp.timeout,))]
+    for waiter in waiters:
+        waiter.until_blocked()
+    _slowly(event.set)
+    assert [waiter.result() for waiter in waiters] == [True, True]
 
 
 @requirement("synchronization.event.clear.makes-false")
@@ -1982,6 +2220,7 @@ def test_event_timeout(mp):
     assert event.wait(timeout=_MOMENT) is False
     assert time.monotonic() - began >= _NEARLY
     assert within(_ENOUGH, lambda: event.wait(_MOMENT)) is False
+    _run_out_in_a_thread(mp, event, "wait", _MOMENT)
     assert within(AT_ONCE, lambda: event.wait(0)) is False
     assert within(AT_ONCE, lambda: event.wait(-1)) is False
 
@@ -2026,13 +2265,22 @@ def test_barrier_blocks_until_all_have_arrived(mp):
     assert len(indexes) == 3
 
 
+@requirement("synchronization.barrier.wait.blocks-until-all-arrive")
+def test_last_party_arrives_as_another_wait_begins(mp):
+    """At whatever moment of a wait() that begins the last party arrives, both go on."""
+    barrier = mp.Barrier(2)
+    for found in _woken_at_each_step(mp, "call", barrier.wait, barrier, "wait"):
+        assert sorted(found) == [0, 1]
+
+
 @requirement("synchronization.barrier.wait.index")
 def test_barrier_gives_each_an_index(mp):
-    """Three parties get 0, 1 and 2."""
-    barrier = mp.Barrier(3)
-    waiters = [CallerThread(mp, barrier, "wait") for _ in range(2)]
-    indexes = [barrier.wait(), *(waiter.result() for waiter in waiters)]
-    assert sorted(indexes) == [0, 1, 2]
+    """Three parties get 0, 1 and 2, and twelve get 0 to 11."""
+    for parties in (3, 12):
+        barrier = mp.Barrier(parties)
+        waiters = [CallerThread(mp, barrier, "wait") for _ in range(parties - 1)]
+        indexes = [barrier.wait(), *(waiter.result() for waiter in waiters)]
+        assert sorted(indexes) == [*range(parties)]
 
 
 @requirement("synchronization.barrier.wait.one-party-passes-at-once")
@@ -2071,6 +2319,24 @@ def test_barrier_is_used_again_at_once(mp):
     assert [sorted(those) for those in zip(*indexes, strict=True)] == [[0, 1, 2]] * 10
 
 
+@requirement("synchronization.barrier.reusable-at-once")
+def test_who_comes_during_the_action_waits_for_the_next_round(mp):
+    """Who comes to the barrier while the action of others runs goes on with the next round only."""
+    late = []
+
+    def act():
+        if not late:
+            late.append(CallerThread(mp, barrier, "wait"))
+            late[0].until_blocked()
+
+    barrier = mp.Barrier(2, act)
+    waiter = CallerThread(mp, barrier, "wait")
+    waiter.until_blocked()
+    assert {barrier.wait(), waiter.result()} == {0, 1}
+    late[0].until_blocked()
+    assert {barrier.wait(), late[0].result()} == {0, 1}
+
+
 @requirement("synchronization.barrier.action.called-once-before-release")
 def test_barrier_action(mp):
     """The action is called once a round, while those who arrived first still wait."""
@@ -2100,9 +2366,9 @@ def test_failing_action_breaks_the_barrier(mp):
     assert barrier.broken is True
 
 
-def _barred(mp, barrier, count):
+def _barred(mp, barrier, count, *timeout):
     """So many threads, each asleep in the wait() of a barrier."""
-    waiters = [CallerThread(mp, _Barred(barrier), "wait") for _ in range(count)]
+    waiters = [CallerThread(mp, _Barred(barrier), "wait", *timeout) for _ in range(count)]
     for waiter in waiters:
         waiter.until_blocked()
     return waiters
@@ -2150,9 +2416,9 @@ def test_barrier_timeout_raises(mp):
 
 @requirement("synchronization.barrier.timeout.breaks-for-others")
 def test_timeout_of_one_party_ends_the_others(mp):
-    """Two threads that wait without limit get BrokenBarrierError when another's wait() times out."""
+    """A thread that waits without limit, and one with, get BrokenBarrierError when another's wait() times out."""
     barrier = mp.Barrier(4)
-    waiters = _barred(mp, barrier, 2)
+    waiters = [*_barred(mp, barrier, 1), *_barred(mp, barrier, 1, _AGES)]
     with raises(mp.BrokenBarrierError):
         barrier.wait(_MOMENT)
     assert [waiter.result() for waiter in waiters] == ["BrokenBarrierError"] * 2
@@ -2180,8 +2446,16 @@ def test_default_timeout_of_a_barrier(mp):
     assert time.monotonic() - began >= _NEARLY
     broken = within(_ENOUGH, lambda: _Barred(mp.Barrier(2, None, _MOMENT)).wait())
     assert broken == "BrokenBarrierError"
-    broken = within(_ENOUGH, lambda: _Barred(mp.Barrier(2, timeout=0)).wait(None))
-    assert broken == "BrokenBarrierError"
+    for timeout in (0, -1):
+        barrier = mp.Barrier(2, timeout=timeout)
+        broken = within(AT_ONCE, functools.partial(_Barred(barrier).wait, None))
+        assert broken == "BrokenBarrierError"
+    # Those who were in time leave it as it is.
+    barrier = mp.Barrier(2, None, _MOMENT)
+    waiter = CallerThread(mp, barrier, "wait", mp.timeout)
+    assert {barrier.wait(mp.timeout), waiter.result()} == {0, 1}
+    with raises(mp.BrokenBarrierError):
+        barrier.wait()
 
 
 @requirement("synchronization.barrier.timeout.own-before-default")
@@ -2198,12 +2472,13 @@ def test_own_timeout_before_the_default(mp):
 
 @requirement("synchronization.barrier.abort.waiters-get-error")
 def test_abort_ends_those_that_wait(mp):
-    """A child and a thread in wait() get BrokenBarrierError when the parent aborts."""
-    barrier = mp.Barrier(3)
+    """A child and threads in wait(), with a timeout as well, get BrokenBarrierError when the parent aborts."""
+    barrier = mp.Barrier(4)
     waiters = [Caller(mp, _Barred(barrier), "wait"), *_barred(mp, barrier, 1)]
     waiters[0].until_blocked()
+    waiters += _barred(mp, barrier, 1, _AGES)
     barrier.abort()
-    assert [waiter.result() for waiter in waiters] == ["BrokenBarrierError"] * 2
+    assert [waiter.result() for waiter in waiters] == ["BrokenBarrierError"] * 3
 
 
 @requirement("synchronization.barrier.abort.later-calls-get-error")
@@ -2218,12 +2493,27 @@ def test_wait_after_abort(mp):
 
 @requirement("synchronization.barrier.reset.waiters-get-error")
 def test_reset_ends_those_that_wait(mp):
-    """Two threads in wait() get BrokenBarrierError when another resets the barrier, which is whole."""
+    """Threads in wait(), with a timeout as well, get BrokenBarrierError when another resets the barrier.
+
+    It is whole, though it was broken just before, and they had no time to leave it.
+    """
     barrier = mp.Barrier(3)
-    waiters = _barred(mp, barrier, 2)
+    waiters = [*_barred(mp, barrier, 1), *_barred(mp, barrier, 1, _AGES)]
     barrier.reset()
     assert barrier.broken is False
     assert [waiter.result() for waiter in waiters] == ["BrokenBarrierError"] * 2
+    barrier = mp.Barrier(9)
+    waiters = _barred(mp, barrier, 8)
+    barrier.abort()
+    barrier.reset()
+    assert [waiter.result() for waiter in waiters] == ["BrokenBarrierError"] * 8
+    assert (barrier.n_waiting, barrier.broken) == (0, False)
+    # And broken, though they had no time to leave it since it was reset.
+    waiters = _barred(mp, barrier, 8)
+    barrier.reset()
+    barrier.abort()
+    assert [waiter.result() for waiter in waiters] == ["BrokenBarrierError"] * 8
+    assert barrier.broken is True
 
 
 @requirement("synchronization.barrier.reset.empties")
@@ -2262,6 +2552,30 @@ def _reset(barrier):
     barrier.reset()
 
 
+@requirement("synchronization.barrier.reset.mends")
+def test_reset_leaves_action_and_timeout(mp):
+    """After reset() a barrier still has its action, also one that has failed, and its timeout."""
+    called = []
+
+    def act():
+        called.append("call")
+        if len(called) == 1:
+            raise KeyError
+
+    barrier = mp.Barrier(1, act)
+    for use in (barrier.wait, barrier.abort, lambda: None):
+        outcome_of(use)
+        barrier.reset()
+        assert barrier.wait() == 0
+    assert called == ["call"] * 4
+    barrier = mp.Barrier(2, None, _MOMENT)
+    for use in (barrier.wait, barrier.abort, lambda: None):
+        outcome_of(use)
+        barrier.reset()
+        with raises(mp.BrokenBarrierError):
+            barrier.wait()
+
+
 @requirement("synchronization.barrier.parties")
 def test_parties_of_a_barrier(mp):
     """``Barrier(3).parties`` is 3, so that of ``Barrier(parties=3)``, and it does not change while some wait."""
@@ -2274,21 +2588,38 @@ def test_parties_of_a_barrier(mp):
     waiter.result()
 
 
-def _pass_and_break(calling, breaking):
+def _pass_and_break(calling, breaking, waited_for, emptied):
     index = calling.wait()
     try:
         breaking.wait()
     except threading.BrokenBarrierError:
-        return index, breaking.parties, breaking.broken
+        found = index, breaking.parties, breaking.broken
+        return found, (waited_for.n_waiting, waited_for.broken), within(_ENOUGH, emptied.run_out)
     return None
+
+
+class _Emptied:
+    """A barrier that one runs out of time at, again and again."""
+
+    def __init__(self, barrier):
+        self.barrier = barrier
+
+    def run_out(self):
+        self.barrier.reset()
+        return _Barred(self.barrier).wait(_MOMENT)
 
 
 @requirement("synchronization.barrier.same-in-child")
 def test_barrier_in_a_child(mp):
-    """A child calls the action, and runs out of the default timeout, of barriers it was given."""
-    called = mp.Event()
+    """A child calls the action, runs out of the default timeout and its own, and sees who waits, of barriers it has."""
+    called, waited_for = mp.Event(), mp.Barrier(3)
     calling, breaking = mp.Barrier(1, called.set), mp.Barrier(2, None, _MOMENT)
-    assert ask(mp, _pass_and_break, calling, breaking) == (0, 2, True)
+    waiters = _barred(mp, waited_for, 2)
+    given = calling, breaking, waited_for, _Emptied(mp.Barrier(2, None, _AGES))
+    found = ask(mp, _pass_and_break, *given)
+    waited_for.abort()
+    assert [waiter.result() for waiter in waiters] == ["BrokenBarrierError"] * 2
+    assert found == ((0, 2, True), (2, False), "BrokenBarrierError")
     assert called.is_set()
     assert breaking.broken is True
 
@@ -2305,17 +2636,19 @@ def test_new_barrier_is_empty_and_whole(mp):
 
 @requirement("synchronization.barrier.n-waiting")
 def test_n_waiting_of_a_barrier(mp):
-    """n_waiting counts the children that wait, and is 0 before and after, and when the barrier was broken."""
-    barrier = mp.Barrier(2)
-    counts = [barrier.n_waiting]
-    waiter = Caller(mp, barrier, "wait")
-    waiter.until_blocked()
-    counts.append(barrier.n_waiting)
+    """n_waiting counts children and threads that wait, and is 0 before and after, and when the barrier was broken."""
+    barrier = mp.Barrier(4)
+    counts, waiters = [barrier.n_waiting], []
+    for kind in (Caller, CallerThread, CallerThread):
+        waiters.append(kind(mp, barrier, "wait"))
+        waiters[-1].until_blocked()
+        counts.append(barrier.n_waiting)
     barrier.wait()
-    waiter.result()
+    for waiter in waiters:
+        waiter.result()
     counts.append(barrier.n_waiting)
     barrier.abort()
-    assert [*counts, barrier.n_waiting] == [0, 1, 0, 0]
+    assert [*counts, barrier.n_waiting] == [0, 1, 2, 3, 0, 0]
 
 
 @requirement("synchronization.barrier.broken")
@@ -2348,88 +2681,93 @@ def test_broken_barrier_error_is_a_runtime_error(mp):
 # SIGINT
 
 
-def _call_and_tell(sender, subject, method, args):
+def _call_and_tell(sender, subject, method, calls):
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        sender.send((os.getpid(), threading.get_native_id()))
-        getattr(subject, method)(*args)
-        sender.send("returned")
-    except KeyboardInterrupt:
-        sender.send(("KeyboardInterrupt", method == "acquire" and subject.acquire(False)))
+    for args in calls:
+        try:
+            sender.send((os.getpid(), threading.get_native_id()))
+            getattr(subject, method)(*args)
+            sender.send("returned")
+        except KeyboardInterrupt:
+            sender.send(("KeyboardInterrupt", method == "acquire" and subject.acquire(False)))
 
 
 # What came of an interrupted call; and nothing was acquired by it.
 _INTERRUPTED = ("KeyboardInterrupt", False)
 
 
-def _interrupt(mp, subject, method="acquire", *args):
-    """What a blocked call in the main thread of a child comes to when the child gets SIGINT.
+def _interrupt(mp, subject, method="acquire", calls=((), (True, _AGES))):
+    """What blocked calls in the main thread of a child come to when the child gets SIGINT during each.
 
-    If it is acquire() also whether the child, thereafter, acquires without waiting what it waited for.
+    One for each of the tuples of arguments; if it is acquire() also whether the child, thereafter, acquires without
+    waiting what it waited for.
     """
     from mpspec.observing import wait_until_asleep
 
     receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_call_and_tell, args=(sender, subject, method, args))
+    process = mp.Process(target=_call_and_tell, args=(sender, subject, method, calls))
     process.start()
     sender.close()
-    pid, thread = receiver.recv()
-    wait_until_asleep(pid, thread, mp.timeout)
-    os.kill(pid, signal.SIGINT)
-    told = receiver.recv()
+    told = []
+    for _ in calls:
+        pid, thread = receiver.recv()
+        wait_until_asleep(pid, thread, mp.timeout)
+        os.kill(pid, signal.SIGINT)
+        told.append(receiver.recv())
     process.join()
     return told
 
 
 @requirement("synchronization.interrupt.lock-acquire")
 def test_sigint_interrupts_lock_acquire(mp):
-    """KeyboardInterrupt comes out of a blocked Lock.acquire()."""
+    """KeyboardInterrupt comes out of a blocked Lock.acquire(), with a timeout as well."""
     lock = mp.Lock()
     lock.acquire()
-    assert _interrupt(mp, lock) == _INTERRUPTED
+    assert _interrupt(mp, lock) == [_INTERRUPTED] * 2
 
 
 @requirement("synchronization.interrupt.rlock-acquire")
 def test_sigint_interrupts_rlock_acquire(mp):
-    """KeyboardInterrupt comes out of a blocked RLock.acquire() with a timeout."""
+    """KeyboardInterrupt comes out of a blocked RLock.acquire(), with a timeout as well."""
     lock = mp.RLock()
     lock.acquire()
-    assert _interrupt(mp, lock, "acquire", True, _AGES) == _INTERRUPTED
+    assert _interrupt(mp, lock) == [_INTERRUPTED] * 2
 
 
 @requirement("synchronization.interrupt.semaphore-acquire")
 def test_sigint_interrupts_semaphore_acquire(mp):
-    """KeyboardInterrupt comes out of a blocked Semaphore.acquire() with a timeout."""
-    assert _interrupt(mp, mp.Semaphore(0), "acquire", True, _AGES) == _INTERRUPTED
+    """KeyboardInterrupt comes out of a blocked Semaphore.acquire(), with a timeout as well."""
+    assert _interrupt(mp, mp.Semaphore(0)) == [_INTERRUPTED] * 2
 
 
 @requirement("synchronization.interrupt.bounded-semaphore-acquire")
 def test_sigint_interrupts_bounded_semaphore_acquire(mp):
-    """KeyboardInterrupt comes out of a blocked BoundedSemaphore.acquire()."""
+    """KeyboardInterrupt comes out of a blocked BoundedSemaphore.acquire(), with a timeout as well."""
     semaphore = mp.BoundedSemaphore(1)
     semaphore.acquire()
-    assert _interrupt(mp, semaphore) == _INTERRUPTED
+    assert _interrupt(mp, semaphore) == [_INTERRUPTED] * 2
 
 
 @requirement("synchronization.interrupt.condition-acquire")
 def test_sigint_interrupts_condition_acquire(mp):
-    """KeyboardInterrupt comes out of a blocked Condition.acquire()."""
+    """KeyboardInterrupt comes out of a blocked Condition.acquire(), with a timeout as well."""
     condition = mp.Condition()
     condition.acquire()
-    assert _interrupt(mp, condition) == _INTERRUPTED
+    assert _interrupt(mp, condition) == [_INTERRUPTED] * 2
 
 
 @requirement("synchronization.interrupt.condition-wait")
 def test_sigint_interrupts_condition_wait(mp):
-    """KeyboardInterrupt comes out of a blocked Condition.wait()."""
-    assert _interrupt(mp, _Holding(mp.Condition()), "wait") == _INTERRUPTED
+    """KeyboardInterrupt comes out of a blocked Condition.wait() or wait_for(), with a timeout as well."""
+    calls = [("wait",), ("wait", _AGES), ("wait_for", bool), ("wait_for", bool, _AGES)]
+    assert _interrupt(mp, _Holding(mp.Condition()), "call", calls) == [_INTERRUPTED] * 4
 
 
 @requirement("synchronization.interrupt.leaves-condition-whole")
 def test_condition_after_an_interrupted_wait(mp):
     """After KeyboardInterrupt out of wait() the lock is held as often as before; then others wait, and are notified."""
     condition = mp.Condition()
-    assert _interrupt(mp, _Interrupted(mp, condition), "wait") == _INTERRUPTED
+    assert _interrupt(mp, _Interrupted(mp, condition), "wait", [()]) == [_INTERRUPTED]
     waiters = _waiting(mp, condition, 2)
     with condition:
         assert condition.wait(0) is False
@@ -2446,7 +2784,7 @@ def test_condition_whose_waiter_is_notified_and_interrupted_at_once(mp):
 
     condition = mp.Condition()
     receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_call_and_tell, args=(sender, _Holding(condition), "wait", ()))
+    process = mp.Process(target=_call_and_tell, args=(sender, _Holding(condition), "wait", [()]))
     process.start()
     pid, thread = receiver.recv()
     wait_until_asleep(pid, thread, mp.timeout)
@@ -2470,13 +2808,29 @@ def test_condition_whose_waiter_is_notified_and_interrupted_at_once(mp):
 
 @requirement("synchronization.interrupt.leaves-condition-whole")
 def test_event_after_an_interrupted_wait(mp):
-    """An event that somebody waited for, and was interrupted, or with what is no timeout, can be set."""
-    event = mp.Event()
-    assert _interrupt(mp, event, "wait") == _INTERRUPTED
+    """An event that somebody waited for, and was interrupted, or with what is no timeout, can be set.
+
+    Nobody waits at a barrier any more whose only waiter was interrupted.
+    """
+    event, barrier = mp.Event(), mp.Barrier(2)
+    calls = [("event",), ("event", _AGES), ("barrier",), ("barrier", _AGES)]
+    waits = _Waits(event=event, barrier=barrier)
+    assert _interrupt(mp, waits, "wait", calls) == [_INTERRUPTED] * 4
+    assert barrier.n_waiting == 0
     assert outcome_of(event.wait, "no timeout")[0] != "returned"
     event.set()
     assert event.is_set()
     assert event.wait(0) is True
+
+
+class _Waits:
+    """Waits for one of several."""
+
+    def __init__(self, **subjects):
+        self.subjects = subjects
+
+    def wait(self, name, *args):
+        return self.subjects[name].wait(*args)
 
 
 class _Interrupted:

@@ -10,7 +10,16 @@ import tempfile
 import threading
 import time
 
-from mpspec.children import AT_ONCE, HUGE, CallerThread, among_signals, raises, within
+from mpspec.children import (
+    AT_ONCE,
+    HUGE,
+    CallerThread,
+    Interrupted,
+    Interruption,
+    among_signals,
+    raises,
+    within,
+)
 from mpspec.marks import requirement
 
 # Clocks differ a little: what waited for a time may find a little less on another clock.
@@ -62,14 +71,21 @@ def test_wait_takes_no_message(mp):
 
 @requirement("wait.result.ready-objects-alone")
 def test_wait_gives_those_that_are_ready(mp):
-    """The result is a list of the very objects that are ready: all of them, and no other."""
-    pipes = [mp.Pipe(duplex=False) for _ in range(4)]
+    """The result is a list of the very objects that are ready: all of them, however many, and no other."""
+    pipes = [mp.Pipe(duplex=False) for _ in range(70)]
     receivers = [receiver for receiver, _sender in pipes]
-    for number in (1, 3):
-        pipes[number][1].send(number)
-    ready = mp.connection.wait(receivers, mp.timeout)
-    assert isinstance(ready, list)
-    assert sorted(map(id, ready)) == sorted([id(receivers[1]), id(receivers[3])])
+    for numbers, timeout in (
+        ((69,), mp.timeout),
+        ((1, 3, 69), 0),
+        (range(70), None),
+        (range(70), -1),
+    ):
+        for number in numbers:
+            pipes[number][1].send(number)
+        ready = mp.connection.wait(receivers, timeout)
+        assert isinstance(ready, list)
+        assert sorted(map(id, ready)) == sorted(id(receivers[number]) for number in numbers)
+        assert sorted(receiver.recv() for receiver in ready) == [*numbers]
 
 
 @requirement("wait.result.nothing-to-wait-for")
@@ -298,6 +314,17 @@ def _send_some(sender, name):
     for number in range(10):
         sender.send((name, number))
     sender.close()
+
+
+@requirement("wait.signal.goes-on")
+def test_exception_of_a_signal_handler_comes_out_of_wait(mp):
+    """What a signal's handler raises comes out of wait(), with a timeout or without."""
+    receiver, sender = mp.Pipe(duplex=False)
+    for arguments in ((), (mp.timeout * 100,)):
+        with Interrupted(mp, raising=Interruption), raises(Interruption):
+            mp.connection.wait([receiver], *arguments)
+    sender.send("message")
+    assert mp.connection.wait([receiver], 0) == [receiver]
 
 
 @requirement("wait.example.many-readers")
