@@ -22,6 +22,7 @@ from ._failures import (
     WorkerLostError,
     with_remote_cause,
 )
+from ._jobs import CLOSE
 from ._line import NUMBER
 from ._staff import Staff
 from ._undo import on_failure
@@ -166,13 +167,22 @@ class ProcessCrew(Staff):
                 break
             except (EOFError, OSError):
                 self.replies.unsure = None
-                self._bury(seat)
+                self._hear_end(seat)
                 break
             self._hear(seat, data, fds)
             heard += 1
             if seat not in self.seats or not self.line:
                 break
         return heard
+
+    def _hear_end(self, seat: Seat) -> None:
+        """Bury who hung up, unless it was dismissed: it may take its time to end."""
+        with self.lock:
+            dismissed = self.state == CLOSE and not self._jobs
+            if dismissed:
+                self.replies.unwatch(seat, until_ended=True)
+        if not dismissed:
+            self._bury(seat)
 
     def _hear(self, seat: Seat, data: bytes | bytearray, fds: list[int]) -> None:
         if not seat.ready:

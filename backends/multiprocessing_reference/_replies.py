@@ -60,9 +60,10 @@ class Replies:
             self._seats[fd] = seat
             self._poller.register(fd, EPOLLIN)
 
-    def unwatch(self, seat: Seat) -> None:
-        """Hear no more of *seat*; before its descriptors are closed."""
-        for fd in (seat.channel.fileno(), seat.sentinel):
+    def unwatch(self, seat: Seat, *, until_ended: bool = False) -> None:
+        """Hear no more of *seat*, or only that its process has ended; before its descriptors are closed."""
+        fds = (seat.channel.fileno(),) if until_ended else (seat.channel.fileno(), seat.sentinel)
+        for fd in fds:
             if self._seats.get(fd) is seat:
                 del self._seats[fd]
                 self._poller.unregister(fd)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from multiprocessing_reference import ProcessError, get_context
+from multiprocessing_reference.util import Finalize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,3 +151,17 @@ def test_each_of_many_threads_gets_its_own_results() -> None:
             for _ in range(20):
                 got = [future.result(SECONDS) for future in [threads.submit(c) for c in calls]]
                 assert got == wanted
+
+
+def _end_slowly() -> None:
+    Finalize(None, time.sleep, (1.5,), exitpriority=5)
+
+
+def test_workers_may_take_their_time_to_end() -> None:
+    """Those that were let go are waited for, not killed."""
+    pool = get_context("fork").Pool(2, _end_slowly)
+    workers = pool._pool  # noqa: SLF001 - what programs use
+    assert pool.apply_async(abs, (-1,)).get(SECONDS) == 1
+    pool.close()
+    pool.join()
+    assert [worker.exitcode for worker in workers] == [0, 0]
