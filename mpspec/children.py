@@ -13,7 +13,7 @@ import time
 
 TYPE_CHECKING = False  # importing ``typing`` would cost each child some milliseconds
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from mpspec.api import Api
@@ -138,18 +138,23 @@ class Caller:
     def __init__(
         self, mp: Api, subject: object, method: str, *args: object, **kwargs: object
     ) -> None:
-        self._timeout = mp.timeout
+        self.timeout = mp.timeout
         self._receiver, sender = mp.Pipe(duplex=False)
         self.process = mp.Process(target=_call, args=(sender, subject, method, args, kwargs))
         self.process.start()
         sender.close()
         self.pid, self._thread = self._receiver.recv()
 
+    @property
+    def thread(self) -> tuple[int, int]:
+        """The thread that calls: its process, and its native id."""
+        return self.pid, self._thread
+
     def until_blocked(self) -> None:
         """Wait until the call sleeps; AssertionError when it returns instead."""
         from mpspec.observing import wait_until_asleep
 
-        wait_until_asleep(self.pid, self._thread, self._timeout)
+        wait_until_asleep(self.pid, self._thread, self.timeout)
         assert not self._receiver.poll(), f"the call did not block: {self._receiver.recv()}"
 
     @property
@@ -190,7 +195,7 @@ class CallerThread:
     def __init__(
         self, mp: Api, subject: object, method: str, *args: object, **kwargs: object
     ) -> None:
-        self._timeout = mp.timeout
+        self.timeout = mp.timeout
         self._calls = threading.Event()
         self._value: object = None
         self._error: Exception | None = None
@@ -199,6 +204,11 @@ class CallerThread:
         )
         self._thread.start()
         self._calls.wait()
+
+    @property
+    def thread(self) -> tuple[int, int]:
+        """The thread that calls: its process, and its native id."""
+        return os.getpid(), self._thread.native_id or 0
 
     def _call(
         self, subject: object, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -211,20 +221,7 @@ class CallerThread:
 
     def until_blocked(self) -> None:
         """Wait until the call sleeps; AssertionError when it returns instead."""
-        from mpspec.observing import Timeout, wait_until_asleep
-
-        deadline = time.monotonic() + self._timeout
-        # A call that returns is found out soon, not when the time is up.
-        while self._thread.is_alive():
-            try:
-                wait_until_asleep(
-                    os.getpid(), self._thread.native_id or 0, min(self._timeout, _GLANCE)
-                )
-                break
-            except Timeout:
-                if time.monotonic() > deadline:
-                    raise
-        assert self._thread.is_alive(), "the call did not block"
+        until_all_blocked([self])
 
     @property
     def has_returned(self) -> bool:
@@ -237,6 +234,26 @@ class CallerThread:
         if self._error is not None:
             raise self._error
         return self._value
+
+
+def until_all_blocked(callers: Iterable[Caller | CallerThread]) -> None:
+    """Wait until the calls of several callers sleep, looked at all at once; AssertionError when one returns."""
+    from mpspec.observing import Timeout, wait_until_all_asleep
+
+    callers = list(callers)
+    deadline = time.monotonic() + callers[0].timeout
+    # A call that returns is found out soon, not when the time is up.
+    while not any(caller.has_returned for caller in callers):
+        try:
+            wait_until_all_asleep(
+                [caller.thread for caller in callers], min(callers[0].timeout, _GLANCE)
+            )
+            break
+        except Timeout:
+            if time.monotonic() > deadline:
+                raise
+    returned = sum(caller.has_returned for caller in callers)
+    assert not returned, f"{returned} of {len(callers)} calls did not block"
 
 
 def within(limit: float, call: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the call gives

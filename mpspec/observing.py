@@ -15,7 +15,7 @@ import psutil
 from mpspec import procfs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _PAUSE = 0.002
 # A thread that was seen asleep this often in a row, without having run in between, waits for somebody else.
@@ -75,14 +75,22 @@ def wait_until_asleep(pid: int, thread: int, timeout: float) -> None:
     Raises:
         Timeout: it goes on running.
     """
-    seen: list[tuple[str, int]] = []
+    wait_until_all_asleep([(pid, thread)], timeout)
 
-    def sleeps() -> bool:
-        seen.append(_state(pid, thread))
+
+def wait_until_all_asleep(threads: Sequence[tuple[int, int]], timeout: float) -> None:
+    """Wait until all of several threads, each given with its process, sleep as for `wait_until_asleep`."""
+    seen: list[list[tuple[str, int]]] = []
+
+    def sleep() -> bool:
+        seen.append([_state(pid, thread) for pid, thread in threads])
         last = seen[-_LOOKS:]
-        return len(last) == _LOOKS and len(set(last)) == 1 and last[0][0] == "S"
+        return len(last) == _LOOKS and all(
+            len(set(each)) == 1 and each[0][0] == "S" for each in zip(*last, strict=True)
+        )
 
-    wait_until(sleeps, timeout, f"thread {thread} of process {pid} asleep")
+    names = ", ".join(f"{thread} of process {pid}" for pid, thread in threads)
+    wait_until(sleep, timeout, f"asleep: thread {names}")
 
 
 def _state(pid: int, thread: int) -> tuple[str, int]:

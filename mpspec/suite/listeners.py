@@ -9,7 +9,7 @@ import stat
 import sys
 import tempfile
 
-from mpspec.children import CallerThread, Interrupted, outcome_of, raises
+from mpspec.children import CallerThread, Interrupted, outcome_of, raises, until_all_blocked
 from mpspec.marks import requirement
 from mpspec.programs import call
 
@@ -124,8 +124,7 @@ def test_each_accept_gives_another_connection(mp):
             clients[-1].send(number)
         assert [connection.recv() for connection in accepted] == [0, 1, 2]
         callers = [CallerThread(mp, listener, "accept") for _ in range(2)]
-        for caller in callers:
-            caller.until_blocked()
+        until_all_blocked(callers)
         for number in range(2):
             clients.append(mp.connection.Client(listener.address))
             clients[-1].send(number)
@@ -297,8 +296,7 @@ def test_default_timeout_of_sockets_does_not_matter(mp):
                 client = mp.connection.Client(listener.address)
                 accepted = caller.result()
             callers = [CallerThread(mp, end, "recv") for end in (client, accepted)]
-            for caller in callers:
-                caller.until_blocked()
+            until_all_blocked(callers)
         finally:
             socket.setdefaulttimeout(before)
         client.send("from the client")

@@ -29,6 +29,7 @@ from mpspec.children import (
     observed_once,
     outcome_of,
     raises,
+    until_all_blocked,
     waits,
     within,
 )
@@ -2294,8 +2295,7 @@ def test_timeout_of_none(mp, pool, tmp_path):
         CallerThread(mp, result, "wait", timeout=None),
         CallerThread(mp, values, "next", timeout=None),
     ]
-    for caller in callers:
-        caller.until_blocked()
+    until_all_blocked(callers)
     for gate in gates:
         gate.write_text("open")
     assert [caller.result() for caller in callers] == ["open", None, "open"]

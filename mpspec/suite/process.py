@@ -25,6 +25,7 @@ from mpspec.children import (
     raises,
     run,
     start_to_end_together,
+    until_all_blocked,
     value_of,
     waits,
     within,
@@ -2658,7 +2659,6 @@ def test_join_by_several_threads_returns(mp):
     """Each of several threads that wait for a process returns when it has ended, whatever they find then."""
     child = _Waiting(mp)
     callers = [CallerThread(mp, child.process, "join") for _ in range(3)]
-    for caller in callers:
-        caller.until_blocked()
+    until_all_blocked(callers)
     child.tell.send("end")
     assert [caller.result() for caller in callers] == [None] * 3

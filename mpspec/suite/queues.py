@@ -26,6 +26,7 @@ from mpspec.children import (
     outcome_of,
     raises,
     run,
+    until_all_blocked,
     waits,
     within,
 )
@@ -591,8 +592,7 @@ def test_put_takes_a_huge_timeout(mp):
     """put() with a timeout of many days, or of threading.TIMEOUT_MAX, waits until a slot is free."""
     queue = _full(mp)
     callers = [CallerThread(mp, queue, "put", "item", True, each) for each in HUGE]
-    for caller in callers:
-        caller.until_blocked()
+    until_all_blocked(callers)
     assert _get_many(queue, 3) == [0, "item", "item"]
     assert [caller.result() for caller in callers] == [None, None]
 
@@ -740,8 +740,7 @@ def test_get_takes_a_huge_timeout(mp):
     """get() with a timeout of many days, or of threading.TIMEOUT_MAX, waits until there is an item."""
     queue = mp.Queue()
     callers = [CallerThread(mp, queue, "get", True, each) for each in HUGE]
-    for caller in callers:
-        caller.until_blocked()
+    until_all_blocked(callers)
     for _ in callers:
         queue.put("item")
     assert [caller.result() for caller in callers] == ["item", "item"]
@@ -861,8 +860,7 @@ def test_one_item_wakes_one_of_several_readers(mp):
     """Of two threads that wait in get(), one gets the item, the other goes on waiting."""
     queue = mp.Queue()
     callers = [CallerThread(mp, queue, "get") for _ in range(2)]
-    for caller in callers:
-        caller.until_blocked()
+    until_all_blocked(callers)
     queue.put("first")
     _soon(mp, lambda: sum(caller.has_returned for caller in callers) == 1, "one reader back")
     queue.put("second")
@@ -881,8 +879,7 @@ def test_several_get_large_items_at_once(mp):
         ([CallerThread, Caller, Caller], (True, mp.timeout * 100)),
     ):
         callers = [kind(mp, queue, "get", *args) for kind in kinds]
-        for caller in callers:
-            caller.until_blocked()
+        until_all_blocked(callers)
         for letter in "abc":
             queue.put(letter * LARGE)
         got = sorted(caller.result() for caller in callers)
@@ -1830,13 +1827,11 @@ def test_several_use_a_simple_queue_for_large_items_at_once(mp):
     queue = mp.SimpleQueue()
     items = ["a" * LARGE, "b" * LARGE]
     putting = [Caller(mp, queue, "put", items[0]), CallerThread(mp, queue, "put", items[1])]
-    for caller in putting:
-        caller.until_blocked()
+    until_all_blocked(putting)
     assert equal(sorted([queue.get(), queue.get()]), items)
     for kinds in ([CallerThread, CallerThread], [CallerThread, Caller]):
         getting = [kind(mp, queue, "get") for kind in kinds]
-        for caller in getting:
-            caller.until_blocked()
+        until_all_blocked(getting)
         for item in items:
             queue.put(item)
         assert equal(sorted(caller.result() for caller in getting), items)
@@ -2111,8 +2106,7 @@ def test_join_waits_for_a_consumer_in_another_process(mp):
     for item in (1, 2, None):
         queue.put(item)
     callers = [CallerThread(mp, queue, "join") for _ in range(3)]
-    for caller in callers:
-        caller.until_blocked()
+    until_all_blocked(callers)
     process = mp.Process(target=_consume, args=(queue,))
     process.start()
     for caller in callers:
@@ -2155,8 +2149,7 @@ def test_every_join_resumes(mp):
     queue = mp.JoinableQueue()
     queue.put("item")
     callers = [CallerThread(mp, queue, "join") for _ in range(4)]
-    for caller in callers:
-        caller.until_blocked()
+    until_all_blocked(callers)
     queue.get()
     queue.task_done()
     assert [caller.result() for caller in callers] == [None] * 4

@@ -23,6 +23,7 @@ from mpspec.children import (
     outcome_of,
     raises,
     run,
+    until_all_blocked,
     within,
 )
 from mpspec.marks import requirement
@@ -87,8 +88,7 @@ class _Holding:
 def _waiting(mp, condition, count):
     """So many threads, each asleep in the wait() of a condition."""
     waiters = [CallerThread(mp, _Holding(condition), "wait") for _ in range(count)]
-    for waiter in waiters:
-        waiter.until_blocked()
+    until_all_blocked(waiters)
     return waiters
 
 
@@ -216,8 +216,7 @@ def test_children_use_the_primitives_of_their_parent(mp):
         [mp.Barrier(3), mp.Barrier(3), mp.Barrier(4), mp.Barrier(3, _fail)],
     )
     waiters = [CallerThread(mp, others[0], "wait", *args) for args in ((), (mp.timeout,))]
-    for waiter in waiters:
-        waiter.until_blocked()
+    until_all_blocked(waiters)
     for some in others[1]:
         waiters += _waiting(mp, some, 2)
     for some in others[2]:
@@ -400,8 +399,7 @@ def test_huge_timeouts(mp):
         CallerThread(mp, _Holding(condition), "wait", threading.TIMEOUT_MAX),
         CallerThread(mp, event, "wait", threading.TIMEOUT_MAX),
     ]
-    for caller in callers:
-        caller.until_blocked()
+    until_all_blocked(callers)
     lock.release()
     semaphore.release()
     _Holding(condition).notify()
@@ -419,8 +417,7 @@ def test_waiting_without_a_limit(mp):
         CallerThread(mp, event, "wait", None),
         CallerThread(mp, barrier, "wait", None),
     ]
-    for caller in callers:
-        caller.until_blocked()
+    until_all_blocked(callers)
     state.append("word")
     with condition:
         condition.notify_all()
@@ -821,8 +818,7 @@ def test_release_lets_one_process_proceed(mp):
     lock = mp.Lock()
     lock.acquire()
     callers = [CallerThread(mp, lock, "acquire") for _ in range(2)]
-    for caller in callers:
-        caller.until_blocked()
+    until_all_blocked(callers)
     lock.release()
     (other,) = _until_returned(mp, callers, 1)
     other.until_blocked()
@@ -1120,12 +1116,10 @@ def test_last_release_lets_one_thread_proceed(mp):
     lock.acquire()
     keeper = _Keeper(lock)
     callers = [CallerThread(mp, keeper, "keep") for _ in range(2)]
-    for caller in callers:
-        caller.until_blocked()
+    until_all_blocked(callers)
     lock.release()
     assert keeper.inside.acquire(timeout=mp.timeout)
-    for caller in callers:
-        caller.until_blocked()
+    until_all_blocked(callers)
     assert not keeper.inside.acquire(blocking=False)
     keeper.leave.release(2)
     for caller in callers:
@@ -1348,8 +1342,7 @@ def test_semaphore_release_wakes_one(mp):
     """Of two that wait, one gets what was released, and the other goes on waiting."""
     semaphore = mp.Semaphore(0)
     callers = [CallerThread(mp, semaphore, "acquire") for _ in range(2)]
-    for caller in callers:
-        caller.until_blocked()
+    until_all_blocked(callers)
     semaphore.release()
     (other,) = _until_returned(mp, callers, 1)
     other.until_blocked()
@@ -1364,8 +1357,7 @@ def test_semaphore_release_many(mp):
     semaphore.release(3)
     assert _takes(semaphore, 4) == [True, True, True, False]
     callers = [CallerThread(mp, semaphore, "acquire") for _ in range(2)]
-    for caller in callers:
-        caller.until_blocked()
+    until_all_blocked(callers)
     semaphore.release(n=2)
     assert [caller.result() for caller in callers] == [True, True]
     assert _takes(semaphore, 1) == [False]
@@ -2008,8 +2000,7 @@ def test_notify_wakes_several(mp):
     waiters = _waiting(mp, condition, 4)
     with condition:
         condition.notify(0)
-    for waiter in waiters:
-        waiter.until_blocked()
+    until_all_blocked(waiters)
     with condition:
         condition.notify(n=3)
     _until_returned(mp, waiters, 3)
@@ -2156,8 +2147,7 @@ def test_set_wakes_processes_and_threads(mp):
     event = mp.Event()
     waiters = [Caller(mp, event, "wait")]
     waiters += [CallerThread(mp, event, "wait") for _ in range(40)]
-    for waiter in waiters:
-        waiter.until_blocked()
+    until_all_blocked(waiters)
     event.set()
     assert [waiter.result() for waiter in waiters] == [True] * 41
     assert event.is_set() is True
@@ -2172,8 +2162,7 @@ def test_event_is_set_as_a_wait_begins(mp):
         event.clear()
     event.clear()
     waiters = [CallerThread(mp, event, "wait", *timeout) for timeout in ((), (mp.timeout,))]
-    for waiter in waiters:
-        waiter.until_blocked()
+    until_all_blocked(waiters)
     _slowly(event.set)
     assert [waiter.result() for waiter in waiters] == [True, True]
 
@@ -2244,8 +2233,7 @@ def test_wait_for_an_event_that_is_cleared_at_once(mp):
         25
     ):  # a race decides, which most implementations that lose it once do not lose every time
         waiters = [CallerThread(mp, event, "wait", timeout) for timeout in (None, mp.timeout)]
-        for waiter in waiters:
-            waiter.until_blocked()
+        until_all_blocked(waiters)
         event.set()
         event.clear()
         assert [waiter.result() for waiter in waiters] == [True, True]
@@ -2259,8 +2247,7 @@ def test_barrier_blocks_until_all_have_arrived(mp):
     """Two of three parties sleep until the third arrives."""
     barrier = mp.Barrier(3)
     waiters = [Caller(mp, barrier, "wait"), CallerThread(mp, barrier, "wait")]
-    for waiter in waiters:
-        waiter.until_blocked()
+    until_all_blocked(waiters)
     indexes = {barrier.wait(), *(waiter.result() for waiter in waiters)}
     assert len(indexes) == 3
 
@@ -2369,8 +2356,7 @@ def test_failing_action_breaks_the_barrier(mp):
 def _barred(mp, barrier, count, *timeout):
     """So many threads, each asleep in the wait() of a barrier."""
     waiters = [CallerThread(mp, _Barred(barrier), "wait", *timeout) for _ in range(count)]
-    for waiter in waiters:
-        waiter.until_blocked()
+    until_all_blocked(waiters)
     return waiters
 
 

@@ -18,6 +18,7 @@ from mpspec.children import (
     Interruption,
     among_signals,
     raises,
+    until_all_blocked,
     within,
 )
 from mpspec.marks import requirement
@@ -245,8 +246,7 @@ def test_wait_takes_a_huge_timeout(mp):
     """wait() with a timeout of many days, or of threading.TIMEOUT_MAX, blocks until an object is ready."""
     receiver, sender = mp.Pipe(duplex=False)
     callers = [CallerThread(mp, mp.connection, "wait", [receiver], each) for each in HUGE]
-    for caller in callers:
-        caller.until_blocked()
+    until_all_blocked(callers)
     sender.send("message")
     assert [caller.result() for caller in callers] == [[receiver], [receiver]]
 
