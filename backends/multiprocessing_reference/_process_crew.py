@@ -48,15 +48,15 @@ class ProcessCrew(Staff):
 
     def submit(self, job: Job) -> None:
         """Take in *job*, for the helper to wait for."""
+        self._enlist(job)
         with on_failure(self.withdraw, job):
-            self._enlist(job)
             self.hand_out()
             self._attend()
 
     def run(self, job: Job) -> None:
         """Take in *job*, and wait for it."""
+        self._enlist(job)
         with on_failure(self.withdraw, job):
-            self._enlist(job)
             self.replies.wait(job, job.is_concluded, None, self.hand_out)
 
     def wait(self, job: Job, satisfied: Callable[[], bool], timeout: float | None) -> bool:
