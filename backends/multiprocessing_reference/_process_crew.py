@@ -50,8 +50,7 @@ class ProcessCrew(Staff):
         """Take in *job*, for the helper to wait for."""
         self._enlist(job)
         with on_failure(self.withdraw, job):
-            self.hand_out()
-            self._attend()
+            self._hand_out_unattended()
 
     def run(self, job: Job) -> None:
         """Take in *job*, and wait for it."""
@@ -72,8 +71,7 @@ class ProcessCrew(Staff):
             job.abort(reason)
             self._returned.extendleft(reversed(self.line.take_back()))
         self.forget(job)
-        self.hand_out()
-        self._attend()
+        self._hand_out_unattended()
 
     def offer(self, job: Job) -> None:
         """Hear that *job* has further tasks."""
@@ -81,8 +79,7 @@ class ProcessCrew(Staff):
             if not job.listed and not job.is_concluded():
                 job.listed = True
                 self._sources.append(job)
-        self.hand_out()
-        self._attend()
+        self._hand_out_unattended()
 
     def _enlist(self, job: Job) -> None:
         with self.lock:
@@ -99,7 +96,9 @@ class ProcessCrew(Staff):
         """Return whether tasks wait that may enter the line. The lock is held."""
         return bool(self._returned or self._sources) and self.line.has_room()
 
-    def _attend(self) -> None:
+    def _hand_out_unattended(self) -> None:
+        """Fill up the line for nobody that waits: the helper shall."""
+        self.hand_out()
         with self.lock:
             self.replies.attend()
 

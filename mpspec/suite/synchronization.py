@@ -119,9 +119,9 @@ class _Stepwise:
             with self._lock:
                 if self._begin is None:
                     return
-                self._begin()
+                begun = self._begin()
                 self.begun.set()
-            time.sleep(0.001)  # the chance to get as far as it can
+            _go_as_far_as_possible([begun])
 
     def cancel(self):
         """Begin nothing any more; whether nothing has been begun."""
@@ -130,10 +130,17 @@ class _Stepwise:
             return not self.begun.is_set()
 
 
-def _slowly(function):
-    """Call a function, and let others run at each step of it."""
+def _go_as_far_as_possible(callers):
+    """Wait until each call is over or asleep."""
+    for caller in callers:
+        with contextlib.suppress(AssertionError):  # it is over
+            caller.until_blocked()
+
+
+def _slowly(function, others):
+    """Call a function, and let other calls go as far as possible at each step of it."""
     before = sys.getprofile()
-    sys.setprofile(lambda *_: time.sleep(0.001))
+    sys.setprofile(lambda *_: _go_as_far_as_possible(others))
     try:
         return function()
     finally:
@@ -146,8 +153,13 @@ def _woken_at_each_step(mp, method, argument, subject, waking):
     The call that waits is that of a _Stepwise's method.
     """
     wakers = []
+
+    def wake():
+        wakers.append(CallerThread(mp, subject, waking))
+        return wakers[-1]
+
     for number in itertools.count(1):
-        steps = _Stepwise(number, lambda: wakers.append(CallerThread(mp, subject, waking)))
+        steps = _Stepwise(number, wake)
         waiter = CallerThread(mp, steps, method, argument)
         if not steps.begun.wait(0.05):
             with contextlib.suppress(AssertionError):  # it may have been woken after all
@@ -2163,7 +2175,7 @@ def test_event_is_set_as_a_wait_begins(mp):
     event.clear()
     waiters = [CallerThread(mp, event, "wait", *timeout) for timeout in ((), (mp.timeout,))]
     until_all_blocked(waiters)
-    _slowly(event.set)
+    _slowly(event.set, waiters)
     assert [waiter.result() for waiter in waiters] == [True, True]
 
 
