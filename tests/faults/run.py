@@ -13,6 +13,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import fnmatch
+import gc
+import importlib
 import json
 import os
 import random
@@ -26,15 +28,11 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import mpspec_backends
 import pytest
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-# Imported for the forks' sake, not for their names.
-import mpspec.cli
-import mpspec.session
 from mpspec import specification
 from mpspec.verdicts import Verdict
 from tests.faults import catalogue
@@ -44,7 +42,11 @@ if TYPE_CHECKING:
 
     from tests.faults.catalogue import Fault
 
-_PRELOADED = (mpspec.cli, mpspec.session, mpspec_backends)
+# What every run would import; its forks find it there.
+_PRELOADED = (
+    "mpspec_backends", "mpspec.cli", "mpspec.companion", "mpspec.fixtures", "mpspec.programs", "mpspec.session",
+    "mpspec.supervision", "mpspec.warming", "mpspec.reports.terminal", "pdb", "unittest", "xml.etree.ElementTree",
+)  # fmt: skip
 _PLUGINS = [each.load() for each in entry_points(group="pytest11")]
 # Faults that make a test hang are common: wait for them 5 s instead of 20.
 _PATIENCE = 0.25
@@ -72,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     faults = [fault for fault in catalogue.read() if fault.requirement in ids]
     ids -= _for_other_pythons(faults)
     faults = [fault for fault in faults if fault.runs_here and fault.requirement in ids]
+    _preload()
     with tempfile.TemporaryDirectory(prefix="mpspec-faults-") as folder:
         runner = Runner(Path(folder), known, options.jobs)
         try:
@@ -85,6 +88,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         verdicts = runner.run(faults)
     _print_table(verdicts)
     return _print_verdict(ids, verdicts, time.monotonic() - started)
+
+
+def _preload() -> None:
+    for name in _PRELOADED:
+        importlib.import_module(name)
+    # What is here stays: the collector of a fork need not go through it.
+    gc.collect()
+    gc.freeze()
 
 
 def wanted(known: specification.Specification, patterns: Sequence[str]) -> set[str]:
@@ -119,9 +130,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--jobs",
         type=int,
-        default=2 * (os.cpu_count() or 1),
+        default=3 * (os.cpu_count() or 1),
         metavar="N",
-        help="faults at a time (default: two a core, for about half of a fault's time is waiting)",
+        help="faults at a time (default: three a core, for more than half of a fault's time is waiting)",
     )
     return parser.parse_args(arguments)
 
