@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from mpspec.api import Api
 
-# Seconds between two looks at whether a call is over.
-_GLANCE = 0.25
 # How often a call that must be over in time is made before it is found too slow.
 _TRIES = 10
 # Seconds that a call may take which does not wait.
@@ -238,22 +236,16 @@ class CallerThread:
 
 def until_all_blocked(callers: Iterable[Caller | CallerThread]) -> None:
     """Wait until the calls of several callers sleep, looked at all at once; AssertionError when one returns."""
-    from mpspec.observing import Timeout, wait_until_all_asleep
+    from mpspec.observing import wait_until_all_asleep
 
     callers = list(callers)
-    deadline = time.monotonic() + callers[0].timeout
-    # A call that returns is found out soon, not when the time is up.
-    while not any(caller.has_returned for caller in callers):
-        try:
-            wait_until_all_asleep(
-                [caller.thread for caller in callers], min(callers[0].timeout, _GLANCE)
-            )
-            break
-        except Timeout:
-            if time.monotonic() > deadline:
-                raise
-    returned = sum(caller.has_returned for caller in callers)
-    assert not returned, f"{returned} of {len(callers)} calls did not block"
+
+    def returned() -> int:
+        return sum(caller.has_returned for caller in callers)
+
+    # A call that returns is found out at once, not when the time is up.
+    wait_until_all_asleep([each.thread for each in callers], callers[0].timeout, or_until=returned)
+    assert not returned(), f"{returned()} of {len(callers)} calls did not block"
 
 
 def within(limit: float, call: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the call gives

@@ -78,8 +78,13 @@ def wait_until_asleep(pid: int, thread: int, timeout: float) -> None:
     wait_until_all_asleep([(pid, thread)], timeout)
 
 
-def wait_until_all_asleep(threads: Sequence[tuple[int, int]], timeout: float) -> None:
-    """Wait until all of several threads, each given with its process, sleep as for `wait_until_asleep`."""
+def wait_until_all_asleep(
+    threads: Sequence[tuple[int, int]], timeout: float, or_until: Callable[[], object] = bool
+) -> None:
+    """Wait until all of several threads, each given with its process, sleep as for `wait_until_asleep`.
+
+    The wait ends, too, when ``or_until()`` gives something true.
+    """
     seen: list[list[tuple[str, int]]] = []
 
     def sleep() -> bool:
@@ -90,7 +95,7 @@ def wait_until_all_asleep(threads: Sequence[tuple[int, int]], timeout: float) ->
         )
 
     names = ", ".join(f"{thread} of process {pid}" for pid, thread in threads)
-    wait_until(sleep, timeout, f"asleep: thread {names}")
+    wait_until(lambda: or_until() or sleep(), timeout, f"asleep: thread {names}")
 
 
 def _state(pid: int, thread: int) -> tuple[str, int]:
