@@ -38,8 +38,8 @@ class MaybeEncodingError(Exception):
     """
 
     def __init__(self, exc: object, value: object) -> None:
-        self.exc = exc if isinstance(exc, str) else repr(exc)
-        self.value = value if isinstance(value, str) else repr(value)
+        self.exc = _shown(exc)
+        self.value = _shown(value)
         super().__init__(self.exc, self.value)
 
     def __str__(self) -> str:
@@ -59,6 +59,16 @@ class BrokenPoolError(ProcessError):
 
 class PoolTerminatedError(ProcessError):
     """The pool was terminated before this task was completed."""
+
+
+def _shown(value: object) -> str:
+    """Return how *value* is shown, also when its own ``__repr__`` raises."""
+    if isinstance(value, str):
+        return value
+    try:
+        return repr(value)
+    except Exception as error:  # noqa: BLE001 - whatever the user's code raises
+        return f"<{type(value).__name__} object, whose repr() raised {type(error).__name__}>"
 
 
 def with_remote_cause(error: BaseException, text: str | None) -> BaseException:

@@ -129,6 +129,12 @@ class Task:
         self.posted = False  # whether it was sent
         self.sender = 0  # the thread that sends it
 
+    @property
+    def name(self) -> str:
+        """The function's name, for messages."""
+        name = getattr(self.function, "__qualname__", None)
+        return name if isinstance(name, str) else type(self.function).__name__
+
     def discard(self) -> None:
         """Close the descriptors that it would have taken along."""
         if self.packed is not None:

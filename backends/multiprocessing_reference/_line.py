@@ -152,6 +152,10 @@ class Line:
         self._near.hang_up()
 
     def close(self) -> None:
-        """Close both ends."""
+        """Close both ends, and forget the tasks: their jobs would keep a pool that was terminated."""
         self._near.close()
         self.far.close()
+        tasks, self._tasks = self._tasks, {}
+        self._announced.clear()
+        for task in tasks.values():
+            task.discard()

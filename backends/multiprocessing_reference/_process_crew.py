@@ -257,7 +257,7 @@ def _decode(data: bytes | bytearray, fds: list[int], task: Task | None) -> tuple
     try:
         ok, value = unpack(data, fds)
     except Exception as error:  # noqa: BLE001 - whatever the user's code raises
-        name = getattr(getattr(task, "function", None), "__qualname__", "a task")
+        name = "initializer" if task is None else task.name
         failure = MaybeEncodingError(error, f"<result of {name}()>")
         failure.__cause__ = error
         return False, failure

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Replies"]
 
+_LONGEST = 2**31 - 1  # milliseconds that poll can wait at once, 24 days
+
 
 class Replies:
     """See the module. `watch`, `unwatch` and `attend` need the crew's lock held."""
@@ -182,10 +184,8 @@ class Replies:
             sleeping = poll()
             sleeping.register(bell.fd, POLLIN)
             sleeping.register(self._poller.fileno(), POLLIN)
-            # Rounded up: a wait that ends early would be repeated.
-            wait = None if until is None else max(0, ceil((until - monotonic()) * 1000))
-            awake = sleeping.poll(wait)
-            if not awake and until == deadline:
+            awake = sleeping.poll(None if until is None else _milliseconds(until - monotonic()))
+            if not awake and deadline is not None and monotonic() >= deadline:
                 return False
             if any(fd == bell.fd for fd, _event in awake):
                 os.eventfd_read(bell.fd)
@@ -237,6 +237,11 @@ class Replies:
                 self._at_last = at_last
                 return
         at_last()
+
+
+def _milliseconds(seconds: float) -> int:
+    """Return what to give to poll, rounded up: a wait that ends early has to be repeated."""
+    return ceil(min(max(0.0, seconds * 1000), _LONGEST))
 
 
 def _remove(items: MutableSequence[Any], item: object) -> bool:

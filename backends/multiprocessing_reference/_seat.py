@@ -122,6 +122,6 @@ def start_worker(
             process.name = process.name.replace("Process", "PoolWorker")
             with passing(far, line):
                 process.start()
+            return Seat(process, near, held)
     finally:
         far.close()
-    return Seat(process, near, held)

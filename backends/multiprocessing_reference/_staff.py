@@ -187,10 +187,9 @@ class Staff:
             if not started and self._broken is None:
                 self._returned.append(task)
                 return
-        name = getattr(task.function, "__qualname__", repr(task.function))
         message = (
             f"the worker {seat.name} ended {_manner(code)} while "
-            f"it ran {name}(); this task is lost, the worker is replaced. Look for os._exit(), a "
+            f"it ran {task.name}(); this task is lost, the worker is replaced. Look for os._exit(), a "
             "crash in native code, or a signal, perhaps for want of memory"
         )
         self._settle(task, ok=False, value=WorkerLostError(message))
@@ -204,7 +203,7 @@ class Staff:
         if self.state == TERMINATE:
             return
         self._returned.extendleft(reversed(self.line.take_back()))
-        numbers = self.line.unaccounted({other.held() for other in self.seats})
+        numbers = self.line.unaccounted(self._held())
         if numbers or (seat is None and self.line.has_announced()):
             self._doubts.append(_Doubt(monotonic() + GRACE, numbers, seat, code))
             self.doubt_ends = self._doubts[0].ends
@@ -217,7 +216,7 @@ class Staff:
                     return
                 doubt = self._doubts.popleft()
                 self.doubt_ends = self._doubts[0].ends if self._doubts else None
-                held = {seat.held() for seat in self.seats}
+                held = self._held()
                 lost = [self.line.leave(n) for n in doubt.numbers if n not in held]
                 deaf = [s for s in self.seats if self.line.is_announced(s.held())]
             for seat in deaf:  # it has asked for the rest of its task long ago
@@ -228,6 +227,10 @@ class Staff:
                 else:
                     self._give_up(task, doubt.seat, doubt.code, started=False)
             self.hand_out()
+
+    def _held(self) -> set[int]:
+        """Return the numbers of the tasks that workers say they have. The lock is held."""
+        return {seat.held() for seat in self.seats}
 
     def _count_false_start(self, seat: Seat, code: int | None) -> None:
         with self.lock:
@@ -247,12 +250,16 @@ class Staff:
         with self.lock:
             self._broken = error
             jobs = list(self._jobs)
-            self._sources.clear()
-            for task in self._returned:
-                task.discard()
-            self._returned.clear()
+            self._drop_waiting()
         for job in jobs:
             job.fail(error)
+
+    def _drop_waiting(self) -> None:
+        """Forget the tasks that no worker has; who waits for them is told by the caller. The lock is held."""
+        self._sources.clear()
+        for task in self._returned:
+            task.discard()
+        self._returned.clear()
 
     def _replace(self) -> None:
         """Start workers until there are as many as there should be."""
@@ -309,10 +316,8 @@ class Staff:
             if done:
                 return
             seats, jobs = self.seats + self._retired, list(self._jobs)
-            self._sources.clear()
-            for task in [*self._returned, *self.line.take_back()]:
-                task.discard()
-            self._returned.clear()
+            self._returned.extend(self.line.take_back())
+            self._drop_waiting()
         self.line.end()
         for seat in seats:
             seat.process.terminate()

@@ -19,6 +19,7 @@ from multiprocessing_reference import (
     get_context,
     managers,
     pool,
+    popen_spawn_posix,
     process,
     resource_tracker,
     shared_memory,
@@ -395,7 +396,8 @@ print(child.pid)
 
 
 def test_names_that_are_looked_for() -> None:
-    """``context.reduction`` and ``synchronize.SemLock`` are there, and name what they name elsewhere."""
+    """``context.reduction``, ``synchronize.SemLock``, ``popen_spawn_posix``: they name what they name elsewhere."""
+    assert callable(popen_spawn_posix.launch)  # dask.distributed but imports the module
     assert context.reduction.ForkingPickler.loads(context.reduction.ForkingPickler.dumps(1)) == 1
     made = get_context("fork")
     for lock in (made.Lock(), made.RLock(), made.Semaphore(), made.BoundedSemaphore()):

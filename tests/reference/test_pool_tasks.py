@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import signal
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 from multiprocessing_reference import ProcessError, get_context
+from multiprocessing_reference.pool import MaybeEncodingError
 from multiprocessing_reference.util import Finalize
 
 if TYPE_CHECKING:
@@ -165,3 +168,56 @@ def test_workers_may_take_their_time_to_end() -> None:
     pool.close()
     pool.join()
     assert [worker.exitcode for worker in workers] == [0, 0]
+
+
+@pytest.mark.parametrize("timeout", [9_999_999, 2**31 / 1000, 0xFFFFFFFF])
+def test_timeouts_may_be_huge(timeout: float) -> None:
+    """Programs that want Ctrl-C to be heard wait for months, which is more than the system's calls take."""
+    with get_context("fork").Pool(2) as pool:
+        assert pool.map_async(_nap, [0.1] * 2).get(timeout) == [0.1] * 2
+        assert pool.imap(_nap, [0.1]).next(timeout) == 0.1
+        result = pool.apply_async(_nap, (0.1,))
+        result.wait(timeout)
+        assert result.ready()
+
+
+class _Unspeakable:
+    """Can be neither pickled nor shown."""
+
+    def __init__(self) -> None:
+        self.unpicklable = lambda: None
+
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+def test_results_that_cannot_be_shown() -> None:
+    """What can't be sent fails its task alone, also when not even the message can tell what it was."""
+    with get_context("fork").Pool(1) as pool:
+        for function in (_Unspeakable, _nested):
+            worker = pool.apply(os.getpid)
+            with pytest.raises(MaybeEncodingError, match="whose repr"):
+                pool.apply(function)
+            assert pool.apply(os.getpid) == worker
+
+
+def _nested() -> list[object]:
+    found: list[object] = []
+    for _ in range(100_000):
+        found = [found]
+    return found
+
+
+def test_a_terminated_pool_goes_with_its_results() -> None:
+    """No collector is needed for one that had tasks under way."""
+    pool = get_context("fork").Pool(1)
+    result = pool.map_async(time.sleep, [SECONDS] * 3, chunksize=1)
+    gone = weakref.ref(pool)
+    gc.disable()
+    try:
+        pool.terminate()
+        pool.join()
+        del pool, result
+        assert gone() is None
+    finally:
+        gc.enable()
