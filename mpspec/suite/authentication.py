@@ -190,9 +190,11 @@ def _own_key(mp):
 
 @requirement("authentication.process-key.random")
 def test_programs_have_different_keys(mp):
-    """The keys of two programs' main processes, this one and another, are not empty, and not the same."""
+    """The keys of two programs' main processes, this one and another, are not the same, nor one byte over and over."""
     keys = {_own_key(mp), call(_own_key, mp, timeout=mp.timeout)}
-    assert len(keys - {""}) == 2
+    assert len(keys) == 2
+    # A pid or a time has ten digits at most; 32 random bytes have as few values in one program of 10**27.
+    assert [key for key in keys if len(set(bytes.fromhex(key))) <= 10] == []
 
 
 def _send_under_another_key(mp, connection, queue):

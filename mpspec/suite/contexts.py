@@ -271,8 +271,33 @@ def _threads_of_parent():
 
 @requirement("contexts.forkserver.server-of-grandchildren")
 def test_parent_of_forkserver_grandchildren(mp, companion):
-    """A child's child is forked by the server that has forked the child."""
+    """A child's child is forked by the server that has forked the child, and that goes on when both have ended.
+
+    The child first, killed: nobody is left who would take the exit code of its own child.
+    """
+    from mpspec.observing import has_ended, wait_until
+
     assert ask(mp, ask, mp, os.getppid) == companion.ask(os.getppid)
+    ours, theirs = mp.Pipe()
+    run(mp, _leave_child_behind, mp, theirs)
+    grandchild, server = ours.recv()
+    ours.send("end")
+    wait_until(lambda: has_ended(grandchild), mp.timeout, "the child of the killed one ended")
+    assert ask(mp, os.getppid) == companion.ask(os.getppid) == server
+
+
+def _leave_child_behind(mp, connection):
+    """In a child: start one that tells of itself and waits, and be killed."""
+    receiver, sender = mp.Pipe(duplex=False)
+    mp.Process(target=_tell_and_wait, args=(connection, sender)).start()
+    receiver.recv()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _tell_and_wait(connection, sender):
+    connection.send((os.getpid(), os.getppid()))
+    sender.send("told")
+    connection.recv()
 
 
 @requirement("contexts.forkserver.single-threaded")
@@ -1520,10 +1545,14 @@ def test_child_of_a_program_with_many_arguments(mp):
 
 
 FROM_ITS_FOLDER = """
+import os, sys
+
 package = mp.package  # the program has imported it before it leaves the folder
 
 def greet():
-    print("hello", flush=True)
+    # The folder is first of all in the child as well.
+    is_first = sys.path[0] == os.path.dirname(__file__)
+    print("hello" if is_first else sys.path, flush=True)
 
 def start():
     process = mp.Process(target=greet)

@@ -464,7 +464,7 @@ def test_dummy_manager(mp):
     assert repr(namespace) == "Namespace(x=10, y='hello')"
     namespace.y = None
     assert repr(namespace) == "Namespace(x=10, y=None)"
-    assert manager.Namespace(x=10).x == 10
+    assert repr(manager.Namespace(x=10, y=None, z=0)) == "Namespace(x=10, y=None, z=0)"
     queue = manager.Queue()
     queue.put("item")
     assert queue.get() == "item"

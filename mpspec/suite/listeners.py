@@ -9,7 +9,14 @@ import stat
 import sys
 import tempfile
 
-from mpspec.children import CallerThread, Interrupted, outcome_of, raises, until_all_blocked
+from mpspec.children import (
+    CallerThread,
+    Interrupted,
+    Interruption,
+    outcome_of,
+    raises,
+    until_all_blocked,
+)
 from mpspec.marks import requirement
 from mpspec.programs import call
 
@@ -98,8 +105,13 @@ def test_closing_a_client_ends_its_connection(mp):
 
 @requirement("listeners.accept.blocks-until-connection")
 def test_accept_waits_for_a_client(mp):
-    """accept() blocks until somebody connects, also when a signal that is handled comes meanwhile."""
+    """accept() blocks until somebody connects, also when a signal that is handled comes meanwhile.
+
+    What the handler raises comes out of it; the listener is as before.
+    """
     with mp.connection.Listener() as listener:
+        with Interrupted(mp, raising=Interruption), raises(Interruption):
+            listener.accept()
         caller = CallerThread(mp, listener, "accept")
         caller.until_blocked()
         client = mp.connection.Client(listener.address)
@@ -833,12 +845,12 @@ def test_listener_checks_the_client(mp):
 
 @requirement("listeners.authkey.client-checks-listener")
 def test_client_checks_the_listener(mp):
-    """Client() raises AuthenticationError for a listener that proves nothing, but accepts its key."""
-    for family in ("AF_INET", "AF_UNIX"):
+    """Client() raises AuthenticationError for a listener that proves nothing, but accepts its key, be that empty."""
+    for family, key in (("AF_INET", KEY), ("AF_UNIX", KEY), ("AF_UNIX", b"")):
         with mp.connection.Listener(family=family) as listener:
-            caller = CallerThread(mp, mp.connection, "Client", listener.address, authkey=KEY)
+            caller = CallerThread(mp, mp.connection, "Client", listener.address, authkey=key)
             accepted = listener.accept()
-        mp.connection.deliver_challenge(accepted, KEY)
+        mp.connection.deliver_challenge(accepted, key)
         outcome_of(mp.connection.answer_challenge, accepted, b"another key")
         accepted.close()
         with raises(mp.AuthenticationError):
@@ -885,11 +897,15 @@ def _expect_end(mp, caller, other_end):
 
 @requirement("listeners.authkey.client-that-leaves")
 def test_client_that_closes_instead_of_answering(mp):
-    """accept() raises when the client closes its end before it has proved anything."""
+    """accept() raises when the client closes its end before it has proved anything, and accepts the next one."""
     with mp.connection.Listener(authkey=KEY) as listener:
         mp.connection.Client(listener.address).close()
         with raises(EOFError, OSError, mp.AuthenticationError):
             listener.accept()
+        # The next one is accepted.
+        caller = CallerThread(mp, listener, "accept")
+        client = mp.connection.Client(listener.address, authkey=KEY)
+        assert _talk(client, caller.result()) == HEARD
 
 
 @requirement("listeners.authkey.none")
@@ -1061,6 +1077,9 @@ def test_reply_is_a_digest(mp):
     assert reply_to(mp, one, KEY) == reply
     assert reply_to(mp, one, b"another key") != reply
     assert reply_to(mp, other, KEY) != reply
+    # All of the message counts, be it longer than those that are sent here.
+    for altered in (one[:-1] + bytes([one[-1] ^ 1]), one + b"x", one + b"y"):
+        assert reply_to(mp, altered, KEY) not in (reply, reply_to(mp, one + b"z", KEY))
 
 
 @requirement("listeners.answer-challenge.no-welcome")

@@ -269,8 +269,9 @@ def _make_modules(folder):
 
 
 @requirement("miscellaneous.forkserver-preload.missing-is-ignored")
-def test_preload_of_a_missing_module(mp, tmp_path):
+def test_preload_of_a_missing_module(mp, tmp_path, monkeypatch):
     """A name that no module has does no harm, nor a module that raises ImportError; what follows is preloaded."""
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     _make_modules(tmp_path)
     stderr = tmp_path / "stderr"
     arguments = (mp, str(tmp_path), str(stderr), _FAILING)

@@ -70,19 +70,19 @@ def test_pipe_with_duplex_true_is_two_way(mp):
 @requirement("pipes.pipe.one-way")
 def test_pipe_without_duplex_leads_from_the_second_end_to_the_first(mp):
     """With ``duplex=False``, positional or not, the first end receives what the second sends."""
-    for receiver, sender in (mp.Pipe(False), mp.Pipe(duplex=False)):
+    for receiver, sender in (mp.Pipe(False), mp.Pipe(duplex=False), mp.Pipe(0)):
         sender.send("message")
         assert receiver.recv() == "message"
 
 
 @requirement("pipes.one-way.receiver-refuses-to-send")
 def test_receiving_end_refuses_to_send(mp):
-    """The first end of a one-way pipe can't send, neither objects nor bytes."""
-    receiver, _sender = mp.Pipe(duplex=False)
-    with raises(Exception):
-        receiver.send("message")
-    with raises(Exception):
-        receiver.send_bytes(b"message")
+    """The first end of a one-way pipe, made with False or 0, can't send, neither objects nor bytes."""
+    for receiver, _sender in (mp.Pipe(duplex=False), mp.Pipe(0)):
+        with raises(Exception):
+            receiver.send("message")
+        with raises(Exception):
+            receiver.send_bytes(b"message")
 
 
 @requirement("pipes.one-way.sender-refuses-to-receive")
@@ -1310,16 +1310,25 @@ def test_receiving_goes_on_after_a_signal(mp):
 
 @requirement("pipes.signals.sending-goes-on")
 def test_sending_goes_on_after_a_signal(mp):
-    """A send_bytes() that waits, a part being sent, goes on when a signal's handler has returned."""
+    """A send_bytes() that waits, a part being sent, goes on when a signal's handler has returned.
+
+    Be it that of one large message, or of one of many that nobody has received.
+    """
     message = bytes(range(256)) * (LARGE // 256)
+    small = message[:10_000]
     for receiver, sender in (mp.Pipe(), mp.Pipe(duplex=False)):
-        received = []
-        with Interrupted(
-            mp, lambda end=receiver, into=received: into.append(end.recv_bytes())
-        ) as handled:
-            sender.send_bytes(message)
-            assert handled == [signal.SIGUSR1]
-        assert equal(received, [message])
+        for messages in ([message], [small] * (LARGE // len(small))):
+            received = []
+            receive = functools.partial(_receive_all, receiver, len(messages), received)
+            with Interrupted(mp, receive) as handled:
+                for each in messages:
+                    sender.send_bytes(each)
+                assert handled == [signal.SIGUSR1]
+            assert equal(received, messages)
+
+
+def _receive_all(receiver, count, received):
+    received.extend(receiver.recv_bytes() for _ in range(count))
 
 
 @requirement("pipes.signals.exception-comes-out")

@@ -522,17 +522,31 @@ def test_context_starts_replacements(mp):
     assert is_process is True
 
 
+@observed_once
+def _pool_by_position(mp):
+    """A pool of which every argument was given by position: whether its workers are processes, and what tasks see."""
+    before = mp.active_children()
+    pool = mp.pool.Pool(2, _mark_as, ("by position",), 1, mp.context)
+    workers = [child for child in mp.active_children() if child not in before]
+    seen = pool.map(_pid_and_mark, range(4), 1)  # by two workers, and those that replace them
+    _end(pool)
+    return [isinstance(worker, mp.Process) for worker in workers], seen
+
+
 @requirement("pool.constructor.positional-order")
 def test_arguments_by_position(mp):
     """By position they are processes, initializer, initargs, maxtasksperchild and context."""
-    before = {child.pid for child in mp.active_children()}
-    pool = mp.pool.Pool(1, _mark_as, ("by position",), 1, mp.context)
-    [worker] = [child for child in mp.active_children() if child.pid not in before]
-    assert isinstance(worker, mp.Process)
-    seen = [pool.apply(_pid_and_mark) for _ in range(2)]
-    _end(pool)
-    assert [mark for _, mark in seen] == ["by position"] * 2
-    assert seen[0][0] == worker.pid != seen[1][0]
+    are_processes, seen = _pool_by_position(mp)
+    assert are_processes == [True] * 2
+    assert [mark for _, mark in seen] == ["by position"] * 4
+    assert len({pid for pid, _ in seen}) > 2
+
+
+@requirement("pool.constructor.maxtasksperchild")
+def test_maxtasksperchild_of_several_workers(mp):
+    """Of several workers, too, each one, and each that replaces one, is replaced when its tasks are done."""
+    _, seen = _pool_by_position(mp)
+    assert len({pid for pid, _ in seen}) == 4
 
 
 @requirement("pool.constructor.keywords")
@@ -571,13 +585,18 @@ def _pool_of_scarce_workers(mp):
     from mpspec.observing import wait_until
 
     before = {child.pid for child in mp.active_children()}
-    raised, _ = outcome_of(mp.pool.Pool, 3, context=_Scarce(mp.context, 1))
+    raised, kept = "returned", None
+    try:
+        mp.pool.Pool(3, context=_Scarce(mp.context, 1))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+        raised, kept = type(error).__name__, error
     ended, _ = outcome_of(
         wait_until,
         lambda: {child.pid for child in mp.active_children()} <= before,
         mp.timeout / 2,
         "no worker is left",
     )
+    del kept  # its traceback knows what there is of the pool: that was not collected so far
     return raised, ended
 
 
@@ -888,10 +907,26 @@ def test_map_gives_a_list_in_order(mp, pool):
     assert pool.map(_square, (x for x in (3, 1, 2))) == [9, 1, 4]
     assert pool.map(_square, iter([3, 1, 3])) == [9, 1, 9]
     assert pool.map(_give, [None, *_ODD]) == [None, *_ODD]
-    for items in ({3: "", 1: "", 2: ""}, {3, 1, 2}):  # which have a length, and can't be sliced
+    assert pool.map(_square, _Indexed()) == [*pool.imap(_square, _Indexed())] == [0, 1, 4]
+    # Which have a length, and can't be sliced, or be asked for their truth value.
+    for items in ({3: "", 1: "", 2: ""}, {3, 1, 2}, _Truthless([3, 1, 2])):
         result = pool.map_async(_square, items)
         result.wait(mp.timeout / 2)
         assert result.get(0) == [x * x for x in items]
+
+
+class _Truthless(list):
+    """A sequence that has no truth value, as some arrays have none."""
+
+    def __bool__(self):
+        raise ValueError
+
+
+class _Indexed:
+    """An iterable that has its items by index, and neither a length nor an ``__iter__``."""
+
+    def __getitem__(self, index):
+        return range(3)[index]
 
 
 def _assert_parallel(mp, gate, submit):
@@ -936,6 +971,7 @@ def test_map_with_chunks(pool):
         assert pool.map(_square, range(10), chunksize) == [x * x for x in range(10)]
         assert pool.map(_square, iter(range(10)), chunksize) == [x * x for x in range(10)]
     assert pool.map(_square, [], 3) == []
+    assert pool.map(_square, range(450), 200) == [x * x for x in range(450)]
 
 
 @requirement("pool.map.chunks-are-tasks")
@@ -1084,8 +1120,8 @@ def test_map_async_callback(mp, pool):
     assert results.get(timeout=mp.timeout) == [9]
     pool.starmap_async(_add, [(1, 2)], 1, results.put, errors.put)
     assert results.get(timeout=mp.timeout) == [3]
-    pool.map_async(_give, [None, None], callback=results.put)
-    assert results.get(timeout=mp.timeout) == [None, None]
+    pool.map_async(_give, [None, 0, None], callback=results.put)
+    assert results.get(timeout=mp.timeout) == [None, 0, None]
     assert results.empty()
     assert errors.empty()
 
@@ -1458,6 +1494,7 @@ def test_starmap_unpacks(pool):
     assert pool.starmap(_add, ([x, x] for x in range(5))) == [0, 2, 4, 6, 8]
     assert pool.starmap(pow, [range(2, 4), iter([2, 5])]) == [8, 32]
     assert pool.starmap(os.path.join, ["ab"]) == ["a/b"]
+    assert pool.starmap(os.path.join, [{"a": 1, "b": 2}]) == ["a/b"]
     assert pool.starmap(divmod, [b"\x07\x02"]) == [(3, 1)]
     assert pool.starmap(_add, []) == []
 
@@ -1644,6 +1681,15 @@ def test_task_that_cannot_be_sent(mp, pool):
         pool.apply(len, ((x for x in range(3)),))
     with raises(Exception):
         pool.map(len, [(x for x in range(3))])
+    for method, items in (
+        (pool.map_async, ["box", Unpicklable(), "gear"]),
+        (pool.starmap_async, [("box",), (Unpicklable(),), ("gear",)]),
+    ):
+        result = method(len, items, 1)
+        result.wait(mp.timeout / 2)
+        assert result.ready()
+        with raises(Exception):
+            result.get()
     results = pool.imap(len, [(x for x in range(3)), "gear"])
     with raises(Exception):
         next(results)
@@ -2620,6 +2666,10 @@ def test_thread_pool_close(mp):
 def test_thread_pool_terminate(mp):
     """A ThreadPool that is terminated, or left, starts no further task, takes none, and its threads end."""
     before = threading.enumerate()
+    with _endless(mp) as numbers:
+        pool = mp.pool.ThreadPool(1)
+        pool.imap_unordered(_square, numbers)
+        _end(pool)
     for end in (mp.pool.ThreadPool.terminate, _leave, _close_and_leave):
         pool = mp.pool.ThreadPool(1)
         begun, gate, done = threading.Event(), threading.Event(), []

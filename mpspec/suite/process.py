@@ -182,13 +182,14 @@ def _itself(mp):
 def _its_parent(mp):
     parent = mp.parent_process()
     in_thread = CallerThread(mp, mp, "parent_process").result()
-    return [parent.pid, parent.ident, parent.is_alive(), parent.name, in_thread is parent]
+    seen = [parent.pid, parent.ident, parent.is_alive(), parent.name, in_thread is parent]
+    return [*seen, parent.daemon]
 
 
 def _made(mp):
-    """The names and flags of processes made here: without a flag, with None, False and True."""
-    flags = [{}, {"daemon": None}, {"daemon": False}, {"daemon": True}]
-    made = [mp.Process(target=len, args=((),), **flag) for flag in flags]
+    """The names and flags of processes made here: without a flag, with None, False and True; with a name."""
+    options = [{}, {"daemon": None}, {"daemon": False}, {"daemon": True}, {"name": _NAME}]
+    made = [mp.Process(target=len, args=((),), **option) for option in options]
     return [process.name for process in made], [process.daemon for process in made]
 
 
@@ -329,7 +330,7 @@ def test_arguments_after_start(mp):
     import weakref
 
     given = [_Argument() for _ in range(3)]
-    target = functools.partial(_take, given[0])
+    target = functools.partial(_take, given[0], fourth=None)
     process = mp.Process(target=target, args=(given[1],), kwargs={"third": given[2]})
     references = [weakref.ref(each) for each in given]
     given.clear()
@@ -344,8 +345,8 @@ def test_arguments_after_start(mp):
 
 
 def _take(*given, **named):
-    """In a child: be called with all of them."""
-    assert len(given) + len(named) == 3
+    """In a child: be called with all of them, and with what the target has for itself."""
+    assert len(given) + len(named) == 4
 
 
 @requirement("process.start.only-by-creator")
@@ -368,10 +369,10 @@ def test_parent_of_a_child(mp):
 def test_constructor_takes_keywords(mp):
     """All arguments may be given by keyword."""
     process = mp.Process(
-        group=None, target=_record, name="given", args=(1,), kwargs={"two": 2}, daemon=False
+        group=None, target=_record, name="given", args=(1,), kwargs={"two": 2}, daemon=True
     )
     assert _recorded(process) == [((1,), {"two": 2})]
-    assert (process.name, process.daemon) == ("given", False)
+    assert (process.name, process.daemon) == ("given", True)
 
 
 @requirement("process.constructor.positional-order")
@@ -442,8 +443,10 @@ def test_constructor_with_a_list_of_arguments(mp):
 
 @requirement("process.constructor.kwargs")
 def test_constructor_with_keyword_arguments(mp):
-    """``kwargs`` become the target's keyword arguments, in a child too."""
+    """``kwargs`` become the target's keyword arguments, whatever their names, in a child too."""
     given = {"a": 1, "b": [2], "c": None, "d": ""}
+    # As what stands between the constructor and the target may call its own parameters.
+    given.update(dict.fromkeys(("self", "target", "function", "name", "args", "kwargs"), 3))
     assert _recorded(mp.Process(target=_record, kwargs=given)) == [((), given)]
     assert _told(mp, "named", "items") is None
 
@@ -476,14 +479,15 @@ def test_constructor_daemon(mp):
 @requirement("process.constructor.daemon-beats-inherited")
 def test_constructor_daemon_in_a_daemon(mp):
     """In a daemonic process too ``daemon=False`` and ``daemon=True`` set the flag."""
-    assert _told(mp, "daemon", "made")[1][2:] == [False, True]
+    assert _told(mp, "daemon", "made")[1][2:4] == [False, True]
 
 
 @requirement("process.constructor.daemon-none-inherits")
 def test_constructor_daemon_inherited(mp):
-    """A process object made in a daemonic process is daemonic, in another it is not."""
-    assert _told(mp, "daemon", "made")[1][:2] == [True, True]
-    assert _told(mp, "plain", "made")[1][:2] == [False, False]
+    """A process object made in a daemonic process is daemonic, named or not; in another it is not."""
+    for kind, inherited in (("daemon", True), ("plain", False)):
+        first, second, _, _, named = _told(mp, kind, "made")[1]
+        assert [first, second, named] == [inherited] * 3
 
 
 def _subclass(mp, name):
@@ -540,6 +544,19 @@ def _run_subclass(mp, *last):
 def test_subclass_with_a_constructor(mp):
     """Attributes that a subclass's constructor sets are there when run() runs in the child."""
     assert _subclassed(mp)[0] == ["kept"]
+
+
+@requirement("process.constructor.subclass-must-call")
+def test_subclass_that_does_not_call_the_constructor(mp):
+    """``start()`` of an object that ``Process.__init__`` has not seen raises, and there is no child more."""
+
+    class Subclass(mp.Process):
+        def __init__(self):
+            self.value = "its own"
+
+    before = mp.active_children()
+    assert outcome_of(Subclass().start)[0] != "returned"
+    assert mp.active_children() == before
 
 
 @requirement("process.run.overridden")
@@ -1120,7 +1137,7 @@ def test_children_are_joined_at_exit(mp, tmp_path):
     """
     # In an order for which it is too little to wait for the first alone, the last alone, or every second one.
     assert _exit_code_after_children(mp, int, (2, 0, 1)) == 0
-    assert _exit_code_after_children(mp, functools.partial(sys.exit, 3), (0,)) == 3
+    assert _exit_code_after_children(mp, sys.exit, (0,)) == 0
     fail = functools.partial(_redirected, _raise, tmp_path / "stderr")
     assert _exit_code_after_children(mp, fail, (0,)) == 1
 
@@ -1242,15 +1259,22 @@ def _redirected(function, path, *args):
     function(*args)
 
 
+class _Nought(float):
+    """A number that is 0, and no int; its text is not that of its representation."""
+
+    def __str__(self):
+        return "last words"
+
+
 @observed_once
 def _last_words(mp):
-    """The exit codes and error streams of children that gave ``sys.exit`` a text, an empty one, and a path."""
+    """The exit codes and error streams of children that gave ``sys.exit`` a text, an empty one, and a ``_Nought``."""
     import tempfile
     from pathlib import Path
 
     with tempfile.TemporaryDirectory() as folder:
         found = []
-        for number, last in enumerate(("a last word", "", Path("last", "words"))):
+        for number, last in enumerate(("a last word", "", _Nought())):
             path = Path(folder, str(number))
             exitcode = run(mp, _redirected, sys.exit, path, last).exitcode
             found.append((exitcode, path.read_text().splitlines()))
@@ -1266,11 +1290,11 @@ def test_exitcode_after_sys_exit_with_a_text(mp):
 
 @requirement("process.exitcode.from-sys-exit-object")
 def test_exitcode_after_sys_exit_with_an_object(mp):
-    """What ``sys.exit`` was given is a line of the error stream, as a text; ``exitcode`` is 1 if that is a path."""
+    """What ``sys.exit`` was given is a line of the error stream, as a text; ``exitcode`` is 1 if that is 0.0."""
     (_, text), _, (exitcode, lines) = _last_words(mp)
     assert "a last word" in text
     assert exitcode == 1
-    assert "last/words" in lines
+    assert "last words" in lines
 
 
 @requirement("process.exitcode.from-os-exit")
@@ -1282,6 +1306,13 @@ def test_exitcode_after_os_exit(mp):
 def _raise():
     message = "nobody catches this"
     raise LookupError(message) from KeyError("the cause")
+
+
+def _raise_untold():
+    """In a child: end by an exception without an error stream, neither Python's nor the system's."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    sys.stderr = None
+    _raise()
 
 
 def _print_and_raise(path):
@@ -1342,7 +1373,7 @@ def test_exitcode_after_an_exception_of_any_type(mp, tmp_path):
 
 @requirement("process.exitcode.without-join")
 def test_exitcode_without_join(mp):
-    """``exitcode`` of a process that has ended, a daemon too, is there, though nobody has joined it."""
+    """``exitcode`` of a process that has ended, a daemon too, is there without a join; it is not active then."""
     from mpspec.observing import wait_until
 
     processes = [mp.Process(target=sys.exit, args=(4,), daemon=flag) for flag in (False, True)]
@@ -1353,6 +1384,7 @@ def test_exitcode_without_join(mp):
         told = functools.partial(_has_exitcode, process)
         wait_until(told, mp.timeout / 5, "an exit code")
         assert process.exitcode == 4
+        assert process not in mp.active_children()
         process.join()
 
 
@@ -1387,12 +1419,12 @@ def _end_before_thread(waiting, sender, end, *args):
 
 
 @requirement("process.exit.waits-for-threads")
-def test_sys_exit_waits_for_threads(mp, tmp_path):
+def test_sys_exit_waits_for_threads(mp):
     """A child that has called ``sys.exit(5)`` goes on while a thread of it does, then ends with 5.
 
-    So does one that an exception ends, with 1.
+    So does one that an exception ends, with 1, be there no error stream to tell it.
     """
-    for code, *end in ((5, sys.exit, 5), (1, _redirected, _raise, tmp_path / "stderr")):
+    for code, *end in ((5, sys.exit, 5), (1, _raise_untold)):
         receiver, sender = mp.Pipe(duplex=False)
         waiting, tell = mp.Pipe(duplex=False)
         process = mp.Process(target=_end_before_thread, args=(waiting, sender, *end))
@@ -1629,7 +1661,7 @@ def _ended_by(mp, method):
     """What a method that ends a process returns, the exit code, and all that it and its child say after that.
 
     Then its text, whether the main thread and another one found it active (a third one has started it), what it was
-    while it was held up; the facts of its end, and whether its sentinel was open then.
+    while it was held up; the facts of its end, whether its sentinel was open then, and if not when it was closed.
     """
     receiver, sender = mp.Pipe(duplex=False)
     waiting, tell = mp.Pipe(duplex=False)
@@ -1652,9 +1684,13 @@ def _ended_by(mp, method):
         except EOFError:  # its child has ended, too
             break
     same = (process.pid, process.ident) == (pid, pid)
-    sentinel = outcome_of(_is_open, process)
+    sentinel, (_, descriptor) = (
+        outcome_of(_is_open, process),
+        outcome_of(_look, process, "sentinel"),
+    )
     at_end = left, process.is_alive(), same, outcome_of(process.close)
-    return returned, exitcode, words, text, listed, stopped, at_end, sentinel
+    closed = outcome_of(os.fstat, descriptor)[0]
+    return returned, exitcode, words, text, listed, stopped, at_end, sentinel, closed
 
 
 def _stopped(mp, process):
@@ -1716,18 +1752,18 @@ def test_kill_too_late(mp):
 
 @requirement("process.kill.after-close")
 def test_kill_of_a_closed_process(mp):
-    """``kill()`` after ``close()`` raises ValueError."""
-    assert _life(mp)["methods"]["kill"] == "ValueError"
+    """``kill()`` after ``close()`` raises ValueError, whether the process was ever started or not."""
+    assert _life(mp)["methods"]["kill"] == _outcome_unstarted(mp, "kill") == "ValueError"
 
 
 @requirement("process.kill.cannot-be-ignored")
 def test_kill_when_sigterm_is_ignored(mp):
-    """A child that ``terminate()`` does not end, and that stays active, is ended by ``kill()``, a daemon too."""
+    """A child that ``terminate()`` does not end, nor wait for, stays active; ``kill()`` ends it, a daemon too."""
     receiver, sender = mp.Pipe(duplex=False)
     process = mp.Process(target=_ignore_sigterm, args=(sender,), daemon=True)
     process.start()
     receiver.recv()
-    process.terminate()
+    within(AT_ONCE, process.terminate)
     process.join(0.02)
     assert process in mp.active_children()
     assert process.is_alive()
@@ -1896,28 +1932,35 @@ def test_close_while_running(mp):
     assert facts["ended"]["exitcode"] == ("returned", 0)
 
 
+def _outcome_unstarted(mp, name):
+    """What is asked of a process comes to that was closed without having been started."""
+    process = mp.Process(target=_nothing)
+    process.close()
+    return outcome_of(_look, process, name)[0]
+
+
 @requirement("process.close.methods-raise")
 def test_methods_after_close(mp):
-    """Methods of a closed process raise ValueError."""
+    """Methods of a closed process raise ValueError, whether it was ever started or not."""
     methods = _life(mp)["methods"]
     for name in ("start", "join", "is_alive", "terminate"):
-        assert methods[name] == "ValueError", name
+        assert (methods[name], _outcome_unstarted(mp, name)) == ("ValueError",) * 2, name
 
 
 @requirement("process.close.attributes-raise")
 def test_attributes_after_close(mp):
-    """Attributes of a closed process raise ValueError."""
+    """Attributes of a closed process raise ValueError, whether it was ever started or not."""
     closed = _life(mp)["closed"]
     for name in ("pid", "ident", "exitcode", "sentinel"):
-        assert closed[name][0] == "ValueError", name
+        assert (closed[name][0], _outcome_unstarted(mp, name)) == ("ValueError",) * 2, name
 
 
 @requirement("process.close.releases-resources")
 def test_close_releases_the_sentinel(mp):
-    """``close()`` closes the sentinel's descriptor."""
+    """``close()`` closes the sentinel's descriptor, also of a process that a signal has ended."""
     facts = _life(mp)
     assert facts["close"][0] == ("returned", None)
-    assert facts["sentinel"] == "OSError"
+    assert [facts["sentinel"], _terminated(mp)[8]] == ["OSError"] * 2
 
 
 @requirement("process.close.before-start")
@@ -2078,10 +2121,11 @@ def test_main_thread_of_a_child(mp):
 
 @requirement("process.parent.in-child")
 def test_parent_process(mp):
-    """A child finds its parent, alive; a thread of it finds the same object."""
-    found = _told(mp, "plain", "parent")
-    assert found[:3] == [os.getpid(), os.getpid(), True]
-    assert found[4] is True
+    """A child finds its parent, alive, and no daemon though it is one itself; a thread of it finds the same object."""
+    for kind in ("plain", "daemon"):
+        found = _told(mp, kind, "parent")
+        assert found[:3] == [os.getpid(), os.getpid(), True]
+        assert found[4:] == [True, False]
 
 
 @requirement("process.parent.name")

@@ -5,6 +5,7 @@ import contextlib
 import functools
 import gc
 import io
+import itertools
 import os
 import pickle
 import sys
@@ -37,6 +38,8 @@ from mpspec.programs import call
 LARGE = 4 * 1024 * 1024
 MANY = 64
 CHUNK = LARGE // MANY
+# Sizes below that: what an implementation may write in one go, or add to its header.
+SIZES = (1, 3000, 10_000, 30_000)
 # A timeout that a call must not wait for.
 AGES = 1_000_000
 # Clocks differ a little: what waited for a time may find a little less on another clock.
@@ -103,12 +106,27 @@ def test_what_is_put_is_got(mp):
 
 @requirement("queues.put.from-child")
 def test_child_puts_for_its_parent(mp):
-    """What a child puts on the queue that it was given, its parent gets."""
-    queue = mp.Queue()
-    process = mp.Process(target=queue.put, args=([42, None, "hello"],))
+    """What a child puts on the queues that it was given, its parent gets, though it has put on them itself before.
+
+    So it does what the child puts later, when nothing waits to be flushed any more.
+    """
+    queues = [mp.Queue(), mp.JoinableQueue()]
+    for queue in queues:
+        queue.put("the parent's own")
+        assert queue.get() == "the parent's own"
+    told, tell = mp.Pipe(duplex=False)
+    process = mp.Process(target=_put_on_each_and_later, args=(queues, told))
     process.start()
-    assert queue.get() == [42, None, "hello"]
+    assert [queue.get() for queue in queues] == [[42, None, "hello"]] * 2
+    tell.send("they were got")
+    assert [queue.get() for queue in queues] == ["later"] * 2
     process.join()
+
+
+def _put_on_each_and_later(queues, told):
+    _put_on_each(queues, [42, None, "hello"])
+    told.recv()
+    _put_on_each(queues, "later")
 
 
 def _answer(questions, answers):
@@ -172,6 +190,10 @@ def test_later_changes_are_not_put(mp):
 
 
 class _EqualToAll:
+    """The oldest protocols of pickle refuse it: it has slots."""
+
+    __slots__ = ("word",)
+
     def __eq__(self, other):
         return True
 
@@ -284,7 +306,8 @@ def test_unpicklable_object_leaves_the_queue_usable(mp):
 @requirement("queues.put.unpicklable-is-reported")
 def test_unpicklable_object_is_reported(mp, monkeypatch):
     """Putting what can't be pickled raises, or writes a traceback soon."""
-    for queue, error in ((mp.Queue(), TypeError), (mp.JoinableQueue(), ValueError)):
+    for number, error in enumerate(_ERRORS):
+        queue = mp.JoinableQueue() if number % 2 else mp.Queue()
         written = io.StringIO()
         monkeypatch.setattr(sys, "stderr", written)
         try:
@@ -398,21 +421,28 @@ def _put_large(queue):
     queue.put("end")
 
 
-def _put_large_item_when_told(queue, told, letter):
+def _put_items_when_told(queue, told, items):
     told.recv()
-    queue.put(letter * LARGE)
+    _put_all(queue, items)
+
+
+def _items_of_all_sizes(letter):
+    return [letter * LARGE, *[letter * size for size in SIZES] * 5]
 
 
 @requirement("queues.put.large-by-several-at-once")
 def test_several_processes_put_large_items_at_once(mp):
-    """Of two processes that put large items at the same time, each item arrives whole."""
+    """Of two processes that put large items, and smaller ones, at the same time, each item arrives whole."""
     queue = mp.Queue()
     told, tell = mp.Pipe(duplex=False)
-    process = mp.Process(target=_put_large_item_when_told, args=(queue, told, "a"))
+    items, others = _items_of_all_sizes("a"), _items_of_all_sizes("b")
+    process = mp.Process(target=_put_items_when_told, args=(queue, told, items))
     process.start()
     tell.send("now")
-    queue.put("b" * LARGE)
-    assert equal(sorted(_get_many(queue, 2)), ["a" * LARGE, "b" * LARGE])
+    _put_all(queue, others)
+    got = _get_many(queue, len(items) + len(others))
+    for letter, put in (("a", items), ("b", others)):
+        assert equal([item for item in got if item[0] == letter], put)
     process.join()
 
 
@@ -568,12 +598,16 @@ def test_put_in_a_child_blocks_until_a_slot_is_free(mp):
 
 @requirement("queues.put.block-true-and-timeout-none")
 def test_put_with_block_true_and_no_timeout_blocks(mp):
-    """put(obj, True, None) is put(obj): it waits until a slot is free."""
+    """put(obj, True, None), or with 1 for True, is put(obj): it waits until a slot is free."""
     queue = _full(mp)
-    caller = CallerThread(mp, queue, "put", "second", block=True, timeout=None)
-    caller.until_blocked()
-    assert _get_many(queue, 2) == [0, "second"]
-    caller.result()
+    callers = [
+        CallerThread(mp, queue, "put", "item", block=True, timeout=None),
+        CallerThread(mp, queue, "put", "item", 1),
+    ]
+    until_all_blocked(callers)
+    assert _get_many(queue, 3) == [0, "item", "item"]
+    for caller in callers:
+        caller.result()
 
 
 @requirement("queues.put.waits-within-timeout")
@@ -632,8 +666,9 @@ def test_put_with_timeout_uses_a_free_slot(mp):
 
 @requirement("queues.put.full-raises-at-once-without-block")
 def test_put_without_block_raises_full_at_once(mp):
-    """put(obj, False) raises Full when no slot is free, and does not wait."""
+    """put(obj, False), or with 0 for False, raises Full when no slot is free, and does not wait."""
     queue = _full(mp)
+    within(AT_ONCE, lambda: _refuses(mp.Full, queue.put, "second", 0))
     within(AT_ONCE, lambda: _refuses(mp.Full, queue.put, "second", False))
     within(AT_ONCE, lambda: _refuses(mp.Full, queue.put, "second", block=False))
     assert queue.get() == 0
@@ -680,6 +715,10 @@ def test_exception_of_a_signal_handler_comes_out_of_put(mp):
             assert queue.get() == 0
             CallerThread(mp, queue, "put", "another's").result()
             assert queue.get() == "another's"
+    for _ in range(2):
+        queue.task_done()
+    # What was given up is no task.
+    _refuses(ValueError, queue.task_done)
 
 
 @requirement("queues.put.full-leaves-queue-unchanged")
@@ -716,12 +755,16 @@ def test_get_in_a_child_blocks_until_there_is_an_item(mp):
 
 @requirement("queues.get.block-true-and-timeout-none")
 def test_get_with_block_true_and_no_timeout_blocks(mp):
-    """get(True, None) is get(): it waits until there is an item."""
+    """get(True, None), or with 1 for True, is get(): it waits until there is an item."""
     queue = mp.Queue()
-    caller = CallerThread(mp, queue, "get", block=True, timeout=None)
-    caller.until_blocked()
-    queue.put("item")
-    assert caller.result() == "item"
+    callers = [
+        CallerThread(mp, queue, "get", block=True, timeout=None),
+        CallerThread(mp, queue, "get", 1),
+    ]
+    until_all_blocked(callers)
+    for _ in callers:
+        queue.put("item")
+    assert [caller.result() for caller in callers] == ["item", "item"]
 
 
 @requirement("queues.get.waits-within-timeout")
@@ -815,8 +858,9 @@ def test_timeouts_of_two_readers_do_not_add_up(mp):
 
 @requirement("queues.get.empty-raises-at-once-without-block")
 def test_get_without_block_raises_empty_at_once(mp):
-    """get(False) raises Empty when there is no item, and does not wait."""
+    """get(False), or with 0 for False, raises Empty when there is no item, and does not wait."""
     queue = mp.Queue()
+    within(AT_ONCE, lambda: _refuses(mp.Empty, queue.get, 0))
     within(AT_ONCE, lambda: _refuses(mp.Empty, queue.get, False))
     within(AT_ONCE, lambda: _refuses(mp.Empty, queue.get, block=False))
 
@@ -916,14 +960,18 @@ def _unpickle_when_told():
 
 @requirement("queues.get.unpickles-unlocked")
 def test_nobody_waits_for_another_to_unpickle(mp):
-    """While one thread unpickles an item, another puts and gets, waiting or not."""
-    _gets_while_another_unpickles(mp, mp.Queue())
+    """While one thread unpickles an item, which it has waited for in whatever way or not, another puts and gets."""
+    queue = mp.Queue()
+    for arguments in ((), (True, mp.timeout * 100), (False,)):
+        _gets_while_another_unpickles(mp, queue, *arguments)
 
 
-def _gets_while_another_unpickles(mp, queue):
+def _gets_while_another_unpickles(mp, queue, *arguments):
     _unpickled.clear()
     queue.put(_Slow())
-    caller = CallerThread(mp, queue, "get")
+    if arguments:
+        _soon(mp, lambda: not queue.empty(), "an item in the queue")
+    caller = CallerThread(mp, queue, "get", *arguments)
     caller.until_blocked()
     queue.put("second")
     other = CallerThread(mp, queue, "get")
@@ -1268,6 +1316,46 @@ def test_background_thread_ends_after_close(mp):
     process.join()
 
 
+def _put_amid_put(mp, queue, number):
+    """Put an item, and let another thread put one at a step of that: as it calls a function, or that returns."""
+    steps, others = itertools.count(1), []
+
+    def step(*_):
+        if next(steps) == number:
+            others.append(CallerThread(mp, queue, "put", "another's"))
+            with contextlib.suppress(AssertionError):  # it is over
+                others[0].until_blocked()
+
+    before = sys.getprofile()
+    sys.setprofile(step)
+    try:
+        queue.put("item")
+    finally:
+        sys.setprofile(before)
+    for other in others:
+        other.result()
+
+
+@requirement("queues.close.ends-background-thread")
+def test_one_background_thread_though_two_threads_put_first(mp):
+    """No thread is left of a queue of either kind, though another thread put, too, at a step of the first put().
+
+    Both items are got. The first steps alone: what comes then is the start of the thread.
+    """
+    kept = mp.Queue()  # whatever the first queue of a process starts is there now
+    kept.put("item")
+    kept.get()
+    before = set(threading.enumerate())
+    for number in range(1, 13):
+        for queue in (mp.Queue(), mp.JoinableQueue()):
+            _put_amid_put(mp, queue, number)
+            got = [queue.get(timeout=mp.timeout) for _ in range(2)]
+            assert sorted(got) == ["another's", "item"]
+            queue.close()
+            queue.join_thread()
+            _soon(mp, lambda: set(threading.enumerate()) <= before, "its threads gone")
+
+
 @requirement("queues.close.when-garbage-collected")
 def test_garbage_collection_closes(mp):
     """A queue that nobody refers to any more is flushed, ends its thread, and releases its descriptors."""
@@ -1307,20 +1395,28 @@ def test_all_is_flushed_when_join_thread_returns(mp):
 
 @requirement("queues.join-thread.waits-in-creator")
 def test_join_thread_waits_in_the_creator_of_the_queue(mp):
-    """join_thread() in the process that has made the queue waits until all is flushed, too."""
-    queue = mp.Queue()
+    """join_thread() in the process that has made the queue waits until all is flushed, too, be it one large item."""
+    queue, other = mp.Queue(), mp.Queue()
     told, tell = mp.Pipe(duplex=False)
     reporter, report = mp.Pipe(duplex=False)
-    process = mp.Process(target=_get_when_told, args=(queue, told, report))
+    process = mp.Process(target=_get_from_both_when_told, args=(queue, other, told, report))
     process.start()
     _put_much(queue)
+    other.put("x" * LARGE)
+    _soon(mp, lambda: not other.empty(), "a part of the item in the queue")
     queue.close()
-    caller = CallerThread(mp, queue, "join_thread")
-    caller.until_blocked()
+    other.close()
+    callers = [CallerThread(mp, each, "join_thread") for each in (queue, other)]
+    until_all_blocked(callers)
     tell.send("get them")
     assert reporter.recv() is True
-    assert caller.result() is None
+    assert [caller.result() for caller in callers] == [None, None]
     process.join()
+
+
+def _get_from_both_when_told(queue, other, told, report):
+    told.recv()
+    report.send(_is_much(_get_much(queue)) and other.get() == "x" * LARGE)
 
 
 @requirement("queues.join-thread.nothing-to-flush")
@@ -1356,6 +1452,17 @@ def _ending(mp, put, queue, error=None, **kwargs):
 
     If anything were got earlier, the pipe might be empty by chance before it ends.
     """
+    told, tell = mp.Pipe(duplex=False)
+    process = mp.Process(target=_put_and_end, args=(put, queue, tell, error), **kwargs)
+    process.start()
+    pid, thread = told.recv()
+    if pid != os.getpid():
+        _until_at_end(mp, pid, thread)
+    return process
+
+
+def _until_at_end(mp, pid, thread):
+    """Wait until the main thread of a process waits at its end, or the process has ended."""
     from mpspec.observing import Timeout, has_ended, wait_until, wait_until_asleep
 
     def rests():
@@ -1364,13 +1471,7 @@ def _ending(mp, put, queue, error=None, **kwargs):
             return True
         return has_ended(pid)
 
-    told, tell = mp.Pipe(duplex=False)
-    process = mp.Process(target=_put_and_end, args=(put, queue, tell, error), **kwargs)
-    process.start()
-    pid, thread = told.recv()
-    if pid != os.getpid():
-        wait_until(rests, mp.timeout, "the process at its end")
-    return process
+    wait_until(rests, mp.timeout, "the process at its end")
 
 
 def _put_on_all(queues):
@@ -1432,6 +1533,37 @@ def test_items_of_exit_handlers_are_flushed(mp):
         process.kill()
         process.join()
     assert (found, process.exitcode) == (("returned", "late"), 0)
+
+
+def _put_when_run_has_returned(queue, tell):
+    main, thread = threading.main_thread(), threading.get_native_id()
+
+    def put():
+        main.join()
+        _put_large(queue)
+        tell.send((os.getpid(), thread, threading.get_native_id()))
+
+    threading.Thread(target=put).start()
+
+
+@requirement("queues.exit.flushes-after-threads")
+def test_items_of_threads_are_flushed(mp):
+    """What a thread of a child puts when run() has returned arrives; the child, which waits for that, ends with 0."""
+    queue = mp.Queue()
+    told, tell = mp.Pipe(duplex=False)
+    process = mp.Process(target=_put_when_run_has_returned, args=(queue, tell))
+    process.start()
+    tell.close()
+    pid, main, late = told.recv()
+    # Where there is no /proc it takes the main thread that waits for the other one for one that waits at its end.
+    _soon(mp, lambda: not os.path.exists(f"/proc/{pid}/task/{late}"), "the end of the thread")
+    _until_at_end(mp, pid, main)
+    process.join(SHORT)
+    assert process.exitcode is None  # else there is no end to what is got below
+    found = outcome_of(_get_within, queue, mp.timeout)
+    assert equal(found, ("returned", [b"x" * LARGE, "end"]))
+    process.join()
+    assert process.exitcode == 0
 
 
 @requirement("queues.exit.flushes-after-exception")
@@ -1733,7 +1865,7 @@ def test_simple_queue_gives_what_was_put(mp):
     assert queue.put([42, None, "hello"]) is None
     queue.put("second")
     assert [queue.get(), queue.get()] == [[42, None, "hello"], "second"]
-    for each in (None, False, 0, "", b"", [], (), {}):
+    for each in (None, False, 0, "", b"", [], (), {}, _EqualToAll()):
         queue.put(each)
         queue.put("next")
         assert [queue.get(), queue.get()] == [each, "next"]
@@ -1823,12 +1955,19 @@ def test_each_item_of_a_simple_queue_is_got_once(mp):
 
 @requirement("queues.simple.large-by-several-at-once")
 def test_several_use_a_simple_queue_for_large_items_at_once(mp):
-    """Children and threads that put large items at once, and such as get them, do not mix them up."""
+    """Children and threads that put large items at once, and such as get them, do not mix them up.
+
+    Nor are smaller items mixed up with them that others put meanwhile.
+    """
     queue = mp.SimpleQueue()
-    items = ["a" * LARGE, "b" * LARGE]
+    items, smaller = ["a" * LARGE, "b" * LARGE], ["c" * size for size in SIZES]
     putting = [Caller(mp, queue, "put", items[0]), CallerThread(mp, queue, "put", items[1])]
     until_all_blocked(putting)
-    assert equal(sorted([queue.get(), queue.get()]), items)
+    for item in smaller:
+        putting.append(CallerThread(mp, queue, "put", item))
+        with contextlib.suppress(AssertionError):  # it need not wait for the large ones
+            putting[-1].until_blocked()
+    assert equal(sorted(_get_many(queue, len(putting))), sorted([*items, *smaller]))
     for kinds in ([CallerThread, CallerThread], [CallerThread, Caller]):
         getting = [kind(mp, queue, "get") for kind in kinds]
         until_all_blocked(getting)
@@ -1959,7 +2098,7 @@ def test_joinable_queue_takes_a_maxsize(mp):
 def test_put_on_a_full_joinable_queue_waits_as_told(mp):
     """put() on a full JoinableQueue raises Full at once, or after its timeout, or waits; task_done() does not then.
 
-    get() of an empty one raises Empty likewise.
+    What waits to be put is no task yet. get() of an empty one raises Empty likewise.
     """
     queue = mp.JoinableQueue(1)
     queue.put("got")
@@ -1976,10 +2115,13 @@ def test_put_on_a_full_joinable_queue_waits_as_told(mp):
     within(AT_ONCE, lambda: _refuses(mp.Empty, empty.get_nowait))
     caller = CallerThread(mp, queue, "put", "second", 1, mp.timeout * 100)
     caller.until_blocked()
-    queue.task_done()
+    for _ in range(2):
+        queue.task_done()
+    _refuses(ValueError, queue.task_done)
     assert queue.get() == "first"
     caller.result()
     assert queue.get() == "second"
+    queue.task_done()
 
 
 @requirement("queues.joinable.put-parameters")

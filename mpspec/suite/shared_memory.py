@@ -105,11 +105,12 @@ def test_name_of_any_alphabet(mp):
 @requirement("shared-memory.create.for-its-user-alone")
 def test_others_may_not_open_the_block(mp):
     """Where blocks are files, nobody but their owner may read or write them."""
-    block = _new(mp)
-    file = f"/dev/shm/{block.name}"  # noqa: S108 - where Linux keeps them
-    if os.path.exists(file):
-        assert os.stat(file).st_mode & 0o777 == 0o600
-    _free(block)
+    for name in (None, _novel_name()):
+        block = _new(mp, name=name)
+        file = f"/dev/shm/{block.name}"  # noqa: S108 - where Linux keeps them
+        if os.path.exists(file):
+            assert os.stat(file).st_mode & 0o777 == 0o600
+        _free(block)
 
 
 # More bytes than any memory has, and than others ask for.
@@ -1218,6 +1219,7 @@ def _see_products(mp):
             manager.ShareableList(range(2000)),
             manager.ShareableList("alpha"),
             manager.ShareableList(sequence=[1.5, None]),
+            manager.ShareableList(()),
         ]
         seen["lists"] = [(isinstance(each, kinds[1]), list(each)) for each in made]
         seen["registered"] = outcome_of(_pop_of_registered, manager)
@@ -1252,7 +1254,7 @@ def test_manager_creates_blocks(mp):
 @requirement("shared-memory.manager.shareable-list.items")
 def test_manager_creates_lists(mp):
     """``ShareableList(sequence)`` of a manager gives a new list of the sequence's values."""
-    expected = [[*range(2000)], [*"alpha"], [1.5, None]]
+    expected = [[*range(2000)], [*"alpha"], [1.5, None], []]
     assert _see_products(mp)["lists"] == [(True, items) for items in expected]
 
 
@@ -1384,6 +1386,10 @@ def test_values_keep_type_and_value(mp):
     values += [float("inf"), float("-inf"), float("nan"), -0.0]
     made = _list(mp, values)
     assert [*map(repr, made)] == [*map(repr, values)]
+    _free_lists(made)
+    made = _list(mp, SAMPLES * 50)
+    made[300] = None  # the last one of the 43rd time
+    assert list(made) == [*SAMPLES * 42, *SAMPLES[:6], None, *SAMPLES * 7]
     _free_lists(made)
 
 
@@ -1550,6 +1556,8 @@ def test_empty_list(mp):
     unpickled = pickle.loads(pickle.dumps(made))
     assert (len(made), list(made), len(other), len(unpickled)) == (0, [], 0, 0)
     assert unpickled.shm.name == made.shm.name
+    assert [struct.calcsize(each.format) for each in (made, other)] == [0, 0]
+    assert (made.count(0), 0 in made) == (0, False)
     _free_lists(made, other, unpickled)
     name = _novel_name()
     made = mp.shared_memory.ShareableList((), name=name)
