@@ -23,6 +23,7 @@ import weakref
 
 from mpspec.children import (
     AT_ONCE,
+    HUGE,
     CallerThread,
     Unpicklable,
     equal,
@@ -2350,6 +2351,21 @@ def test_timeout_of_none(mp, pool, tmp_path):
     caller.until_blocked()
     gates[1].write_text("open")
     assert caller.result() == "open"
+
+
+@requirement("pool.async-result.timeout-huge")
+def test_huge_timeouts(mp, pool, tmp_path):
+    """``get``, ``wait`` and the iterators' ``next`` wait for the result with timeouts that no poll() can count."""
+    gates = [_gate(tmp_path, name) for name in ("first", "second", "third")]
+    result = pool.apply_async(_pass_gate, gates[:1])
+    callers = [CallerThread(mp, result, name, each) for each in HUGE for name in ("get", "wait")]
+    for method, gate in ((pool.imap, gates[1]), (pool.imap_unordered, gates[2])):
+        callers.append(CallerThread(mp, method(_pass_gate, [gate]), "next", max(HUGE)))
+    until_all_blocked(callers)
+    for gate in gates:
+        gate.write_text("open")
+    found = [caller.result() for caller in callers]
+    assert found == ["open", None, "open", None, "open", "open"]
 
 
 @requirement("pool.async-result.wait-never-raises")
