@@ -15,6 +15,7 @@ import pytest
 from mpspec import settings
 from mpspec.collection import SUITE_DIR, Collection, settings_key
 from mpspec.errors import MpspecError, UsageError
+from mpspec.interrupts import Interrupts
 from mpspec.journal import WORKER_INPUT, Journal
 from mpspec.recorder import Recorder
 from mpspec.registry import Registry
@@ -105,6 +106,7 @@ class _Session:
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
         manager.register(json_report, "mpspec-json")
         manager.register(Recorder(config, self._registry, folder), "mpspec-recorder")
+        manager.register(Interrupts(config), "mpspec-interrupts")
         if _is_distributed(config):
             from mpspec.workers import Workers  # which needs psutil; a collection does not
 

@@ -12,7 +12,6 @@ import functools
 import os
 import re
 import select
-import signal
 import sys
 import threading
 import time
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from mpspec import journal, leaks
+from mpspec import interrupts, journal, leaks
 from mpspec.collection import settings_key
 from mpspec.results import RESULT_ATTRIBUTE, Result
 from mpspec.verdicts import Verdict
@@ -29,7 +28,6 @@ from mpspec.verdicts import Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-    from types import FrameType
 
     from xdist.scheduler import Scheduling
     from xdist.workermanage import WorkerController
@@ -53,7 +51,7 @@ class Workers:
         self._folder = folder
         self._pids: dict[str, int] = {}
         self._again: collections.Counter[str] = collections.Counter()
-        _interrupt_when_told_to_end(config)
+        interrupts.take_for_ctrl_c(config)
 
     def pytest_sessionstart(self) -> None:
         """Keep pytest-xdist from raising the alarm over each worker that ends: its test's verdict tells it."""
@@ -168,28 +166,6 @@ def _shared(value: Any) -> Any:  # noqa: ANN401 - whatever a report is made of
     if isinstance(value, (list, tuple)):
         return type(value)(_shared(each) for each in value)
     return value
-
-
-def _interrupt_when_told_to_end(config: pytest.Config) -> None:
-    """Let SIGTERM and SIGHUP (a job is cancelled, a terminal is closed) do what Ctrl-C does, report and all, once.
-
-    Not without workers (``-n 0``): a test's forked child would have the handler too, and not end of a signal.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        return
-    for each in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(each) is signal.SIG_DFL:
-            signal.signal(each, _interrupt)
-            config.add_cleanup(functools.partial(_restore, each))
-
-
-def _interrupt(number: int, _frame: FrameType | None) -> None:
-    _restore(number)
-    raise KeyboardInterrupt(f"ended by {signal.Signals(number).name}")
-
-
-def _restore(number: int) -> None:
-    signal.signal(number, signal.SIG_DFL)
 
 
 def _undisturbed(send: Callable[..., None]) -> Callable[..., None]:

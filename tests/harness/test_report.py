@@ -144,6 +144,35 @@ def test_interrupted(
     assert [path.name for path in conformance.folder.glob(".report*")] == []
 
 
+IMPATIENT = """
+import os
+import signal
+
+
+def mpspec_report():
+    os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_interrupted_again_while_it_reports(conformance: Conformance, workers: int) -> None:
+    conformance.write("conftest.py", IMPATIENT)
+    file = conformance.folder / "report.json"
+    process = conformance.start(
+        "--backend=tests.misbehaving:hang",
+        f"-n{workers}",
+        *SELECTION,
+        f"--conformance-report={file}",
+    )
+    conformance.wait_for("hanging")
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 2, output
+    assert "Traceback" not in output
+    assert conformance.survivors() == []
+    assert valid(json.loads(file.read_text(encoding="utf-8")))["run"]["interrupted"]
+
+
 def test_report_replaces_an_older_one(conformance: Conformance) -> None:
     file = conformance.write("report.json", "the run before")
     status, output = conformance.run(
