@@ -985,13 +985,17 @@ def test_objects_are_freed_while_others_are_made(mp):
     with _eager_collector():
         thread.start()
         thread.join(mp.timeout)
-    assert made == [*range(100), *range(24)]
+    assert made == [*range(100), *_MOMENTS]
+
+
+# How many objects later the garbage collector runs, on interpreters whose collector can be told to.
+_MOMENTS = range(24) if hasattr(gc, "set_threshold") else ()
 
 
 @contextlib.contextmanager
 def _eager_collector():
-    """Have the garbage collector run at every chance, on interpreters whose collector can be told to."""
-    if not hasattr(gc, "set_threshold"):
+    """Have the garbage collector run at every chance, where it can be told to."""
+    if not _MOMENTS:
         yield
         return
     thresholds = gc.get_threshold()
@@ -1007,14 +1011,13 @@ def _make_garbage(mp, made):
         value = mp.sharedctypes.RawValue("i", number)
         value.itself = value
         made.append(value.value)
-    for later in range(24):
+    for later in _MOMENTS:
         gc.disable()
         value = mp.sharedctypes.RawValue("i")
         value.itself = value
         del value
         # What is larger than what was given back needs new memory: to make it takes several steps.
-        if hasattr(gc, "set_threshold"):
-            gc.set_threshold(gc.get_count()[0] + later, 1, 1)
+        gc.set_threshold(gc.get_count()[0] + later, 1, 1)
         gc.enable()
         made.append(len(mp.sharedctypes.RawArray("b", 5 * 1024 * 1024 + later)) and later)
 
