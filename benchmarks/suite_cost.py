@@ -9,7 +9,8 @@ is theirs, shared pages divided by those who share them (PSS), looked at ten tim
 mapped (RSS), which counts shared pages once for each, is printed as well.
 
 CPython's tests are those of its test package, ``test._test_multiprocessing``, once for each start method, one after the
-other; they must be installed with the interpreter. Exit status 1 when a target is missed.
+other; they must be installed with the interpreter. A run of theirs that hangs is ended after 400 seconds, and tells so
+by its exit status, -9. Exit status 1 when a target is missed.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ import psutil
 MOST_SECONDS = 90.0
 MOST_MEGABYTES = 350.0
 GLANCE = 0.1
+# Seconds after which a run is ended: a test of CPython's own has been seen to hang.
+LIMIT = 400.0
 SUITE = ("-m", "pytest", "--backend=stdlib", "--level=de-facto", "-n", "2", "-q")
 START_METHODS = ("fork", "spawn", "forkserver")
 # As CPython's own test_multiprocessing_fork.py and its kin, which not every installation has.
@@ -106,6 +109,10 @@ def measure(*command: str) -> Cost:
             now = memory([child, *descendants(child)])
             pss, rss = max(pss, now[0]), max(rss, now[1])
             time.sleep(GLANCE)
+            if time.perf_counter() - started > LIMIT:
+                for each in (*descendants(child), child):
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        each.kill()
         seconds = time.perf_counter() - started
         output.seek(0)
         lines = output.read().splitlines() or [""]
