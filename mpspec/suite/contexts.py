@@ -105,15 +105,16 @@ def test_connection_in_a_fresh_child(mp):
         end.close()
 
 
-def _nothing(*args):
+def _nothing(*args, **kwargs):
     """In a child: do nothing."""
 
 
 @requirement("contexts.spawn.pickles-arguments")
 def test_arguments_that_cannot_be_pickled(mp):
-    """``start()`` raises when an argument, or the target, can't be pickled."""
+    """``start()`` raises when an argument, by position or by name, or the target, can't be pickled."""
     for process in (
         mp.Process(target=_nothing, args=(_generator(),)),
+        mp.Process(target=_nothing, kwargs={"given": _generator()}),
         mp.Process(target=_generator()),
     ):
         with raises(Exception):
@@ -1375,10 +1376,16 @@ def _after_pool(mp):
         return mp.get_start_method(allow_none=True)
 
 
+def _after_pool_of_set(mp):
+    mp.set_start_method("spawn")
+    return _after_pool(mp)
+
+
 @requirement("contexts.global.set-by-pool")
 def test_pool_sets_the_method(mp):
-    """After ``Pool(1, context=None)`` the start method is the default."""
+    """After ``Pool(1, context=None)`` the start method is the default, unless another was set."""
     assert _facts(mp, _after_pool) == _facts(mp, _default_facts)["default"]
+    assert _facts(mp, _after_pool_of_set) == "spawn"
 
 
 LEFTOVERS = """

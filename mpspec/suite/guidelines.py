@@ -14,6 +14,7 @@ from mpspec.children import (
     observed_once,
     outcome_of,
     raises,
+    remade,
     run,
     start_to_end_together,
 )
@@ -136,6 +137,26 @@ def test_forked_child_uses_a_global_lock(mp):
     held = ask(mp, _try_global)
     _resource = None
     assert (free, held) == (True, False)
+
+
+@requirement("guidelines.resources.globals-under-fork")
+def test_forked_child_uses_global_resources(mp):
+    """A forked child puts on the queue, sends by the connection, and adds to the number of its parent's variable."""
+    global _resource
+    queue, (receiver, sender), number = mp.Queue(), mp.Pipe(duplex=False), mp.Value("i", 1)
+    _resource = queue, sender, number
+    run(mp, _use_globals)
+    _resource = None
+    found = queue.get(timeout=mp.timeout), receiver.recv(), number.value
+    queue.close()
+    assert found == ("queue", "pipe", 2)
+
+
+def _use_globals():
+    queue, sender, number = _resource
+    queue.put("queue")
+    sender.send("pipe")
+    number.value += 1
 
 
 def _use_lock(_gate, lock, connection):
@@ -274,15 +295,26 @@ def test_forked_child_closes_the_substitute(mp):
 
 @requirement("guidelines.spawn.unpicklable-subclass")
 def test_instance_of_a_subclass_must_be_picklable(mp):
-    """``start()`` raises when the process object has an attribute that can't be pickled."""
-
-    class Worker(mp.Process):
-        def __init__(self):
-            super().__init__()
-            self.unpicklable = Unpicklable()
-
+    """``start()`` raises when the process object has an attribute that can't be pickled, and for that alone."""
+    worker = _holding(mp)(1)
+    worker.start()
+    worker.join()
+    assert worker.exitcode == 0
     with raises(Exception):
-        Worker().start()
+        _holding(mp)(Unpicklable()).start()
+
+
+@remade
+def _holding(mp):
+    class Holding(mp.Process):
+        def __init__(self, held):
+            super().__init__()
+            self.held = held
+
+        def run(self):
+            pass
+
+    return Holding
 
 
 GLOBALS = """

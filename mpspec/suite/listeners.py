@@ -13,6 +13,7 @@ from mpspec.children import (
     CallerThread,
     Interrupted,
     Interruption,
+    equal,
     outcome_of,
     raises,
     until_all_blocked,
@@ -21,6 +22,8 @@ from mpspec.marks import requirement
 from mpspec.programs import call
 
 KEY = b"secret password"
+# More than any socket buffers.
+LARGE = 4 * 1024 * 1024
 
 
 def _socket_of(connection):
@@ -87,6 +90,88 @@ def test_connections_carry_bytes(mp):
         accepted.send_bytes(b"back" * 5000)
         received = (accepted.recv_bytes(), client.recv_bytes(), client.recv_bytes())
         assert received == (b"there", b"", b"back" * 5000)
+
+
+def _connected(mp, family):
+    """The two ends of a new connection: the client's, and the one that was accepted."""
+    with mp.connection.Listener(family=family) as listener:
+        return mp.connection.Client(listener.address), listener.accept()
+
+
+@requirement("listeners.connection.methods")
+def test_connections_have_the_methods_of_those_of_pipes(mp):
+    """poll(), large messages, parts of buffers, short buffers and maxlength are as with a pipe, on each family."""
+    for family in ("AF_INET", "AF_UNIX"):
+        client, accepted = _connected(mp, family)
+        assert (accepted.poll(), accepted.poll(0.001)) == (False, False)
+        client.send_bytes(b"abcdef", 1, 4)
+        assert accepted.poll(mp.timeout)
+        assert accepted.recv_bytes() == b"bcde"
+        client.send_bytes(b"abcdef")
+        with raises(mp.BufferTooShort) as caught:
+            accepted.recv_bytes_into(bytearray(4), 1)
+        assert caught.value.args[0] == b"abcdef"
+        for message in (["x" * LARGE, "end"], b"x" * LARGE + b"end"):
+            way = "_bytes" if isinstance(message, bytes) else ""
+            caller = CallerThread(mp, client, "send" + way, message)
+            assert equal(getattr(accepted, "recv" + way)(), message)
+            caller.result()
+        client.send_bytes(b"abc")
+        client.send_bytes(b"abcd")
+        assert accepted.recv_bytes(3) == b"abc"
+        with raises(OSError):
+            accepted.recv_bytes(3)
+        # What is left of it can't be told from the next message.
+        with raises(Exception):
+            accepted.recv()
+
+
+@requirement("listeners.connection.closing")
+def test_connections_are_closed_as_those_of_pipes(mp):
+    """A ``with`` statement and garbage collection close either end of a connection, on each family."""
+    for family in ("AF_INET", "AF_UNIX"):
+        for number in (0, 1):
+            ends = [*_connected(mp, family)]
+            with ends.pop(number) as end:
+                pass
+            assert end.closed
+            with raises(EOFError):
+                ends[0].recv()
+            ends = [*_connected(mp, family)]
+            del ends[number]
+            gc.collect()
+            with raises(EOFError):
+                ends[0].recv()
+
+
+def _double_and_pass_on(connections, receiver):
+    """In a child: double what comes over each connection, and send through it another, which the receiver brings."""
+    for connection in connections:
+        connection.send(connection.recv() * 2)
+        connection.send(receiver.recv())
+    for connection in connections:
+        connection.recv()  # what was sent is received
+
+
+@requirement("listeners.connection.travels")
+def test_connections_travel(mp):
+    """Connections of each family go to a child as arguments, or through a pipe, and back through one of the other."""
+    given = [_connected(mp, family) for family in ("AF_INET", "AF_UNIX")]
+    sent = [_connected(mp, family) for family in ("AF_UNIX", "AF_INET")]
+    receiver, sender = mp.Pipe(duplex=False)
+    ends = [end for _, end in given]
+    process = mp.Process(target=_double_and_pass_on, args=(ends, receiver))
+    process.start()
+    for _, end in sent:
+        sender.send(end)
+    for _, end in (*given, *sent):
+        end.close()
+    for (client, _), (far, _) in zip(given, sent, strict=True):
+        client.send(21)
+        assert client.recv() == 42
+        assert _talk(far, client.recv()) == HEARD
+        client.send("received")
+    process.join()
 
 
 @requirement("listeners.accept.end-of-file")
@@ -745,6 +830,8 @@ def test_default_backlog(mp, tmp_path):
     """A listener holds as many connections as a socket that listens with a backlog of 1."""
     with mp.connection.Listener(family="AF_UNIX") as listener:
         assert _room(listener.address) == _room_of_plain_socket(str(tmp_path / "plain"), 1)
+    with mp.connection.Listener(family="AF_INET") as listener:
+        assert _backlog(listener.address) == 1
 
 
 @requirement("listeners.backlog.given")
@@ -910,12 +997,18 @@ def test_client_that_closes_instead_of_answering(mp):
 
 @requirement("listeners.authkey.none")
 def test_no_key(mp):
-    """With None for the key, at both ends, accept() asks for nothing and Client() expects nothing."""
+    """With None for the key accept() asks for nothing, and Client() expects nothing, whatever the other end does."""
     with mp.connection.Listener(authkey=None) as listener:
         client = mp.connection.Client(listener.address, authkey=None)
         accepted = listener.accept()
         assert (client.poll(), accepted.poll()) == (False, False)
         assert _talk(client, accepted) == HEARD
+    with mp.connection.Listener(authkey=KEY) as listener:
+        mp.connection.Client(listener.address, authkey=None).close()  # though nobody accepts
+    with mp.connection.Listener(authkey=None) as listener:
+        caller = CallerThread(mp, mp.connection, "Client", listener.address, authkey=KEY)
+        listener.accept().close()  # though the client expects more
+        outcome_of(caller.result)
 
 
 @requirement("listeners.authkey.empty-is-a-key")

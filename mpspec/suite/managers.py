@@ -355,10 +355,21 @@ def serve_queue(mp, sender):
 
     QueueManager.register("get_queue", callable=lambda: shared)
     QueueManager.register("serve_at", callable=functools.partial(_ServerAt, mp, QueueManager))
+    QueueManager.register("caller", callable=functools.partial(_Caller, os.getpid()))
     manager = QueueManager(authkey=KEY, ctx=mp.context)
     server = manager.get_server()
     sender.send(server.address)
     server.serve_forever()
+
+
+class _Caller:
+    """Tells whether it is in the process that called ``serve_forever``."""
+
+    def __init__(self, pid):
+        self._pid = pid
+
+    def is_here(self):
+        return os.getpid() == self._pid
 
 
 class _ServerAt:
@@ -377,8 +388,9 @@ def _queue_client(mp, address, authkey=KEY, serializer="pickle"):
     class QueueManager(mp.managers.BaseManager):
         pass
 
-    QueueManager.register("get_queue")
-    QueueManager.register("serve_at")
+    QueueManager.register("get_queue", callable=None)
+    for typeid in ("serve_at", "caller"):
+        QueueManager.register(typeid)
     return QueueManager(address, authkey, serializer, mp.context)
 
 
@@ -1623,10 +1635,13 @@ def test_create_method_false(mp, workshop):
 
 
 @requirement("managers.register.callable-none")
-def test_callable_may_be_left_out(workshop):
-    """A typeid that is only returned by methods needs no callable."""
+def test_callable_may_be_left_out(mp, workshop, queue_server):
+    """A typeid that is only returned by methods needs no callable, nor one of a manager that only connects."""
     part = workshop.Machine().part()
     assert part.turn() == 1
+    client = _queue_client(mp, queue_server)
+    client.connect()
+    assert client.get_queue().qsize() == 0
 
 
 # SyncManager: containers
@@ -1842,6 +1857,7 @@ def test_set_is_shared(manager, companion):
     shared.discard(1)
     assert 1 not in shared
     assert len(shared) == 1
+    assert str(shared) == "{2}"
 
 
 @requirement("managers.set.no-comparison-by-value")
@@ -2066,7 +2082,10 @@ def _served_when_released(manager, companion, method, *args):
 
 @requirement("managers.lock.acquire-timeout")
 def test_lock_timeout(mp, manager, companion):
-    """``acquire`` with a timeout gives False when the lock, or the semaphore, stays taken, True if it is released."""
+    """``acquire`` with a timeout gives False when the lock, or the semaphore, stays taken, True if it is released.
+
+    With a timeout of -1 that of a lock waits as long as it takes.
+    """
     for lock in (manager.Lock(), manager.Semaphore(1), manager.BoundedSemaphore(1)):
         assert lock.acquire(True, 0.01) is True
         assert waits(functools.partial(lock.acquire, True)) is False
@@ -2079,6 +2098,11 @@ def test_lock_timeout(mp, manager, companion):
     for lock in (manager.RLock(), manager.Condition()):
         lock.acquire()
         assert companion.ask(_acquire_in_time, lock) is False
+    for lock in (manager.Lock(), manager.RLock(), manager.Condition()):
+        lock.acquire()
+        companion.call(lock, "acquire", True, -1).until_blocked()
+        lock.release()
+        assert companion.result() is True
     released = _served_when_released(manager, companion, "acquire", True, mp.timeout)
     assert released == [True] * 5
 
@@ -3111,6 +3135,7 @@ def test_serve_forever(mp, queue_server):
         shared = client.get_queue()
         shared.put(number)
         assert shared.get() == number
+        assert client.caller().is_here() is True
 
 
 @requirement("managers.get-server.silent-client")
@@ -3201,6 +3226,7 @@ def test_str_of_a_proxy(manager, workshop):
     assert str(manager.list([1, "two"])) == "[1, 'two']"
     assert str(manager.list(range(1000))) == str([*range(1000)])
     assert str(manager.dict({"a": 1})) == "{'a': 1}"
+    assert str(manager.Array("i", [1])) == "array('i', [1])"
     assert str(workshop.Greeter("Ada")) == "Greeter('Ada')"
 
 
@@ -3754,13 +3780,13 @@ def test_proxies_are_arguments_of_tasks(mp, manager):
 
 
 @requirement("managers.lock.locked")
-def test_lock_tells_whether_it_is_locked(manager):
-    """``locked`` of a lock's proxy is True exactly while somebody holds the lock."""
+def test_lock_tells_whether_it_is_locked(manager, companion):
+    """``locked`` of a lock's proxy is True exactly while somebody holds the lock, whoever asks."""
     lock = manager.Lock()
     found = [lock.locked()]
     with lock:
-        found.append(lock.locked())
-    assert [*found, lock.locked()] == [False, True, False]
+        found += [lock.locked(), companion.ask(_is_locked, lock)]
+    assert [*found, lock.locked()] == [False, True, True, False]
 
 
 def _is_locked(lock):

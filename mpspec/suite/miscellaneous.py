@@ -231,6 +231,27 @@ def test_preloaded_module(mp, tmp_path, monkeypatch):
         assert _preload(mp, tmp_path, names) == [loaded, loaded]
 
 
+def _which_are_loaded(names):
+    return [name in sys.modules for name in names]
+
+
+def _loaded_in_a_worker(mp, folder):
+    """Which modules a worker finds: the one named before its pool was created, and the one named after."""
+    sys.path.insert(0, folder)
+    mp.context.set_forkserver_preload([_UNLIKELY])
+    with mp.context.Pool(1) as pool:
+        mp.context.set_forkserver_preload([_DOTTED])
+        return pool.apply(_which_are_loaded, ([_UNLIKELY, _DOTTED],))
+
+
+@requirement("miscellaneous.forkserver-preload.pool-workers")
+def test_preloaded_module_in_a_pool(mp, tmp_path, monkeypatch):
+    """A worker finds the module that was named before its pool was created, and not the one named after."""
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    _make_module(tmp_path)
+    assert call(_loaded_in_a_worker, mp, str(tmp_path), timeout=mp.timeout) == [True, False]
+
+
 @requirement("miscellaneous.forkserver-preload.imported-once")
 def test_preloaded_module_is_imported_once(mp, tmp_path, monkeypatch):
     """Two children, one import."""
@@ -325,9 +346,17 @@ def test_preload_with_an_unknown_word(mp):
 
 @requirement("miscellaneous.forkserver-preload.other-methods")
 def test_preload_under_another_method(mp, tmp_path, monkeypatch):
-    """A spawned child does not find the module loaded."""
+    """A child that was spawned, or forked, does not find the module loaded."""
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     assert _preload(mp, tmp_path, [_UNLIKELY]) == [False, False]
+
+
+@requirement("miscellaneous.forkserver-preload.on-error-other-methods")
+def test_preload_that_would_fail_under_another_method(mp, tmp_path, monkeypatch):
+    """Children that are spawned, or forked, start in spite of a missing module, and find the other not loaded."""
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    names = [_UNLIKELY, "no_such_module_anywhere"]
+    assert _preload(mp, tmp_path, names, on_error="fail") == [False, False]
 
 
 def _redirected_preload(mp, folder, path, on_error):

@@ -32,6 +32,8 @@ from mpspec.marks import requirement
 
 # More than any pipe or socket buffers, less than what the documentation warns of.
 LARGE = 4 * 1024 * 1024
+# What it warns of.
+VERY_LARGE = 33 * 1024 * 1024
 # Clocks differ a little: what waited for a time may find a little less on another clock.
 CLOCKS = 0.005
 # A short timeout, and how long a call with it may take.
@@ -376,6 +378,27 @@ def test_large_object_arrives_whole(mp):
     assert equal(received, ["x" * LARGE, "end"])
 
 
+def _send_and_close(connection, method, message):
+    with connection:
+        getattr(connection, method)(message)
+
+
+@requirement("pipes.send.very-large")
+def test_very_large_message_arrives_whole_or_is_refused(mp):
+    """33 MiB, as a string and as bytes, arrive whole; or there is a ValueError and no message."""
+    for way, message in (("", "x" * VERY_LARGE + "end"), ("_bytes", b"x" * VERY_LARGE + b"end")):
+        receiver, sender = mp.Pipe(duplex=False)
+        send = functools.partial(_send_and_close, sender, "send" + way, message)
+        caller = CallerThread(mp, send, "__call__")
+        outcome = outcome_of(getattr(receiver, "recv" + way))
+        if outcome[0] == "EOFError":
+            with raises(ValueError):
+                caller.result()
+        else:
+            caller.result()
+            assert equal(outcome, ("returned", message))
+
+
 # The end of a connection
 
 
@@ -569,6 +592,14 @@ def test_garbage_collection_closes(mp):
             receiver.recv()
         with raises(OSError):
             os.fstat(descriptor)
+        receiver, sender = mp.Pipe(duplex)
+        descriptor = receiver.fileno()
+        del receiver
+        gc.collect()
+        with raises(OSError):
+            os.fstat(descriptor)
+        with raises(Exception):
+            sender.send("message")
 
 
 def _status_of_fork(call):
@@ -583,9 +614,9 @@ def _status_of_fork(call):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def _is_closed_when_dropped(ends):
-    descriptor = ends[-1].fileno()
-    ends.pop()
+def _is_closed_when_dropped(ends, number):
+    descriptor = ends[number].fileno()
+    del ends[number]
     gc.collect()
     return outcome_of(os.fstat, descriptor)[0] == "OSError"
 
@@ -595,7 +626,9 @@ def test_garbage_collection_closes_in_a_fork(mp):
     """A connection that was inherited by a forked process, and is dropped there, is closed there alone."""
     for duplex in (True, False):
         ends = [*mp.Pipe(duplex)]
-        assert _status_of_fork(functools.partial(_is_closed_when_dropped, ends)) == 0
+        for number in (0, 1):
+            dropped = functools.partial(_is_closed_when_dropped, ends, number)
+            assert _status_of_fork(dropped) == 0
         ends[1].send("message")
         assert ends[0].recv() == "message"
 
@@ -1083,13 +1116,14 @@ def test_recv_bytes_into_blocks_until_there_is_something(mp):
 
 @requirement("pipes.recv-bytes-into.refuses-read-only-buffer")
 def test_buffer_must_be_writable(mp):
-    """recv_bytes_into() of a read-only buffer raises, and leaves it unchanged."""
+    """recv_bytes_into() of a read-only buffer, and of a list or a string, raises, and leaves it unchanged."""
     receiver, sender = mp.Pipe(duplex=False)
-    buffer = bytes(8)
-    sender.send_bytes(b"message")
-    with raises(Exception):
-        receiver.recv_bytes_into(buffer)
-    assert buffer == bytes(8)
+    for buffer in (bytes(8), memoryview(bytearray(8)).toreadonly(), [0] * 8, "12345678"):
+        before = buffer[:]
+        sender.send_bytes(b"message")
+        with raises(Exception):
+            receiver.recv_bytes_into(buffer)
+        assert buffer == before
 
 
 @requirement("pipes.recv-bytes-into.refuses-bad-offset")
@@ -1101,6 +1135,16 @@ def test_offset_must_lie_in_the_buffer(mp):
         with raises(Exception):
             receiver.recv_bytes_into(bytearray(8), offset)
     assert receiver.recv_bytes() == b"abc"
+
+
+@requirement("pipes.recv-bytes-into.offset-is-integer")
+def test_offset_must_be_an_integer(mp):
+    """recv_bytes_into() with a fraction, a string or None for the offset raises."""
+    receiver, sender = mp.Pipe(duplex=False)
+    for offset in (1.5, "1", None):
+        sender.send_bytes(b"abc")  # it may take one, or not
+        with raises(Exception):
+            receiver.recv_bytes_into(bytearray(8), offset)
 
 
 @requirement("pipes.recv-bytes-into.bad-offset-is-valueerror")
@@ -1188,11 +1232,6 @@ def test_messages_of_any_size_arrive_whole(mp):
     writer.join()
 
 
-def _send_and_close(connection, message):
-    with connection:
-        connection.send_bytes(message)
-
-
 @requirement("pipes.send-bytes.very-large")
 def test_more_than_two_gibibytes_are_a_message_or_refused(mp):
     """A message of more than 2 GiB is announced as what it is, or send_bytes() raises ValueError."""
@@ -1211,7 +1250,8 @@ def test_more_than_two_gibibytes_are_a_message_or_refused(mp):
     if before[1] == resource.RLIM_INFINITY or limit < before[1]:
         resource.setrlimit(resource.RLIMIT_AS, (limit, before[1]))
     try:
-        caller = CallerThread(mp, functools.partial(_send_and_close, sender, message), "__call__")
+        send = functools.partial(_send_and_close, sender, "send_bytes", message)
+        caller = CallerThread(mp, send, "__call__")
         with raises(OSError, EOFError) as caught:
             receiver.recv_bytes(10)
         receiver.close()

@@ -359,6 +359,7 @@ def _single_pool(mp):
         outcome_of(pool.apply, _give, (_Counted(),))  # when it is over all of them are there
         facts["kept"] = outcome_of(pool.apply, _counted)
         facts["unordered"] = list(unordered)
+        facts["unordered in chunks"] = list(pool.imap_unordered(_square, range(20), 3))
         outcome_of(pool.apply, _refuse)
         outcome_of(pool.map, _refuse, range(3), 1)
         for method in (pool.map_async, pool.starmap_async):
@@ -1444,8 +1445,9 @@ def test_imap_unordered_gives_what_is_done(mp, pool, tmp_path):
 
 @requirement("pool.imap-unordered.one-worker-in-order")
 def test_imap_unordered_of_one_worker(mp):
-    """With one worker ``imap_unordered`` gives the results in order."""
-    assert _single_pool(mp)["unordered"] == [x * x for x in range(20)]
+    """With one worker ``imap_unordered`` gives the results in order, in chunks, too."""
+    for kind in ("unordered", "unordered in chunks"):
+        assert _single_pool(mp)[kind] == [x * x for x in range(20)]
 
 
 @requirement("pool.imap-unordered.next-timeout")
@@ -2547,8 +2549,15 @@ def test_thread_pool_has_the_interface_of_a_pool(mp):
         assert sorted(pool.imap_unordered(_square, range(4))) == [0, 1, 4, 9]
         assert pool.starmap(_add, [(1, 2)]) == [3]
         assert pool.starmap_async(_add, [(1, 2)]).get() == [3]
-        with raises(_Refusal):
-            pool.apply(_refuse)
+        _assert_threads_raise(pool)
+        for done in (
+            pool.apply_async(_square, (3,)),
+            pool.map_async(_square, [3]),
+            pool.starmap_async(_add, [(1, 2)]),
+        ):
+            done.wait(mp.timeout)
+            assert isinstance(done, mp.pool.AsyncResult)
+            assert done.successful() is True
         results, errors, callbacks = _callbacks()
         assert pool.apply(func=_add, args=(1,), kwds={"z": 2}) == 3
         for chunksize in (1, 3):
@@ -2583,6 +2592,22 @@ def test_thread_pool_has_the_interface_of_a_pool(mp):
         pool.apply(_square, (3,))
 
 
+def _assert_threads_raise(pool):
+    """What a task raises comes out of each method, or of the result's ``get``."""
+    for fail in (
+        lambda: pool.apply(_refuse),
+        lambda: pool.map(_refuse, [7]),
+        lambda: pool.starmap(_refuse, [(7,)]),
+        lambda: next(pool.imap(_refuse, [7])),
+        lambda: next(pool.imap_unordered(_refuse, [7])),
+        pool.apply_async(_refuse, (7,)).get,
+        pool.map_async(_refuse, [7]).get,
+        pool.starmap_async(_refuse, [(7,)]).get,
+    ):
+        with raises(_Refusal):
+            fail()
+
+
 def _assert_waits_in_threads(mp, pool):
     """Submitting waits for no task, ``get`` and ``next`` for as long as they are told, and imaps for no iterable."""
     gate = threading.Event()
@@ -2591,6 +2616,8 @@ def _assert_waits_in_threads(mp, pool):
     for late in (*(result.get for result in results), items.next, unordered.next):
         with raises(mp.TimeoutError):
             late(timeout=0.01)
+    for result in results:
+        waits(result.wait)
     assert [result.ready() for result in results] == [False] * 3
     gate.set()
     assert [result.get() for result in results] == [True, [True], [True]]

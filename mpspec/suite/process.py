@@ -23,6 +23,7 @@ from mpspec.children import (
     observed_once,
     outcome_of,
     raises,
+    remade,
     run,
     start_to_end_together,
     until_all_blocked,
@@ -158,6 +159,7 @@ def _tell_of_itself(mp, connection, items=None, waiting=None):
         "authkey": _its_authkey,
         "start": _start_if_daemon,
         "threads": _its_main_thread,
+        "manager and pool": _make_if_daemon,
     }
     facts = {name: outcome_of(observe, mp) for name, observe in observations.items()}
     connection.send({**facts, "items": ("returned", items)})
@@ -216,6 +218,20 @@ def _start_if_daemon(mp):
     outcomes = [outcome_of(mp.Process(**flag).start) for flag in ({}, {"daemon": False})]
     outcomes.append(outcome_of(CallerThread(mp, mp.Process(), "start").result))
     return [kind for kind, _ in outcomes]
+
+
+def _make_if_daemon(mp):
+    """What making a manager, and a pool, comes to; only the first, if it can be made: to end a pool may take long."""
+    if not mp.current_process().daemon:
+        return None
+    kinds = []
+    for make, end in ((mp.Manager, "shutdown"), (functools.partial(mp.Pool, 1), "terminate")):
+        kind, made = outcome_of(make)
+        kinds.append(kind)
+        if kind == "returned":
+            getattr(made, end)()
+            break
+    return kinds
 
 
 def _its_main_thread(_):
@@ -546,16 +562,20 @@ def test_subclass_with_a_constructor(mp):
     assert _subclassed(mp)[0] == ["kept"]
 
 
-@requirement("process.constructor.subclass-must-call")
-def test_subclass_that_does_not_call_the_constructor(mp):
-    """``start()`` of an object that ``Process.__init__`` has not seen raises, and there is no child more."""
-
-    class Subclass(mp.Process):
+@remade
+def _careless(mp):
+    class Careless(mp.Process):
         def __init__(self):
             self.value = "its own"
 
+    return Careless
+
+
+@requirement("process.constructor.subclass-must-call")
+def test_subclass_that_does_not_call_the_constructor(mp):
+    """``start()`` of an object that ``Process.__init__`` has not seen raises, and there is no child more."""
     before = mp.active_children()
-    assert outcome_of(Subclass().start)[0] != "returned"
+    assert outcome_of(_careless(mp)().start)[0] != "returned"
     assert mp.active_children() == before
 
 
@@ -1115,6 +1135,46 @@ def test_daemon_has_no_children(mp):
     outcomes = _told(mp, "daemon", "start")
     assert len(outcomes) == 3
     assert "returned" not in outcomes
+
+
+@requirement("process.daemon.no-pool-nor-manager")
+def test_daemon_has_no_pool_nor_manager(mp):
+    """``Pool(1)`` and ``Manager()`` in a daemonic process raise."""
+    outcomes = _told(mp, "daemon", "manager and pool")
+    assert "returned" not in outcomes
+    assert len(outcomes) == 2
+
+
+def _start_daemon(mp, target, sender):
+    mp.Process(target=target, args=(sender,), daemon=True).start()
+    sender.recv()
+
+
+def _join_unless_asleep(process):
+    """Wait for the end of a process that has nothing else to do: not for one that sleeps for long."""
+    import psutil
+
+    looks = 0
+    while process.is_alive() and looks < 30:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            is_asleep = psutil.Process(process.pid).status() == psutil.STATUS_SLEEPING
+            looks = looks + 1 if is_asleep else 0
+        process.join(0.01)
+
+
+@requirement("process.daemon.not-joined-by-child")
+def test_child_does_not_join_its_daemon(mp):
+    """A child has ended while its daemon, which ignores SIGTERM, goes on."""
+    ours, theirs = mp.Pipe()
+    parent = mp.Process(target=_start_daemon, args=(mp, _ignore_sigterm, theirs))
+    parent.start()
+    daemon = ours.recv()
+    ours.send("end")
+    _join_unless_asleep(parent)
+    exitcode = parent.exitcode
+    os.kill(daemon, signal.SIGKILL)
+    parent.join()
+    assert exitcode == 0
 
 
 def _send_pid_after_word(waiting, sender):
@@ -1737,7 +1797,7 @@ def test_kill(mp):
 
 def _ignore_sigterm(sender):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    sender.send("ready")
+    sender.send(os.getpid())
     while True:
         signal.pause()
 
@@ -1956,11 +2016,16 @@ def test_attributes_after_close(mp):
 
 
 @requirement("process.close.releases-resources")
-def test_close_releases_the_sentinel(mp):
-    """``close()`` closes the sentinel's descriptor, also of a process that a signal has ended."""
+def test_close_releases_descriptors(mp, companion):
+    """``close()`` closes the sentinel's descriptor, also of a process that a signal has ended, and all others."""
     facts = _life(mp)
     assert facts["close"][0] == ("returned", None)
     assert [facts["sentinel"], _terminated(mp)[8]] == ["OSError"] * 2
+    assert companion.ask(os.getpid) != os.getpid()  # what the first child of all needs is there now
+    before = set(os.listdir("/dev/fd"))
+    process = run(mp, _nothing)
+    process.close()
+    assert set(os.listdir("/dev/fd")) <= before
 
 
 @requirement("process.close.before-start")

@@ -167,26 +167,26 @@ def test_put_takes_its_arguments_by_name(mp):
 
 @requirement("queues.get.recreates-object")
 def test_get_recreates_the_object(mp):
-    """The object got is another one, equal to that put and sharing nothing with it."""
-    queue = mp.Queue()
-    put = [["inner"]]
-    queue.put(put)
-    got = queue.get()
-    assert got == put
-    assert got is not put
-    assert got[0] is not put[0]
+    """The object got is another one, equal to that put and sharing nothing with it, on a queue of either kind."""
+    for queue in (mp.Queue(), mp.JoinableQueue()):
+        put = [["inner"]]
+        queue.put(put)
+        got = queue.get()
+        assert got == put
+        assert got is not put
+        assert got[0] is not put[0]
 
 
 @requirement("queues.put.keeps-state-of-the-moment")
 def test_later_changes_are_not_put(mp):
     """What is changed after put() is got as it was, though it can't have left the process yet."""
-    queue = mp.Queue()
-    queue.put("x" * LARGE)  # what comes after it waits until this is read
-    item = ["before"]
-    queue.put(item)
-    item.append("after")
-    queue.get()
-    assert queue.get() == ["before"]
+    for queue in (mp.Queue(), mp.JoinableQueue()):
+        queue.put("x" * LARGE)  # what comes after it waits until this is read
+        item = ["before"]
+        queue.put(item)
+        item.append("after")
+        queue.get()
+        assert queue.get() == ["before"]
 
 
 class _EqualToAll:
@@ -338,18 +338,24 @@ def _put_numbers(queue, producer, count):
 
 @requirement("queues.get.order-of-each-producer")
 def test_items_of_each_producer_stay_in_order(mp):
-    """The items of each of several processes arrive in the order in which it put them."""
-    queue = mp.Queue()
-    process = mp.Process(target=_put_numbers, args=(queue, 1, 100))
+    """The items of each of several processes arrive in the order in which it put them, on a queue of either kind."""
+    queues = [mp.Queue(), mp.JoinableQueue()]
+    process = mp.Process(target=_put_numbers_on_each, args=(queues, 1, 100))
     process.start()
-    items = [queue.get()]  # the child is at it
-    _put_numbers(queue, 0, 100)
-    items += _get_many(queue, 199)
+    for queue in queues:
+        items = [queue.get()]  # the child is at it
+        _put_numbers(queue, 0, 100)
+        items += _get_many(queue, 199)
+        for producer in range(2):
+            assert [item for item in items if item[0] == producer] == [
+                (producer, number) for number in range(100)
+            ]
     process.join()
-    for producer in range(2):
-        assert [item for item in items if item[0] == producer] == [
-            (producer, number) for number in range(100)
-        ]
+
+
+def _put_numbers_on_each(queues, producer, count):
+    for queue in queues:
+        _put_numbers(queue, producer, count)
 
 
 def _move(source, target):
@@ -357,32 +363,32 @@ def _move(source, target):
         target.put(item)
 
 
-def _put_and_move(source, target, producer):
-    """Put numbers, while a thread does what _move does."""
-    mover = threading.Thread(target=_move, args=(source, target), daemon=True)
-    mover.start()
-    _put_numbers(source, producer, 100)
-    mover.join()
+def _put_and_move(pairs, producer):
+    """Put numbers on the first of each pair, while a thread does what _move does."""
+    for source, target in pairs:
+        mover = threading.Thread(target=_move, args=(source, target), daemon=True)
+        mover.start()
+        _put_numbers(source, producer, 100)
+        mover.join()
 
 
 @requirement("queues.queue.many-producers-and-consumers")
 def test_each_item_is_got_once(mp):
-    """Of several processes that get what several put, exactly one gets each item."""
-    source, target = mp.Queue(), mp.Queue()
-    processes = [
-        mp.Process(target=_put_and_move, args=(source, target, who)) for who in ("first", "second")
-    ]
+    """Of several processes that get what several put, exactly one gets each item, from a queue of either kind."""
+    pairs = [(kind(), kind()) for kind in (mp.Queue, mp.JoinableQueue)]
+    processes = [mp.Process(target=_put_and_move, args=(pairs, who)) for who in ("first", "second")]
     for process in processes:
         process.start()
-    _put_numbers(source, "parent", 100)
-    items = _get_many(target, 300)
-    for _ in processes:
-        source.put(None)
+    producers = ("first", "parent", "second")
+    for source, target in pairs:
+        _put_numbers(source, "parent", 100)
+        items = _get_many(target, 300)
+        for _ in processes:
+            source.put(None)
+        assert sorted(items) == [(who, number) for who in producers for number in range(100)]
     for process in processes:
         process.join()
-    producers = ("first", "parent", "second")
-    assert sorted(items) == [(who, number) for who in producers for number in range(100)]
-    assert target.empty()
+    assert [target.empty() for _, target in pairs] == [True, True]
 
 
 @requirement("queues.queue.thread-safe")
@@ -1358,13 +1364,22 @@ def test_one_background_thread_though_two_threads_put_first(mp):
 
 @requirement("queues.close.when-garbage-collected")
 def test_garbage_collection_closes(mp):
-    """A queue that nobody refers to any more is flushed, ends its thread, and releases its descriptors."""
+    """A queue that nobody refers to any more is flushed, ends its thread, and releases its descriptors.
+
+    So does one of either kind that has nothing to flush.
+    """
     assert _got_of_closed_and_dropped(mp)[1] == ("returned", True)
     kept = mp.Queue()  # whatever the first queue of a process starts is there now
     kept.put("item")
     kept.get()
+    for kind in (mp.Queue, mp.JoinableQueue):
+        _use_and_drop(mp, kind)
+
+
+def _use_and_drop(mp, kind):
+    """Check that nothing is left of a queue that nobody refers to any more."""
     threads, descriptors = set(threading.enumerate()), _descriptors()
-    queue = mp.Queue()
+    queue = kind()
     queue.put("item")
     assert queue.get() == "item"
     assert _descriptors() > descriptors
@@ -1429,14 +1444,14 @@ def test_join_thread_returns_when_nothing_was_put(mp):
 
 @requirement("queues.join-thread.only-after-close")
 def test_join_thread_needs_close_first(mp):
-    """join_thread() of a queue that is not closed raises."""
-    queue = mp.Queue()
-    with raises(Exception):
-        queue.join_thread()
-    queue.put("still open")
-    with raises(Exception):
-        queue.join_thread()
-    assert queue.get() == "still open"
+    """join_thread() of a queue of either kind that is not closed raises."""
+    for queue in (mp.Queue(), mp.JoinableQueue()):
+        with raises(Exception):
+            queue.join_thread()
+        queue.put("still open")
+        with raises(Exception):
+            queue.join_thread()
+        assert queue.get() == "still open"
 
 
 def _put_and_end(put, queue, tell, error=None):
@@ -1694,11 +1709,12 @@ def test_cancel_join_thread_may_come_before_the_first_put(mp):
     assert _ended_main_process(mp) == "at its end"
 
 
-def _put_cancel_join(queue, report, *methods):
-    _put_much(queue)
-    for method in methods:
-        getattr(queue, method)()
-    queue.join_thread()
+def _put_cancel_join(queues, report, *methods):
+    for queue in queues:
+        _put_much(queue)
+        for method in methods:
+            getattr(queue, method)()
+        queue.join_thread()
     report.send("joined")
 
 
@@ -1706,9 +1722,9 @@ def _put_cancel_join(queue, report, *methods):
 def test_join_thread_does_nothing_after_cancel_join_thread(mp):
     """After cancel_join_thread(), join_thread() returns although nothing was flushed, closed before or after it."""
     for methods in (("cancel_join_thread", "close"), ("close", "cancel_join_thread")):
-        queue = mp.Queue()
+        queues = (mp.Queue(), mp.JoinableQueue())
         reporter, report = mp.Pipe(duplex=False)
-        process = mp.Process(target=_put_cancel_join, args=(queue, report, *methods))
+        process = mp.Process(target=_put_cancel_join, args=(queues, report, *methods))
         process.start()
         assert reporter.recv() == "joined"
         process.join()
@@ -1941,9 +1957,9 @@ def test_exception_of_a_signal_handler_comes_out_of_get_of_a_simple_queue(mp):
 def test_each_item_of_a_simple_queue_is_got_once(mp):
     """Of several processes that get what several put on a SimpleQueue, one gets each item."""
     source, target = mp.SimpleQueue(), mp.SimpleQueue()
-    process = mp.Process(target=_put_and_move, args=(source, target, "child"))
+    process = mp.Process(target=_put_and_move, args=([(source, target)], "child"))
     process.start()
-    here = threading.Thread(target=_put_and_move, args=(source, target, "parent"), daemon=True)
+    here = threading.Thread(target=_put_and_move, args=([(source, target)], "parent"), daemon=True)
     here.start()
     items = _get_many(target, 200)
     for _ in range(2):
@@ -2022,11 +2038,14 @@ def test_closing_a_simple_queue_releases_its_descriptors(mp):
 
 @requirement("queues.simple.close-makes-empty-raise")
 def test_empty_of_a_closed_simple_queue_raises_oserror(mp):
-    """After SimpleQueue.close(), empty() raises OSError."""
-    queue = mp.SimpleQueue()
-    queue.close()
-    with raises(OSError):
-        queue.empty()
+    """After close() of an unused SimpleQueue, a used one, and one with an item left, empty() raises OSError, twice."""
+    for items, gets in (([], 0), ([1], 1), ([1, 2], 1), ([1], 0)):
+        queue = mp.SimpleQueue()
+        _put_all(queue, items)
+        _get_many(queue, gets)
+        queue.close()
+        for _ in range(2):
+            _refuses(OSError, queue.empty)
 
 
 @requirement("queues.simple.close-refuses-use")

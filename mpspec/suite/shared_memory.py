@@ -518,37 +518,40 @@ def _leave_and_tell(mp, name, ends):
     _leave_behind(mp, name, {})
 
 
-def _let_a_child_leave(mp, name, ends):
+def _let_a_child_leave(mp, name, ends, *through):
     """Whether a block that a child has left is there after the child, and after a tracker of its own, if it had any."""
     import select
 
     poll = select.poll()
     reader = os.open(ends, os.O_RDONLY | os.O_NONBLOCK)
     poll.register(reader, 0)
-    run(mp, _leave_and_tell, mp, name, ends)
+    run(mp, *through, _leave_and_tell, mp, name, ends)
     poll.poll(mp.timeout * 500)
     os.close(reader)
     return _exists(mp, name)
 
 
 def _let_children_leave(mp, names, ends):
-    """What is there when a child has left a block, before this program used any, and when another has, after that."""
+    """What is there when a child has left a block, before this program used any, when another has, and its child."""
     assert mp.shared_memory, "imported as yet, not used"
     first = _let_a_child_leave(mp, names[0], ends)
     if first:
         _unlink(mp, names[0])
     _free(_new(mp))
-    return [first, _let_a_child_leave(mp, names[1], ends)]
+    grandchilds = _let_a_child_leave(mp, names[2], ends, run, mp)
+    if grandchilds:
+        _unlink(mp, names[2])
+    return [first, _let_a_child_leave(mp, names[1], ends), grandchilds]
 
 
 @observed_once
 def _see_what_children_left(mp):
-    """A program whose children leave blocks: whether they were there, and the name of the one that it leaves, too."""
+    """A program whose children leave blocks, and a child's child: which were there, and the name of one left."""
     import tempfile
 
     from mpspec.programs import call
 
-    names = [_novel_name(), _novel_name()]
+    names = [_novel_name() for _ in range(3)]
     with tempfile.TemporaryDirectory() as folder:
         ends = os.path.join(folder, "ends")
         os.mkfifo(ends)
@@ -558,9 +561,10 @@ def _see_what_children_left(mp):
 
 @requirement("shared-memory.track.child-uses-it-first")
 def test_block_of_the_first_process_to_use_any(mp):
-    """The first block of a program, which a child created, is there when the child has ended."""
-    [first, _], _ = _see_what_children_left(mp)
+    """The first block of a program, which a child created, is there when the child has ended; so is a grandchild's."""
+    [first, _, grandchilds], _ = _see_what_children_left(mp)
     assert first is True
+    assert grandchilds is True
 
 
 @requirement("shared-memory.track.childs-block-destroyed")
@@ -568,7 +572,7 @@ def test_tracker_destroys_what_a_child_left(mp):
     """A block that a child left is there until the program ends, and then vanishes."""
     from mpspec.observing import wait_until
 
-    [_, second], name = _see_what_children_left(mp)
+    [_, second, _], name = _see_what_children_left(mp)
     assert second is True
     wait_until(lambda: not _there(mp, name), mp.timeout, "destroyed")
 
@@ -1025,14 +1029,17 @@ def test_size_is_not_set(mp):
 
 @requirement("shared-memory.pickle.same-block")
 def test_unpickled_instance_is_attached_to_the_same_block(mp):
-    """A pickled and unpickled instance has the name, and shares the memory."""
+    """A pickled and unpickled instance has the name, and shares the memory; when that is gone, there is none."""
     block = _new(mp)
     block.buf[0] = 17
     other = pickle.loads(pickle.dumps(block))
     other.buf[1] = 18
     assert other.name == block.name
     assert [*other.buf[:2]] == [*block.buf[:2]] == [17, 18]
+    data = pickle.dumps(block)
     _free(block, other)
+    with raises(Exception):
+        pickle.loads(data)
 
 
 def _write_into(block, data):

@@ -1082,13 +1082,19 @@ def test_raw_array_of_a_typecode(mp):
     assert isinstance(array, ctypes.c_int * 3)
     assert array[:] == [9, 2, 8]
     assert isinstance(mp.sharedctypes.RawArray("h", 7), ctypes.c_short * 7)
+    found = {code: type(mp.sharedctypes.RawArray(code, 2))._type_ for code in _TYPES}
+    assert found == _TYPES
 
 
 @requirement("sharedctypes.raw-array.characters")
 def test_raw_array_of_characters(mp):
-    """``value`` ends before a null byte, raw does not."""
+    """``value`` ends before a null byte, raw does not; what is stored by one of them is read by both."""
     array = mp.sharedctypes.RawArray(ctypes.c_char, b"a\0b")
     assert (array.value, array.raw) == (b"a", b"a\0b")
+    array.value = b"c"
+    assert array.raw == b"c\0b"
+    array.raw = b"d\0e"
+    assert (array.value, array.raw) == (b"d", b"d\0e")
 
 
 @requirement("sharedctypes.raw-array.shared-with-child")
@@ -1230,9 +1236,15 @@ def test_copy_is_shared(mp):
 
 @requirement("sharedctypes.synchronized.get-obj")
 def test_get_obj(mp):
-    """get_obj() is the object that synchronized() was given."""
-    raw = mp.sharedctypes.RawValue("i", 7)
-    assert mp.sharedctypes.synchronized(raw, mp.Lock()).get_obj() is raw
+    """get_obj() is the object that synchronized() was given, of whatever kind."""
+    make = mp.sharedctypes
+    for raw in (
+        make.RawValue("i", 7),
+        make.RawValue(_Point, 4, 6),
+        make.RawArray("i", 1),
+        make.RawArray("c", 1),
+    ):
+        assert make.synchronized(raw, mp.Lock()).get_obj() is raw
 
 
 @requirement("sharedctypes.synchronized.lock-given")

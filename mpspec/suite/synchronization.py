@@ -403,20 +403,24 @@ def _try_barrier(mp, timeout):
 @requirement("synchronization.primitives.timeout-huge")
 def test_huge_timeouts(mp):
     """Calls that may wait for threading.TIMEOUT_MAX seconds sleep until they get what they wait for."""
-    lock, semaphore, condition, event = mp.Lock(), mp.Semaphore(0), mp.Condition(), mp.Event()
-    lock.acquire()
-    callers = [
-        CallerThread(mp, lock, "acquire", True, threading.TIMEOUT_MAX),
-        CallerThread(mp, semaphore, "acquire", True, threading.TIMEOUT_MAX),
+    locks = [mp.Lock(), mp.RLock(), mp.Semaphore(1), mp.BoundedSemaphore(1), mp.Condition()]
+    condition, event, barrier = mp.Condition(), mp.Event(), mp.Barrier(2)
+    for lock in locks:
+        lock.acquire()
+    callers = [CallerThread(mp, lock, "acquire", True, threading.TIMEOUT_MAX) for lock in locks]
+    callers += [
         CallerThread(mp, _Holding(condition), "wait", threading.TIMEOUT_MAX),
+        CallerThread(mp, _Holding(condition), "wait_for", event.is_set, threading.TIMEOUT_MAX),
         CallerThread(mp, event, "wait", threading.TIMEOUT_MAX),
     ]
-    until_all_blocked(callers)
-    lock.release()
-    semaphore.release()
-    _Holding(condition).notify()
+    party = CallerThread(mp, barrier, "wait", threading.TIMEOUT_MAX)
+    until_all_blocked([*callers, party])
+    for lock in locks:
+        lock.release()
     event.set()
-    assert [caller.result() for caller in callers] == [True] * 4
+    _Holding(condition).notify_all()
+    assert {barrier.wait(), party.result()} == {0, 1}
+    assert [caller.result() for caller in callers] == [True] * 8
 
 
 @requirement("synchronization.primitives.timeout-none")
@@ -955,6 +959,8 @@ def test_lock_locked(mp):
     assert states == [False, True]
     lock.release()
     assert lock.locked() is False
+    with lock:
+        assert [lock.locked(), ask(mp, lock.locked)] == [True, True]
 
 
 def _acquire(lock):
@@ -1358,15 +1364,17 @@ def test_semaphore_has_no_bound(mp):
 
 @requirement("synchronization.semaphore.release.wakes-one")
 def test_semaphore_release_wakes_one(mp):
-    """Of two that wait, one gets what was released, and the other goes on waiting."""
-    semaphore = mp.Semaphore(0)
-    callers = [CallerThread(mp, semaphore, "acquire") for _ in range(2)]
-    until_all_blocked(callers)
-    semaphore.release()
-    (other,) = _until_returned(mp, callers, 1)
-    other.until_blocked()
-    semaphore.release()
-    assert [caller.result() for caller in callers] == [True, True]
+    """Of two that wait, one gets what was released, and the other goes on waiting, be it bounded or not."""
+    bounded = mp.BoundedSemaphore(2)
+    assert _takes(bounded, 2) == [True, True]
+    for semaphore in (mp.Semaphore(0), bounded):
+        callers = [CallerThread(mp, semaphore, "acquire") for _ in range(2)]
+        until_all_blocked(callers)
+        semaphore.release()
+        (other,) = _until_returned(mp, callers, 1)
+        other.until_blocked()
+        semaphore.release()
+        assert [caller.result() for caller in callers] == [True, True]
 
 
 @requirement("synchronization.semaphore.release.many")
@@ -1416,6 +1424,15 @@ def test_semaphore_locked(mp):
     semaphore.acquire()
     assert semaphore.locked() is True
     assert mp.Semaphore(0).locked() is True
+    assert _locked_by_a_child(mp, mp.Semaphore(1)) == [True, False]
+
+
+def _locked_by_a_child(mp, semaphore):
+    """Whether a semaphore is locked when a child has acquired it, and when it was released."""
+    run(mp, _acquire, semaphore)
+    found = [semaphore.locked()]
+    semaphore.release()
+    return [*found, semaphore.locked()]
 
 
 # BoundedSemaphore
@@ -1572,6 +1589,7 @@ def test_bounded_semaphore_locked(mp):
     assert semaphore.locked() is False
     semaphore.acquire()
     assert semaphore.locked() is True
+    assert _locked_by_a_child(mp, mp.BoundedSemaphore(1)) == [True, False]
 
 
 # Condition
@@ -2379,16 +2397,22 @@ def test_who_comes_during_the_action_waits_for_the_next_round(mp):
 
 @requirement("synchronization.barrier.action.called-once-before-release")
 def test_barrier_action(mp):
-    """The action is called once a round, while those who arrived first still wait."""
-    waiters = []
-    barrier = mp.Barrier(2, action=lambda: waiters[-1].until_blocked() or calls.append("call"))
-    calls = []
+    """The action is called once a round, by one of the parties, while the others still wait."""
+    waiters, calls = [], []
+
+    def act():
+        calls.append(threading.get_native_id())
+        if calls[-1] != waiters[-1].thread[1]:
+            waiters[-1].until_blocked()
+
+    barrier = mp.Barrier(2, action=act)
     for _ in range(2):
         waiters.append(CallerThread(mp, barrier, "wait"))
         waiters[-1].until_blocked()
         barrier.wait()
         waiters[-1].result()
-    assert calls == ["call", "call"]
+        assert calls[-1] in (threading.get_native_id(), waiters[-1].thread[1])
+    assert len(calls) == 2
 
 
 def _fail():
