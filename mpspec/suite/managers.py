@@ -2447,6 +2447,7 @@ def test_condition_wait_for_is_not_prolonged(manager, companion):
 
 def _interrupt_a_call(mp, event, items):
     """In a child: what comes of a call that a signal's handler interrupts, and of those after it."""
+    event.is_set()  # or it could be the connecting that is interrupted, where each thread has a connection of its own
     with Interrupted(mp, raising=Interruption):
         interrupted, _ = outcome_of(event.wait, mp.timeout)
     # By a thread's own connection: the server need not wait any more.
