@@ -1155,7 +1155,7 @@ def _join_unless_asleep(process):
     import psutil
 
     looks = 0
-    while process.is_alive() and looks < 30:
+    while process.is_alive() and looks < 20:
         with contextlib.suppress(psutil.NoSuchProcess):
             is_asleep = psutil.Process(process.pid).status() == psutil.STATUS_SLEEPING
             looks = looks + 1 if is_asleep else 0
@@ -2470,7 +2470,7 @@ def stay(connection, gone):
         wait_until(lambda: has_ended(child), mp.timeout, "the child ended")
         # Nothing is left for the parent to do but to end: to sleep on is to wait.
         looks = 0
-        while parent.is_alive() and looks < 30:
+        while parent.is_alive() and looks < 20:
             looks = looks + 1 if is_asleep(parent.pid) else 0
             parent.join(0.01)
         say("daemon: parent", "waits" if parent.is_alive() else "has ended")
