@@ -16,7 +16,6 @@ from __future__ import annotations
 import os
 from _thread import allocate_lock, get_ident
 from collections import deque
-from math import ceil
 from select import EPOLLIN, POLLIN, epoll, poll
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from ._bell import own_bell
 from ._channel import spin
 from ._jobs import acquire
+from ._wait import poll_for
 
 if TYPE_CHECKING:
     from _thread import LockType
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from ._staff import Staff
 
 __all__ = ["Replies"]
-
-_LONGEST = 2**31 - 1  # milliseconds that poll can wait at once, 24 days
 
 
 class Replies:
@@ -184,8 +182,8 @@ class Replies:
             sleeping = poll()
             sleeping.register(bell.fd, POLLIN)
             sleeping.register(self._poller.fileno(), POLLIN)
-            awake = sleeping.poll(None if until is None else _milliseconds(until - monotonic()))
-            if not awake and deadline is not None and monotonic() >= deadline:
+            awake = poll_for(sleeping, None if until is None else until - monotonic())
+            if not awake and until == deadline:
                 return False
             if any(fd == bell.fd for fd, _event in awake):
                 os.eventfd_read(bell.fd)
@@ -237,11 +235,6 @@ class Replies:
                 self._at_last = at_last
                 return
         at_last()
-
-
-def _milliseconds(seconds: float) -> int:
-    """Return what to give to poll, rounded up: a wait that ends early has to be repeated."""
-    return ceil(min(max(0.0, seconds * 1000), _LONGEST))
 
 
 def _remove(items: MutableSequence[Any], item: object) -> bool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-__all__ = ["readable", "wait"]
+__all__ = ["poll_for", "readable", "wait"]
 
 _LONGEST = 2**31 - 1  # milliseconds that poll can wait at once, 24 days
 
@@ -26,7 +26,7 @@ def readable(fd: int, timeout: float | None) -> bool:
     """Return whether *fd* can be read, or has ended, within *timeout* seconds (None: forever)."""
     poller = poll()
     poller.register(fd, POLLIN)
-    return bool(_poll(poller, timeout))
+    return bool(poll_for(poller, timeout))
 
 
 def wait(object_list: Iterable[Any], timeout: float | None = None) -> list[Any]:
@@ -45,7 +45,7 @@ def wait(object_list: Iterable[Any], timeout: float | None = None) -> list[Any]:
     poller = poll()
     for fd in descriptors:
         poller.register(fd, POLLIN | POLLPRI)
-    ready = dict(_poll(poller, timeout))
+    ready = dict(poll_for(poller, timeout))
     for fd, event in ready.items():
         if event & POLLNVAL:
             raise OSError(errno.EBADF, f"{os.strerror(errno.EBADF)}: {fd}")
@@ -67,7 +67,8 @@ def _descriptor(obj: Any) -> int:  # noqa: ANN401 - a descriptor or what has one
     return fd
 
 
-def _poll(poller: poll, timeout: float | None) -> list[tuple[int, int]]:
+def poll_for(poller: poll, timeout: float | None) -> list[tuple[int, int]]:
+    """Poll within *timeout* seconds, however many (None: forever, negative: not at all)."""
     if timeout is None:
         return poller.poll()
     if timeout <= 0:

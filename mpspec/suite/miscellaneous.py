@@ -218,6 +218,11 @@ def _loaded_in_children(mp, folder, names, options):
     return found
 
 
+def _make_importable(folder, monkeypatch):
+    """Let programs, and their fork servers, import what is in a folder."""
+    monkeypatch.setenv("PYTHONPATH", f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+
+
 def _preload(mp, folder, names, **options):
     _make_module(folder)
     return call(_loaded_in_children, mp, str(folder), names, options, timeout=mp.timeout)
@@ -226,7 +231,7 @@ def _preload(mp, folder, names, **options):
 @requirement("miscellaneous.forkserver-preload.is-inherited")
 def test_preloaded_module(mp, tmp_path, monkeypatch):
     """A preloaded module is loaded when a child begins; one that is not preloaded, or named too late, is not."""
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    _make_importable(tmp_path, monkeypatch)
     for names, loaded in (([_UNLIKELY], True), ([_DOTTED], True), ([], False)):
         assert _preload(mp, tmp_path, names) == [loaded, loaded]
 
@@ -247,7 +252,7 @@ def _loaded_in_a_worker(mp, folder):
 @requirement("miscellaneous.forkserver-preload.pool-workers")
 def test_preloaded_module_in_a_pool(mp, tmp_path, monkeypatch):
     """A worker finds the module that was named before its pool was created, and not the one named after."""
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    _make_importable(tmp_path, monkeypatch)
     _make_module(tmp_path)
     assert call(_loaded_in_a_worker, mp, str(tmp_path), timeout=mp.timeout) == [True, False]
 
@@ -255,7 +260,7 @@ def test_preloaded_module_in_a_pool(mp, tmp_path, monkeypatch):
 @requirement("miscellaneous.forkserver-preload.imported-once")
 def test_preloaded_module_is_imported_once(mp, tmp_path, monkeypatch):
     """Two children, one import."""
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    _make_importable(tmp_path, monkeypatch)
     _preload(mp, tmp_path, [_UNLIKELY])
     assert (tmp_path / "imports").read_text() == "imported "
 
@@ -273,7 +278,7 @@ def _redirected(mp, folder, path, names, **options):
 @requirement("miscellaneous.forkserver-preload.replaced")
 def test_preload_is_replaced(mp, tmp_path, monkeypatch):
     """What the first of two calls names, and the second does not, is not preloaded."""
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    _make_importable(tmp_path, monkeypatch)
     assert _preload(mp, tmp_path, []) == [False, False]
 
 
@@ -292,7 +297,7 @@ def _make_modules(folder):
 @requirement("miscellaneous.forkserver-preload.missing-is-ignored")
 def test_preload_of_a_missing_module(mp, tmp_path, monkeypatch):
     """A name that no module has does no harm, nor a module that raises ImportError; what follows is preloaded."""
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    _make_importable(tmp_path, monkeypatch)
     _make_modules(tmp_path)
     stderr = tmp_path / "stderr"
     arguments = (mp, str(tmp_path), str(stderr), _FAILING)
@@ -347,14 +352,14 @@ def test_preload_with_an_unknown_word(mp):
 @requirement("miscellaneous.forkserver-preload.other-methods")
 def test_preload_under_another_method(mp, tmp_path, monkeypatch):
     """A child that was spawned, or forked, does not find the module loaded."""
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    _make_importable(tmp_path, monkeypatch)
     assert _preload(mp, tmp_path, [_UNLIKELY]) == [False, False]
 
 
 @requirement("miscellaneous.forkserver-preload.on-error-other-methods")
 def test_preload_that_would_fail_under_another_method(mp, tmp_path, monkeypatch):
     """Children that are spawned, or forked, start in spite of a missing module, and find the other not loaded."""
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    _make_importable(tmp_path, monkeypatch)
     names = [_UNLIKELY, "no_such_module_anywhere"]
     assert _preload(mp, tmp_path, names, on_error="fail") == [False, False]
 

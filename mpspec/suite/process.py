@@ -1150,27 +1150,17 @@ def _start_daemon(mp, target, sender):
     sender.recv()
 
 
-def _join_unless_asleep(process):
-    """Wait for the end of a process that has nothing else to do: not for one that sleeps for long."""
-    import psutil
-
-    looks = 0
-    while process.is_alive() and looks < 20:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            is_asleep = psutil.Process(process.pid).status() == psutil.STATUS_SLEEPING
-            looks = looks + 1 if is_asleep else 0
-        process.join(0.01)
-
-
 @requirement("process.daemon.not-joined-by-child")
 def test_child_does_not_join_its_daemon(mp):
     """A child has ended while its daemon, which ignores SIGTERM, goes on."""
+    from mpspec.observing import join_unless_asleep
+
     ours, theirs = mp.Pipe()
     parent = mp.Process(target=_start_daemon, args=(mp, _ignore_sigterm, theirs))
     parent.start()
     daemon = ours.recv()
     ours.send("end")
-    _join_unless_asleep(parent)
+    join_unless_asleep(parent)
     exitcode = parent.exitcode
     os.kill(daemon, signal.SIGKILL)
     parent.join()
@@ -2442,8 +2432,7 @@ def test_output_before_start_is_not_repeated(mp):
 
 EXIT = """
 import gc, os, signal
-import psutil
-from mpspec.observing import has_ended, wait_until
+from mpspec.observing import has_ended, join_unless_asleep, wait_until
 
 def say(*words):
     # In one piece: others speak at the same time.
@@ -2469,17 +2458,8 @@ def stay(connection, gone):
         child = gone.recv()
         wait_until(lambda: has_ended(child), mp.timeout, "the child ended")
         # Nothing is left for the parent to do but to end: to sleep on is to wait.
-        looks = 0
-        while parent.is_alive() and looks < 20:
-            looks = looks + 1 if is_asleep(parent.pid) else 0
-            parent.join(0.01)
+        join_unless_asleep(parent)
         say("daemon: parent", "waits" if parent.is_alive() else "has ended")
-
-def is_asleep(pid):
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_SLEEPING
-    except psutil.NoSuchProcess:
-        return False
 
 def go_on(connection, going):
     connection.send("ready")

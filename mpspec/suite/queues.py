@@ -5,7 +5,6 @@ import contextlib
 import functools
 import gc
 import io
-import itertools
 import os
 import pickle
 import sys
@@ -33,6 +32,7 @@ from mpspec.children import (
 )
 from mpspec.marks import requirement
 from mpspec.programs import call
+from mpspec.stepwise import Stepwise
 
 # Larger than what pipes and sockets buffer, whatever sizes an implementation sets: as one item, and as many.
 LARGE = 4 * 1024 * 1024
@@ -1324,20 +1324,13 @@ def test_background_thread_ends_after_close(mp):
 
 def _put_amid_put(mp, queue, number):
     """Put an item, and let another thread put one at a step of that: as it calls a function, or that returns."""
-    steps, others = itertools.count(1), []
+    others = []
 
-    def step(*_):
-        if next(steps) == number:
-            others.append(CallerThread(mp, queue, "put", "another's"))
-            with contextlib.suppress(AssertionError):  # it is over
-                others[0].until_blocked()
+    def put_another():
+        others.append(CallerThread(mp, queue, "put", "another's"))
+        return others[-1]
 
-    before = sys.getprofile()
-    sys.setprofile(step)
-    try:
-        queue.put("item")
-    finally:
-        sys.setprofile(before)
+    Stepwise(number, put_another).call(functools.partial(queue.put, "item"))
     for other in others:
         other.result()
 
@@ -1528,6 +1521,15 @@ def test_items_are_flushed_at_sys_exit(mp):
     assert process.exitcode == 3
 
 
+def _telling(mp, target, queue):
+    """A process that calls a function with a queue and an end to tell something by; and the other end."""
+    told, tell = mp.Pipe(duplex=False)
+    process = mp.Process(target=target, args=(queue, tell))
+    process.start()
+    tell.close()
+    return process, told
+
+
 def _put_by_exit_handler(queue, tell):
     atexit.register(tell.send, "all have run")  # the one registered last is called first
     atexit.register(queue.put, "late")
@@ -1537,10 +1539,7 @@ def _put_by_exit_handler(queue, tell):
 def test_items_of_exit_handlers_are_flushed(mp):
     """What a function puts that the child has registered with ``atexit`` arrives, and the child ends with 0."""
     queue = mp.Queue()
-    told, tell = mp.Pipe(duplex=False)
-    process = mp.Process(target=_put_by_exit_handler, args=(queue, tell))
-    process.start()
-    tell.close()
+    process, told = _telling(mp, _put_by_exit_handler, queue)
     assert outcome_of(told.recv) == ("returned", "all have run")
     process.join(mp.timeout / 20)  # implementations are known whose child never ends
     found = outcome_of(queue.get, timeout=SHORT)
@@ -1565,10 +1564,7 @@ def _put_when_run_has_returned(queue, tell):
 def test_items_of_threads_are_flushed(mp):
     """What a thread of a child puts when run() has returned arrives; the child, which waits for that, ends with 0."""
     queue = mp.Queue()
-    told, tell = mp.Pipe(duplex=False)
-    process = mp.Process(target=_put_when_run_has_returned, args=(queue, tell))
-    process.start()
-    tell.close()
+    process, told = _telling(mp, _put_when_run_has_returned, queue)
     pid, main, late = told.recv()
     # Where there is no /proc it takes the main thread that waits for the other one for one that waits at its end.
     _soon(mp, lambda: not os.path.exists(f"/proc/{pid}/task/{late}"), "the end of the thread")

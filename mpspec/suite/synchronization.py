@@ -27,6 +27,7 @@ from mpspec.children import (
     within,
 )
 from mpspec.marks import requirement
+from mpspec.stepwise import Stepwise, go_as_far_as_possible, slowly
 
 # Long enough to be a hang when a call waits for so many seconds that should not wait at all.
 _AGES = 100_000.0
@@ -92,65 +93,18 @@ def _waiting(mp, condition, count):
     return waiters
 
 
-class _Stepwise:
-    """Calls a function, and begins something else at one step of it: as it calls another, or that one returns."""
-
-    def __init__(self, number, begin):
-        self._left = number
-        self._begin = begin
-        self._lock = threading.Lock()
-        self.begun = threading.Event()
-
-    def call(self, function):
-        before = sys.getprofile()
-        sys.setprofile(self._step)
-        try:
-            return function()
-        finally:
-            sys.setprofile(before)
+class _Steps(Stepwise):
+    """A Stepwise for the wait() of a condition as well, which is called with the lock held."""
 
     def call_holding(self, condition):
         with condition:
             return self.call(condition.wait)
 
-    def _step(self, *_):
-        self._left -= 1
-        if self._left == 0:
-            with self._lock:
-                if self._begin is None:
-                    return
-                begun = self._begin()
-                self.begun.set()
-            _go_as_far_as_possible([begun])
-
-    def cancel(self):
-        """Begin nothing any more; whether nothing has been begun."""
-        with self._lock:
-            self._begin = None
-            return not self.begun.is_set()
-
-
-def _go_as_far_as_possible(callers):
-    """Wait until each call is over or asleep."""
-    for caller in callers:
-        with contextlib.suppress(AssertionError):  # it is over
-            caller.until_blocked()
-
-
-def _slowly(function, others):
-    """Call a function, and let other calls go as far as possible at each step of it."""
-    before = sys.getprofile()
-    sys.setprofile(lambda *_: _go_as_far_as_possible(others))
-    try:
-        return function()
-    finally:
-        sys.setprofile(before)
-
 
 def _woken_at_each_step(mp, method, argument, subject, waking):
     """What a call that waits and one that ends it give, when this is begun at each step of that one in turn.
 
-    The call that waits is that of a _Stepwise's method.
+    The call that waits is that of a _Steps's method.
     """
     wakers = []
 
@@ -159,7 +113,7 @@ def _woken_at_each_step(mp, method, argument, subject, waking):
         return wakers[-1]
 
     for number in itertools.count(1):
-        steps = _Stepwise(number, wake)
+        steps = _Steps(number, wake)
         waiter = CallerThread(mp, steps, method, argument)
         if not steps.begun.wait(0.05):
             with contextlib.suppress(AssertionError):  # it may have been woken after all
@@ -835,6 +789,11 @@ def test_release_lets_one_process_proceed(mp):
     """Of two threads that wait, one gets the lock, and the other goes on waiting."""
     lock = mp.Lock()
     lock.acquire()
+    _assert_wakes_one(mp, lock)
+
+
+def _assert_wakes_one(mp, lock):
+    """Each release() of what nobody can acquire, a lock or a semaphore, lets one of two that wait go on."""
     callers = [CallerThread(mp, lock, "acquire") for _ in range(2)]
     until_all_blocked(callers)
     lock.release()
@@ -1368,13 +1327,7 @@ def test_semaphore_release_wakes_one(mp):
     bounded = mp.BoundedSemaphore(2)
     assert _takes(bounded, 2) == [True, True]
     for semaphore in (mp.Semaphore(0), bounded):
-        callers = [CallerThread(mp, semaphore, "acquire") for _ in range(2)]
-        until_all_blocked(callers)
-        semaphore.release()
-        (other,) = _until_returned(mp, callers, 1)
-        other.until_blocked()
-        semaphore.release()
-        assert [caller.result() for caller in callers] == [True, True]
+        _assert_wakes_one(mp, semaphore)
 
 
 @requirement("synchronization.semaphore.release.many")
@@ -1784,7 +1737,7 @@ def test_timed_out_wait_reacquires_the_lock(mp):
     overtaken = _Overtaken(mp, condition)
     waiter = CallerThread(mp, overtaken, "wait")
     assert overtaken.keeper.inside.acquire(timeout=mp.timeout)
-    _go_as_far_as_possible([waiter])
+    go_as_far_as_possible([waiter])
     overtaken.keeper.leave.release()
     assert waiter.result() == (False, False)
 
@@ -1802,7 +1755,7 @@ class _Overtaken:
         with self.condition:
             other = CallerThread(self.mp, self.keeper, "keep")
             other.until_blocked()
-            found = _slowly(functools.partial(self.condition.wait, 0), [other])
+            found = slowly(functools.partial(self.condition.wait, 0), [other])
             return found, self.keeper.is_inside
 
 
@@ -2234,7 +2187,7 @@ def test_event_is_set_as_a_wait_begins(mp):
     event.clear()
     waiters = [CallerThread(mp, event, "wait", *timeout) for timeout in ((), (mp.timeout,))]
     until_all_blocked(waiters)
-    _slowly(event.set, waiters)
+    slowly(event.set, waiters)
     assert [waiter.result() for waiter in waiters] == [True, True]
 
 

@@ -131,7 +131,7 @@ def test_interrupt_ends_a_run_at_once(conformance: Conformance) -> None:
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=20)
     assert time.monotonic() - started < 2
-    assert process.returncode == 2
+    assert process.returncode == 2, output
     assert "interrupted: 1 PASS" in output
     assert conformance.survivors() == []
 

@@ -113,18 +113,10 @@ def test_stopped_at_the_first_failure(conformance: Conformance, workers: int) ->
     assert report["run"]["conforms"] is False
 
 
-@pytest.mark.parametrize(
-    ("workers", "number", "why"),
-    [
-        (0, signal.SIGINT, "KeyboardInterrupt"),
-        (2, signal.SIGINT, "KeyboardInterrupt"),
-        (2, signal.SIGTERM, "ended by SIGTERM"),
-        (2, signal.SIGHUP, "ended by SIGHUP"),
-    ],
-)
-def test_interrupted(
-    conformance: Conformance, workers: int, number: signal.Signals, why: str
-) -> None:
+def _interrupted(
+    conformance: Conformance, workers: int, number: signal.Signals
+) -> tuple[str, dict[str, Any]]:
+    """The output and the report of a run that a signal ended in the midst of a test, in order."""
     file = conformance.folder / "report.json"
     process = conformance.start(
         "--backend=tests.misbehaving:hang",
@@ -137,7 +129,22 @@ def test_interrupted(
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 2, output
     assert conformance.survivors() == []
-    report = valid(json.loads(file.read_text(encoding="utf-8")))
+    return output, valid(json.loads(file.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize(
+    ("workers", "number", "why"),
+    [
+        (0, signal.SIGINT, "KeyboardInterrupt"),
+        (2, signal.SIGINT, "KeyboardInterrupt"),
+        (2, signal.SIGTERM, "ended by SIGTERM"),
+        (2, signal.SIGHUP, "ended by SIGHUP"),
+    ],
+)
+def test_interrupted(
+    conformance: Conformance, workers: int, number: signal.Signals, why: str
+) -> None:
+    _, report = _interrupted(conformance, workers, number)
     assert report["run"]["interrupted"] == why
     assert set(verdicts(report)) < set(IDS)
     assert set(verdicts(report).values()) <= {"PASS"}
@@ -157,20 +164,9 @@ def mpspec_report():
 @pytest.mark.parametrize("workers", [0, 2])
 def test_interrupted_again_while_it_reports(conformance: Conformance, workers: int) -> None:
     conformance.write("conftest.py", IMPATIENT)
-    file = conformance.folder / "report.json"
-    process = conformance.start(
-        "--backend=tests.misbehaving:hang",
-        f"-n{workers}",
-        *SELECTION,
-        f"--conformance-report={file}",
-    )
-    conformance.wait_for("hanging")
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 2, output
+    output, report = _interrupted(conformance, workers, signal.SIGINT)
     assert "Traceback" not in output
-    assert conformance.survivors() == []
-    assert valid(json.loads(file.read_text(encoding="utf-8")))["run"]["interrupted"]
+    assert report["run"]["interrupted"]
 
 
 def test_report_replaces_an_older_one(conformance: Conformance) -> None:
