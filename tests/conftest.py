@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 # Each run compiles the suite anew when it may not keep what it compiled.
-_NOT_INHERITED = ("PYTEST_", "COV_", "TOX_", "PYTHONDONTWRITEBYTECODE")
+_NOT_INHERITED = ("PYTEST_", "COV_", "TOX_", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
 # What ends a run.
 _SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 

@@ -76,6 +76,11 @@ class Progress:
         if self._terminal is not None and not self._quiet:
             self._terminal.showfspath = False
 
+    def pytest_runtest_logstart(self) -> None:
+        """Show what was written so far, also in a pipe or a file: the test that begins may take long."""
+        if self._terminal is not None:
+            self._terminal.flush()
+
     @pytest.hookimpl(wrapper=True)
     def pytest_report_teststatus(
         self, report: pytest.TestReport
@@ -116,6 +121,7 @@ class Progress:
         room = max(terminal._tw.fullwidth - len(percent) - 1, 20)  # noqa: SLF001 - the width has no public name
         bad = any(verdict.fails_the_run for verdict in verdicts)
         terminal.write_line(f"{text[:room]:<{room}} {percent}", red=bad, green=not bad)
+        terminal.flush()
 
     def mpspec_report(self, report: Report) -> None:
         """Keep the report for the summary."""
