@@ -22,7 +22,7 @@ from ._line import Line
 from ._replies import Replies
 from ._seat import GRACE, start_worker
 from ._undo import on_failure
-from .util import Finalize, sub_warning
+from .util import Finalize, is_exiting, sub_warning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -323,7 +323,8 @@ class Staff:
             seat.process.terminate()
         self.helper.stop()
         with self.lock:
-            for job in jobs:
+            # At the end of a process only daemon threads can still wait: they end with it, and need no error to tell.
+            for job in () if is_exiting() else jobs:
                 job.abort(error)
             self._jobs.clear()
             self._all_done.notify_all()
