@@ -292,6 +292,9 @@ class Supervisor:
             # pytest keeps the last failure for a debugger, and with it the objects of its test, which would miss
             # their names at the interpreter's end.
             vars(sys).pop(last, None)
+        if self._held and hasattr(gc, "unfreeze"):
+            # What failed for one backend may have been frozen when the next one was prepared.
+            gc.unfreeze()
         gc.collect()
         leaks.unlink(self._held)
         if not self._replaceable:

@@ -115,6 +115,20 @@ def test_hang_tells_where(conformance: Conformance) -> None:
     assert "in _hang" in output
 
 
+def test_what_a_failed_test_held_goes_in_silence(conformance: Conformance) -> None:
+    """Its semaphore outlives it in the traceback of its failure, also when another backend's turn came since."""
+    status, output = conformance.run(
+        "--backend=stdlib",
+        "--backend=reference",
+        "-n1",
+        "--start-method=spawn",
+        "--requirement=synchronization.semaphore.release.many",
+    )
+    assert "1 PASS, 1 EXPECTED" in output
+    assert "Traceback" not in output
+    assert status == 0
+
+
 def test_interrupt_ends_a_run_at_once(conformance: Conformance) -> None:
     process = conformance.start(
         "--backend=tests.misbehaving:hang",
