@@ -125,6 +125,13 @@ class Condition:
         """Wake all that wait. NotOwnedError without the lock."""
         self.notify(EVERYBODY)
 
+    def notifyAll(self) -> None:  # noqa: N802 - threading's
+        """Call notify_all(), whose deprecated alias it is."""
+        from ._aliases import warn_of_alias
+
+        warn_of_alias("notifyAll", "notify_all")
+        self.notify_all()
+
 
 class Event:
     """A flag that processes and threads wait for, with the interface of threading.Event.
@@ -155,6 +162,13 @@ class Event:
     def is_set(self) -> bool:
         """Return whether the flag is true."""
         return self._flag[0] == 1
+
+    def isSet(self) -> bool:  # noqa: N802 - threading's
+        """Call is_set(), whose deprecated alias it is."""
+        from ._aliases import warn_of_alias
+
+        warn_of_alias("isSet", "is_set")
+        return self.is_set()
 
     def set(self) -> None:
         """Make the flag true and wake all that wait."""

@@ -21,7 +21,7 @@ WARNING = 30
 FORMAT = "[%(levelname)s/%(processName)s] %(message)s"
 
 _logger: logging.Logger | None = None
-_to_stderr = False
+_handler: logging.Handler | None = None  # log_to_stderr's
 
 
 def get_logger() -> logging.Logger:
@@ -47,19 +47,20 @@ def get_logger() -> logging.Logger:
 def log_to_stderr(level: int | str | None = None) -> logging.Logger:
     """Return the logger, with a handler that writes to `sys.stderr`; set its level if given.
 
-    A second call adds no second handler: each message would come out twice.
+    A second call adds no second handler, each message would come out twice, unless the program
+    took the first one away.
 
     Documentation: multiprocessing.log_to_stderr
     """
-    global _to_stderr
+    global _handler
     import logging
 
     logger = get_logger()
-    if not _to_stderr:
+    if _handler not in logger.handlers:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter(FORMAT))
         logger.addHandler(handler)
-        _to_stderr = True
+        _handler = handler
     if level is not None:
         logger.setLevel(level)
     return logger
@@ -68,7 +69,7 @@ def log_to_stderr(level: int | str | None = None) -> logging.Logger:
 def settings() -> tuple[int | None, bool]:
     """Return what a fresh child must repeat: the level (None: no logger), and log_to_stderr."""
     # The effective level: the child's root logger does not know what this one's was set to.
-    return (None if _logger is None else _logger.getEffectiveLevel()), _to_stderr
+    return (None if _logger is None else _logger.getEffectiveLevel()), _handler is not None
 
 
 def repeat(level: int | None, to_stderr: bool) -> None:  # noqa: FBT001 - the pair of settings()

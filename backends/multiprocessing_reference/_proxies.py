@@ -91,6 +91,13 @@ class ConditionProxy(AcquirerProxy):
         """Wake all waiters."""
         self._callmethod("notify_all")
 
+    def notifyAll(self) -> None:  # noqa: N802 - threading's
+        """Call notify_all(), whose deprecated alias it is."""
+        from ._aliases import warn_of_alias
+
+        warn_of_alias("notifyAll", "notify_all")
+        self.notify_all()
+
     def wait_for(self, predicate: Callable[[], Any], timeout: float | None = None) -> Any:
         """Wait until *predicate*, called here, returns something true.
 
@@ -115,6 +122,13 @@ class EventProxy(BaseProxy):
     def is_set(self) -> bool:
         """Whether the event is set."""
         return bool(self._callmethod("is_set"))
+
+    def isSet(self) -> bool:  # noqa: N802 - threading's
+        """Call is_set(), whose deprecated alias it is."""
+        from ._aliases import warn_of_alias
+
+        warn_of_alias("isSet", "is_set")
+        return self.is_set()
 
     def set(self) -> None:
         """Set the event."""

@@ -1,5 +1,6 @@
 """Tests of the chapter contexts: what each start method gives a child, and how a program chooses among them."""
 
+import contextlib
 import os
 import pickle
 import signal
@@ -126,12 +127,13 @@ def _generator():
 
 
 @requirement("contexts.spawn.failed-start-leaves-no-child")
-def test_no_child_after_a_failed_start(mp):
-    """There is no active child after a ``start()`` that raised."""
+def test_no_child_after_a_failed_start(mp, companion):
+    """After a ``start()`` that raised there is no active child but the one that was there."""
     before = set(mp.active_children())
+    assert before
     with raises(Exception):
         mp.Process(target=_nothing, args=(_generator(),)).start()
-    assert set(mp.active_children()) <= before
+    assert set(mp.active_children()) == before
 
 
 @requirement("contexts.spawn.failed-start-leaves-no-trace")
@@ -750,19 +752,20 @@ def test_several_contexts_in_a_child(mp):
 
 @requirement("contexts.several.lock-of-fork-context")
 def test_lock_of_another_context(mp):
-    """``start()`` raises RuntimeError for a lock of the fork context, or the child finds it locked."""
-    lock = mp.get_context("fork").Lock()
-    lock.acquire()
-    receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_try_lock, args=(lock, sender))
-    kind, _ = outcome_of(process.start)
-    sender.close()
-    if kind == "returned":
-        found = receiver.recv()
-        process.join()
-        assert found is False
-    else:
-        assert kind == "RuntimeError"
+    """``start()`` raises RuntimeError for a lock of the fork context, of either kind, or the child finds it locked."""
+    context = mp.get_context("fork")
+    for lock in (context.Lock(), context.RLock()):
+        lock.acquire()
+        receiver, sender = mp.Pipe(duplex=False)
+        process = mp.Process(target=_try_lock, args=(lock, sender))
+        kind, _ = outcome_of(process.start)
+        sender.close()
+        if kind == "returned":
+            found = receiver.recv()
+            process.join()
+            assert found is False
+        else:
+            assert kind == "RuntimeError"
 
 
 def _try_lock(lock, sender):
@@ -1279,6 +1282,11 @@ def _none_facts(mp):
             outcome_of(mp.set_start_method, "spawn")[0],
             mp.get_start_method(),
         ],
+        "unset again": [
+            mp.set_start_method(None, force=True),
+            mp.get_start_method(allow_none=True),
+            mp.get_start_method(),
+        ],
     }
 
 
@@ -1291,10 +1299,14 @@ def test_questions_leave_the_method_unset(mp):
 
 @requirement("contexts.set-start-method.none-by-force")
 def test_start_method_unset(mp):
-    """After ``set_start_method(None, force=True)`` there is no start method, and one can be set."""
+    """After ``set_start_method(None, force=True)`` there is no start method, and one can be set.
+
+    Nothing stays of one that was set: the next question sets the default.
+    """
     facts = _facts(mp, _none_facts)
     assert facts["unset"] is None
     assert facts["set"] == [None, "returned", "spawn"]
+    assert facts["unset again"] == [None, None, facts["default"]]
 
 
 @requirement("contexts.set-start-method.none")
@@ -1328,47 +1340,92 @@ def test_start_sets_the_method(mp):
     assert _facts(mp, _after_start) == [_facts(mp, _default_facts)["default"], "RuntimeError"]
 
 
-def _leave_segment(mp, sender):
-    import signal
-
-    segment = mp.shared_memory.SharedMemory(create=True, size=16)
-    sender.send(segment.name)
-    os.kill(os.getpid(), signal.SIGKILL)
+# Where the system keeps what has a name, and is shared.
+_SHARED = "/dev/shm"  # noqa: S108
 
 
 def _leave(mp):
-    """In a new interpreter: the name of a segment that a killed child has left, and the pids of all helpers."""
-    receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_leave_segment, args=(mp, sender))
+    """Make two semaphores, and a segment: gives them, the files that are the semaphores, if any, and its name."""
+    semaphores = [mp.Lock(), mp.Semaphore(2)]
+    with open("/proc/self/maps") as file:
+        inodes = {int(line.split()[4]) for line in file if _SHARED in line}
+    files = [each.path for each in os.scandir(_SHARED) if each.inode() in inodes]
+    kind, segment = outcome_of(lambda: mp.shared_memory.SharedMemory(create=True, size=16))
+    return (semaphores, segment), files, segment.name if kind == "returned" else None
+
+
+def _outlive(mp, connection, files, name):
+    """In a child: tell what it leaves, and what is there of the main process's when that was killed; be killed too."""
+    import json
+
+    _kept, *left = _leave(mp)
+    connection.send(left)
+    with contextlib.suppress(EOFError):
+        connection.recv()
+    threading.Event().wait(0.05)  # a tracker that goes by the main process acts now
+    attached, _ = outcome_of(lambda: mp.shared_memory.SharedMemory(name))
+    os.write(1, json.dumps([all(map(os.path.exists, files)), attached]).encode())
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def leave_and_be_killed(mp):
+    """In a program: tell what it and its child leave, and of its helpers' pids; be killed before the child is."""
+    import json
+
+    _kept, *left = _leave(mp)
+    ours, theirs = mp.Pipe()
+    process = mp.Process(target=_outlive, args=(mp, theirs, *left))
     process.start()
-    name = receiver.recv()
-    process.join()
-    segment = mp.shared_memory.SharedMemory(name)  # it is still there, while the program goes on
-    segment.close()
-    return [name, sorted(_helpers())]
+    theirs.close()
+    (files, name), (childs_files, childs_name) = left, ours.recv()
+    names, helpers = [name, childs_name], sorted(_helpers() - {process.pid})
+    os.write(1, json.dumps([[*files, *childs_files], names, helpers]).encode() + b"\n")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+LEFTOVERS = """
+if __name__ == "__main__":
+    from mpspec.suite.contexts import leave_and_be_killed
+
+    leave_and_be_killed(mp)
+"""
 
 
 @observed_once
 def _left(mp):
-    return call(_leave, mp, timeout=mp.timeout)
+    """A killed program whose child goes on a while: what it has told, and then what the child has."""
+    import json
+
+    from mpspec.programs import run_script
+
+    done = run_script(mp, LEFTOVERS)
+    told, seen = map(json.loads, done.stdout.splitlines())
+    return *told, *seen
 
 
 @requirement("contexts.helpers.end-with-program")
 def test_helpers_end_with_the_program(mp):
-    """The processes that helped a program, of which one process was killed, are gone when it has ended."""
+    """The processes that helped a program are gone when its processes were killed, first the main one, then a child."""
     from mpspec.observing import has_ended, wait_until
 
-    _, helpers = _left(mp)
+    helpers = _left(mp)[2]
     wait_until(lambda: all(map(has_ended, helpers)), mp.timeout / 2, f"{helpers} ended")
 
 
 @requirement("contexts.tracker.unlinks-leftovers")
 def test_leftovers_are_unlinked(mp):
-    """The segment of a killed child is gone when the program has ended."""
+    """The segments of a killed program and its killed child are gone when both have ended; the child has attached one.
+
+    That of the main process, after its end.
+    """
     from mpspec.observing import wait_until
 
-    name, _ = _left(mp)
-    wait_until(lambda: not os.path.exists(f"/dev/shm/{name}"), mp.timeout, f"segment {name} gone")  # noqa: S108 - as the system keeps it
+    _, names, *_, attached = _left(mp)
+    assert attached == "returned"
+    paths = [f"{_SHARED}/{name}" for name in names]
+    wait_until(
+        lambda: not any(map(os.path.exists, paths)), mp.timeout / 2, f"segments {names} gone"
+    )
 
 
 def _after_pool(mp):
@@ -1388,28 +1445,17 @@ def test_pool_sets_the_method(mp):
     assert _facts(mp, _after_pool_of_set) == "spawn"
 
 
-LEFTOVERS = """
-import os, signal
-
-if __name__ == "__main__":
-    mine = [mp.Lock(), mp.Semaphore(2)]
-    with open("/proc/self/maps") as file:
-        inodes = {int(line.split()[4]) for line in file if "/dev/shm/" in line}
-    print(*(each.path for each in os.scandir("/dev/shm") if each.inode() in inodes), flush=True)
-    os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
 @requirement("contexts.tracker.unlinks-semaphores")
 def test_semaphores_of_a_killed_program_are_unlinked(mp):
-    """The files of the semaphores that a killed program had, if they are files, are gone."""
-    from mpspec.observing import wait_until
-    from mpspec.programs import run_script
+    """The files of the semaphores that a killed program and its killed child had, if they are files, are gone.
 
-    names = run_script(mp, LEFTOVERS).stdout.split()
-    wait_until(
-        lambda: not any(os.path.exists(name) for name in names), mp.timeout / 2, f"{names} gone"
-    )
+    Those of the main process were there as long as the child went on.
+    """
+    from mpspec.observing import wait_until
+
+    files, _, _, there, _ = _left(mp)
+    assert there
+    wait_until(lambda: not any(map(os.path.exists, files)), mp.timeout / 2, f"{files} gone")
 
 
 TIDY = """

@@ -161,15 +161,24 @@ def test_dummy_process_life(mp):
 
 @requirement("dummy.process.exitcode")
 def test_dummy_process_exitcode(mp, monkeypatch):
-    """``exitcode`` is None until the process has ended, and then 0; one that raised has ended as well."""
+    """``exitcode`` is None until the process has ended, and then 0; one that raised has ended as well.
+
+    Nobody need have joined it; and it is started at most once.
+    """
+    from mpspec.observing import wait_until
+
     gate = threading.Event()
     process = mp.dummy.Process(target=gate.wait)
     assert process.exitcode is None
     process.start()
     assert process.exitcode is None
     gate.set()
+    wait_until(lambda: not process.is_alive(), mp.timeout, "an end")
+    assert process.exitcode == 0
     process.join()
     assert process.exitcode == 0
+    with raises(Exception):
+        process.start()
     process = mp.dummy.Process(target=int, args=("no number",))
     with monkeypatch.context() as patched:
         patched.setattr(threading, "excepthook", lambda _: None)
@@ -348,11 +357,11 @@ def test_dummy_queues(mp):
     """Queues are first in first out, bounded, and raise Full and Empty; joinable ones are joined."""
     for kind in (mp.dummy.Queue, mp.dummy.JoinableQueue):
         queue, unbounded = kind(2), kind()
-        queue.put(1)
-        queue.put(2, timeout=mp.timeout)
+        queue.put(2)
+        queue.put(1, timeout=mp.timeout)
         with raises(mp.Full):
             queue.put_nowait(3)
-        assert [queue.get(), queue.get_nowait()] == [1, 2]
+        assert [queue.get(), queue.get_nowait()] == [2, 1]
         with raises(mp.Empty):
             queue.get(timeout=0.01)
         for number in range(100):

@@ -1,5 +1,6 @@
 """Tests of the chapter guidelines."""
 
+import functools
 import gc
 import io
 import operator
@@ -159,26 +160,72 @@ def _use_globals():
     number.value += 1
 
 
-def _use_lock(_gate, lock, connection):
+def _use_primitives(_gate, primitives, connection):
+    """In a child: tell, when the word comes, that all primitives did what they are for."""
+    *locks, event, barrier = primitives
     connection.recv()
-    with lock:
-        connection.send("held")
+    for lock in locks:
+        with lock:
+            pass
+    event.set()
+    connection.send((event.is_set(), barrier.wait()))
 
 
 @requirement("guidelines.resources.lock-outlives-parents-reference")
 def test_lock_outlives_the_parents_reference(mp):
-    """A child uses the lock that it was passed after its parent has dropped it."""
+    """A child uses the lock that it was passed, and each other primitive, after its parent has dropped them."""
     ours, theirs = mp.Pipe()
     gate, opener = mp.Pipe(duplex=False)
-    process = mp.Process(target=_use_lock, args=(Gate(gate), mp.Lock(), theirs))
+    primitives = [mp.Lock(), mp.RLock(), mp.Semaphore(), mp.BoundedSemaphore(), mp.Condition()]
+    primitives += [mp.Event(), mp.Barrier(1)]
+    process = mp.Process(target=_use_primitives, args=(Gate(gate), primitives, theirs))
     process.start()
     theirs.close()
+    del primitives
     gc.collect()
-    opener.send("the lock was dropped")
+    opener.send("the primitives were dropped")
     ours.send("go")
     answer = ours.recv()
     process.join()
-    assert answer == "held"
+    assert answer == (True, 0)
+
+
+def _change_memory(_gate, shared, connection):
+    """In a child: put something else into shared objects when the word comes, and tell what was there."""
+    connection.recv()
+    found = [each.value for each in shared]
+    for each in shared:
+        each.value = b"C"
+    connection.send(found)
+    connection.recv()
+
+
+@requirement("guidelines.resources.memory-outlives-parents-reference")
+def test_memory_outlives_the_parents_reference(mp):
+    """A child has the values and arrays that it was passed for itself after its parent has dropped them."""
+    from ctypes import c_char
+
+    # The lock is kept: what becomes of one that is dropped is another requirement's matter.
+    lock = mp.RLock()
+    makers = [mp.RawValue, mp.RawArray]
+    makers += [functools.partial(make, lock=lock) for make in (mp.Value, mp.Array)]
+    # What comes after each of them is kept, so that memory which is used again goes to what is made next.
+    shared = [make(c_char, b"1") for make in makers for _ in range(2)]
+    ours, theirs = mp.Pipe()
+    gate, opener = mp.Pipe(duplex=False)
+    process = mp.Process(target=_change_memory, args=(Gate(gate), shared[::2], theirs))
+    process.start()
+    theirs.close()
+    del shared[::2]
+    gc.collect()
+    later = [make(c_char, b"2") for make in makers]
+    opener.send("the memory was dropped")
+    ours.send("go")
+    found = ours.recv()
+    values = [each.value for each in (*shared, *later)]
+    ours.send("end")
+    process.join()
+    assert (found, values) == ([b"1"] * 4, [b"1"] * 4 + [b"2"] * 4)
 
 
 # Standard input

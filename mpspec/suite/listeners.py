@@ -100,9 +100,14 @@ def _connected(mp, family):
 
 @requirement("listeners.connection.methods")
 def test_connections_have_the_methods_of_those_of_pipes(mp):
-    """poll(), large messages, parts of buffers, short buffers and maxlength are as with a pipe, on each family."""
+    """poll(), large messages, parts of buffers, short buffers and maxlength are as with a pipe, on each family.
+
+    Both ends are Connection objects.
+    """
     for family in ("AF_INET", "AF_UNIX"):
         client, accepted = _connected(mp, family)
+        for end in (client, accepted):
+            assert isinstance(end, mp.connection.Connection)
         assert (accepted.poll(), accepted.poll(0.001)) == (False, False)
         client.send_bytes(b"abcdef", 1, 4)
         assert accepted.poll(mp.timeout)
@@ -525,12 +530,21 @@ def test_last_accepted_is_the_clients_address(mp):
 
 
 @requirement("listeners.last-accepted.none-without-address")
-def test_last_accepted_of_a_client_without_address(mp):
-    """The socket of a client of a Unix domain socket has no address: ``last_accepted`` is None."""
+def test_last_accepted_of_a_client_without_address(mp, tmp_path):
+    """The socket of a client of a Unix domain socket has no address: ``last_accepted`` is None, also after another."""
     with mp.connection.Listener(family="AF_UNIX") as listener:
+        _accept_bound(listener, str(tmp_path / "one"))
         _client = mp.connection.Client(listener.address)
         listener.accept()
         assert listener.last_accepted is None
+
+
+def _accept_bound(listener, path):
+    """Accept a client whose Unix domain socket is bound to a path."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.bind(path)
+        client.connect(listener.address)
+        listener.accept().close()
 
 
 @requirement("listeners.last-accepted.of-bound-unix-client")
@@ -539,10 +553,7 @@ def test_last_accepted_of_a_client_with_a_file(mp, tmp_path):
     with mp.connection.Listener(family="AF_UNIX") as listener:
         for name in ("one", "other"):
             path = str(tmp_path / name)
-            with socket.socket(socket.AF_UNIX) as client:
-                client.bind(path)
-                client.connect(listener.address)
-                listener.accept().close()
+            _accept_bound(listener, path)
             assert listener.last_accepted == path
 
 
@@ -618,12 +629,14 @@ def test_family_unix(mp, tmp_path):
 
 @requirement("listeners.family.pipe-is-windows-only")
 def test_family_pipe(mp, tmp_path):
-    """'AF_PIPE' is refused where there are no Windows named pipes."""
+    """'AF_PIPE' is refused where there are no Windows named pipes, by Client though somebody listens there."""
     with contextlib.chdir(tmp_path):
         with raises(Exception):
             mp.connection.Listener("name", family="AF_PIPE")
         with raises(Exception):
             mp.connection.Listener(family="AF_PIPE")
+    with mp.connection.Listener(family="AF_UNIX") as listener, raises(Exception):
+        mp.connection.Client(listener.address, family="AF_PIPE")
 
 
 @requirement("listeners.family.unknown-refused")
@@ -671,13 +684,17 @@ def test_family_of_a_string(mp, tmp_path):
 
 @requirement("listeners.family.inferred-from-backslashes")
 def test_family_of_a_string_with_two_backslashes(mp, tmp_path):
-    """A string that begins with two backslashes is no 'AF_UNIX' address, though it could be a path."""
+    """A string that begins with two backslashes is no 'AF_UNIX' address, though it could be a path.
+
+    Of this computer, of another one, and whatever comes after them.
+    """
     with contextlib.chdir(tmp_path), mp.connection.Listener(family="AF_UNIX") as listener:
-        with raises(Exception):
-            mp.connection.Listener(r"\\.\pipe\PipeName")
-        (tmp_path / r"\\.\pipe\PipeName").symlink_to(listener.address)
-        with raises(Exception):
-            mp.connection.Client(r"\\.\pipe\PipeName")
+        for name in (r"\\.\pipe\PipeName", r"\\ServerName\pipe\PipeName", r"\\name"):
+            with raises(Exception):
+                mp.connection.Listener(name)
+            (tmp_path / name).symlink_to(listener.address)
+            with raises(Exception):
+                mp.connection.Client(name)
 
 
 @requirement("listeners.family.given-beats-format")
@@ -1152,14 +1169,14 @@ def test_parameters_of_challenges(mp):
 
 
 def reply_to(mp, challenge, key):
-    """What answer_challenge() replies to a challenge."""
+    """What answer_challenge() replies to a challenge; None if it refuses it."""
     near, far = mp.Pipe()
-    caller = CallerThread(mp, mp.connection, "answer_challenge", far, key)
     near.send_bytes(challenge)
-    reply = near.recv_bytes()
-    near.close()
-    outcome_of(caller.result)
-    return reply
+    near.send_bytes(b"no welcome")  # what comes after the reply is there already
+    outcome_of(mp.connection.answer_challenge, far, key)
+    far.close()
+    kind, reply = outcome_of(near.recv_bytes)
+    return reply if kind == "returned" else None
 
 
 @requirement("listeners.answer-challenge.digest-of-message-and-key")
@@ -1168,11 +1185,20 @@ def test_reply_is_a_digest(mp):
     one, other = conversation(mp, KEY)[0], conversation(mp, KEY)[0]
     reply = reply_to(mp, one, KEY)
     assert reply_to(mp, one, KEY) == reply
-    assert reply_to(mp, one, b"another key") != reply
-    assert reply_to(mp, other, KEY) != reply
+    assert reply_to(mp, one, b"another key") not in (reply, None)
+    assert reply_to(mp, other, KEY) not in (reply, None)
     # All of the message counts, be it longer than those that are sent here.
-    for altered in (one[:-1] + bytes([one[-1] ^ 1]), one + b"x", one + b"y"):
-        assert reply_to(mp, altered, KEY) not in (reply, reply_to(mp, one + b"z", KEY))
+    for altered in (_altered(one), one + b"x", one + b"y"):
+        assert reply_to(mp, altered, KEY) not in (reply, reply_to(mp, one + b"z", KEY), None)
+    # So it does when it is shorter, unless it is refused then.
+    for end in range(1, len(one)):
+        replies = [reply_to(mp, message, KEY) for message in (one[:end], _altered(one[:end]))]
+        assert replies[0] != replies[1] or replies[0] is None
+
+
+def _altered(message):
+    """A message with another last byte."""
+    return message[:-1] + bytes([message[-1] ^ 1])
 
 
 @requirement("listeners.answer-challenge.no-welcome")

@@ -65,8 +65,12 @@ def test_name_of_the_logger(mp):
 
 @requirement("logging.get-logger.same-again")
 def test_get_logger_again(mp):
-    """A second call, a context's too, returns the same logger, with all that it was given, and propagating if told."""
+    """A second call, a context's too, returns the same logger, with all that it was given, and propagating if told.
+
+    So it is if the call is that of log_to_stderr().
+    """
     assert _facts(mp, _new_logger)["again"] == [True, LEVEL, 1, True]
+    assert _facts(mp, _logger_to_stderr)["propagates"] is True
 
 
 @requirement("logging.get-logger.level-notset")
@@ -83,8 +87,9 @@ def test_handlers_at_first(mp):
 
 @requirement("logging.get-logger.does-not-propagate")
 def test_root_logger_hears_nothing(mp):
-    """A handler of the root logger gets the root's messages, and not this logger's."""
+    """A handler of the root logger gets the root's messages, and not this logger's, which log_to_stderr() may write."""
     assert _facts(mp, _new_logger)["heard by the root"] == "for the root\n"
+    assert _facts(mp, _logger_to_stderr)["heard by the root"] == ""
 
 
 def _logger_to_stderr(mp):
@@ -92,7 +97,8 @@ def _logger_to_stderr(mp):
     import io
     import logging
 
-    sys.stderr = io.StringIO()
+    sys.stderr, heard = io.StringIO(), io.StringIO()
+    logging.getLogger().addHandler(logging.StreamHandler(heard))
     own = logging.NullHandler()
     mp.get_logger().addHandler(own)
     mp.get_logger().setLevel(LEVEL)
@@ -125,6 +131,13 @@ def _logger_to_stderr(mp):
     facts["by each handler"] = sys.stderr.getvalue()[before:].splitlines()
     mp.log_to_stderr(logging.NOTSET)
     facts["level NOTSET"] = logger.level
+    facts["heard by the root"] = heard.getvalue()
+    logger.propagate = True
+    mp.log_to_stderr()
+    facts["propagates"] = logger.propagate
+    logger.handlers.clear()
+    mp.log_to_stderr()
+    facts["added anew"] = len(logger.handlers)
     return facts
 
 
@@ -138,6 +151,7 @@ def test_log_to_stderr_returns_the_logger(mp):
 def test_log_to_stderr_adds_a_handler(mp):
     """After log_to_stderr() the logger has a handler besides the one that it had."""
     assert _facts(mp, _logger_to_stderr)["handlers"] == [True, False]
+    assert _facts(mp, _logger_to_stderr)["added anew"] == 1
 
 
 @requirement("logging.log-to-stderr.adds-handler")
@@ -227,7 +241,7 @@ def _run_child(mp, target, *args):
 
 
 def _settings_of_childs_logger(mp):
-    """In a new interpreter: how a child's logger is set whose parent's was given a level, a handler and propagation.
+    """How a child's logger is set whose parent's was given a level, a handler and propagation.
 
     And that of a child's child, before which the parent's got another level, and the handler was removed.
     """
@@ -249,6 +263,7 @@ def _settings_of_childs_logger(mp):
     settings = [receiver.recv() for _, receiver in children]
     for process, _ in children:
         process.join()
+    logger.propagate = False
     return settings
 
 
@@ -258,7 +273,7 @@ def test_child_inherits_the_level(mp):
 
     It is that of the child's child, too. Unless they are forked, nothing else is inherited.
     """
-    found = _facts(mp, _settings_of_childs_logger)
+    found = _facts(mp, _children)["settings"]
     assert [level for level, *_ in found] == [LEVEL, LEVEL + 1]
     if mp.start_method != "fork":
         assert [others for _level, *others in found] == [[[], False]] * 2
@@ -267,7 +282,7 @@ def test_child_inherits_the_level(mp):
 @requirement("logging.child.inherits-handlers")
 def test_forked_child_inherits_the_handlers(mp):
     """A forked child's logger has the handler that its parent's was given, and propagates as that does."""
-    found = [others for _level, *others in _facts(mp, _settings_of_childs_logger)]
+    found = [others for _level, *others in _facts(mp, _children)["settings"]]
     assert found == [[["the program's"], True], [[], True]]
 
 
@@ -292,15 +307,23 @@ def _start_speaker(mp):
         process.join()
 
 
-def _children_messages(mp):
-    """In a new interpreter: what a child writes."""
-    return _standard_error_of(_start_speaker, mp)[1]
+def _start_children(mp):
+    """Children before log_to_stderr(), whose settings it gives, and children after it."""
+    settings = _settings_of_childs_logger(mp)
+    _start_speaker(mp)
+    return settings
+
+
+def _children(mp):
+    """In a new interpreter: how children's loggers are set, and what later ones write."""
+    settings, lines = _standard_error_of(_start_children, mp)
+    return {"settings": settings, "written": lines}
 
 
 @requirement("logging.child.writes")
 def test_child_writes_to_stderr(mp):
     """A child's message is written, once, with its level, and so is that of a child's child."""
-    lines = _facts(mp, _children_messages)
+    lines = _facts(mp, _children)["written"]
     (line,) = [line for line in lines if "from below" in line]
     assert line.startswith("[WARNING/")
     (line,) = [line for line in lines if "from the child" in line]
@@ -311,7 +334,7 @@ def test_child_writes_to_stderr(mp):
 @requirement("logging.child.name")
 def test_name_in_a_childs_messages(mp):
     """A child's own message has the child's name, and so has what the package reports of the child."""
-    lines = _facts(mp, _children_messages)
+    lines = _facts(mp, _children)["written"]
     assert lines.count("[WARNING/speaker] from the child") == 1
     reports = [line for line in lines if line.startswith("[INFO/speaker] ")]
     assert [line for line in reports if "exitcode 0" in line] != []
@@ -320,14 +343,14 @@ def test_name_in_a_childs_messages(mp):
 @requirement("logging.package.reports-processes")
 def test_package_logs(mp):
     """With the level INFO there are messages about a child that are not the program's own."""
-    lines = _facts(mp, _children_messages)
+    lines = _facts(mp, _children)["written"]
     assert [line for line in lines if line.startswith("[INFO/")] != []
 
 
 @requirement("logging.package.reports-exit")
 def test_package_logs_the_exit(mp):
     """A child with the level INFO reports its exit code, whichever."""
-    lines = _facts(mp, _children_messages)
+    lines = _facts(mp, _children)["written"]
     assert [line for line in lines if line.startswith("[INFO/") and "exitcode 0" in line] != []
     assert [line for line in lines if line.startswith("[INFO/") and "exitcode 7" in line] != []
 

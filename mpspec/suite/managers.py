@@ -11,6 +11,7 @@ import queue
 import signal
 import threading
 import time
+import warnings
 
 from mpspec.children import (
     Caller,
@@ -196,6 +197,16 @@ def _operator():
     return operator
 
 
+class _EmptyStore:
+    """Something that can be called, though it is false."""
+
+    def __len__(self):
+        return 0
+
+    def __call__(self):
+        return _Maths()
+
+
 def _make(kind):
     return kind()
 
@@ -306,6 +317,7 @@ def workshop_manager(mp):
     Workshop.register("HiddenMachine", _Machine, None, None, None, False)
     Workshop.register("squares", _squares, proxytype=_squares_proxy(mp))
     Workshop.register("operator", _operator)
+    Workshop.register("store", _EmptyStore())
     Workshop.register("make", _make)
     Workshop.register("generator", _generator)
     Workshop.register("names", _names)
@@ -1119,11 +1131,11 @@ def test_shutdown_twice(mp):
 
 
 @requirement("managers.shutdown.only-after-start")
-def test_shutdown_of_a_connected_manager(mp, manager):
-    """A manager that has only connected can't shut the server down."""
-    other = _connect(mp, manager.address)
-    with raises(Exception):
-        other.shutdown()
+def test_shutdown_of_a_manager_that_was_not_started(mp, manager):
+    """A manager that has only connected can't shut the server down; one that has no server has no shutdown either."""
+    for other in (_connect(mp, manager.address), mp.managers.BaseManager(ctx=mp.context)):
+        with raises(Exception):
+            other.shutdown()
     assert len(manager.list([1])) == 1
 
 
@@ -1384,6 +1396,7 @@ def test_register_a_class(workshop):
 def test_register_a_function(workshop):
     """A registered function's result is shared, be it a new object or not."""
     assert workshop.operator().add(23, 45) == 68
+    assert workshop.store().add(23, 45) == 68  # by what is false itself
     # By another typeid that exposes less: what this one exposes can be used for all that.
     _limited, first = workshop.get_part_to_turn(), workshop.get_shared_part()
     first.turn_back()
@@ -1833,7 +1846,9 @@ def test_dict_union(manager):
     shared |= {"b": 2}
     assert shared is same
     assert list(reversed(shared)) == ["b", "a"]
-    assert shared.fromkeys(["x"], 1) == {"x": 1}
+    assert (shared.fromkeys(["x"], 1), shared.fromkeys("xy")) == ({"x": 1}, {"x": None, "y": None})
+    shared |= [("b", 3), ("c", 4)]
+    assert shared.copy() == {"a": 1, "b": 3, "c": 4}
 
 
 @requirement("managers.set.construct")
@@ -1897,6 +1912,10 @@ def test_set_operations(manager):
     assert changed.copy() == {2, 4}
     assert changed.intersection_update([2, 4, 5], [4]) is None
     assert changed.copy() == {4}
+    assert (changed.update([5], [6]), changed.discard(99)) == (None, None)
+    assert changed.copy() == {4, 5, 6}
+    assert (shared.union([9], {8}), shared.union()) == ({1, 2, 3, 8, 9}, {1, 2, 3})
+    assert (shared.intersection([1, 2], [2]), shared.difference([1], [2])) == ({2}, {3})
     shared.update([4])
     shared.remove(1)
     with raises(KeyError):
@@ -2167,6 +2186,14 @@ def test_lock_released_by_another_process(manager, companion):
     assert lock.acquire(False) is True
 
 
+@requirement("managers.lock.release-returns-nothing")
+def test_release_returns_nothing(manager):
+    """``release()`` of a lock and of an RLock returns None."""
+    for lock in (manager.Lock(), manager.RLock()):
+        lock.acquire()
+        assert lock.release() is None
+
+
 @requirement("managers.lock.release-unlocked")
 def test_lock_release_when_free(manager):
     """Releasing a lock that nobody holds raises RuntimeError."""
@@ -2305,6 +2332,19 @@ def test_bounded_semaphore_has_a_bound(manager):
     assert [semaphore.acquire(False) for _ in range(3)] == [True, True, False]
 
 
+@requirement("managers.bounded-semaphore.release-many")
+def test_bounded_semaphore_release_many(manager):
+    """``release(2)`` gives back two; when only one was taken it raises ValueError, and gives back none."""
+    semaphore = manager.BoundedSemaphore(2)
+    assert [semaphore.acquire(False), semaphore.acquire(False)] == [True, True]
+    semaphore.release(2)
+    assert [semaphore.acquire(False) for _ in range(3)] == [True, True, False]
+    semaphore.release()
+    with raises(ValueError):
+        semaphore.release(n=2)
+    assert [semaphore.acquire(False), semaphore.acquire(False)] == [True, False]
+
+
 def _wait_for_notice(sender, condition, *timeout):
     with condition:
         sender.send("waiting")
@@ -2366,6 +2406,20 @@ def test_condition_notify_all(manager, companion):
     with condition:
         condition.notify_all()
     assert [companion.receive() for _ in range(8)] == [0] * 8
+    companion.result()
+
+
+@requirement("managers.condition.notify-all-alias")
+def test_condition_notify_all_by_its_old_name(manager, companion):
+    """``notifyAll`` wakes both that wait."""
+    condition, shared = manager.Condition(), manager.Value("i", 0)
+    old = condition.notifyAll  # before anybody waits whom it should wake
+    companion.begin(_wait_in_threads, condition, shared, 2)
+    assert [companion.receive(), companion.receive()] == ["waiting"] * 2
+    with condition, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        old()
+    assert [companion.receive(), companion.receive()] == [0, 0]
     companion.result()
 
 
@@ -2509,13 +2563,41 @@ def _acquire_each_at_once(*locks):
 
 @requirement("managers.condition.lock")
 def test_condition_of_a_lock(manager, companion):
-    """A Condition uses the lock that it was given, a proxy for a Lock or an RLock, and works with a Lock."""
+    """A Condition uses the lock that it was given, a proxy for a Lock or an RLock, and works with a Lock.
+
+    Who waits for it is woken by one who has acquired the Lock itself.
+    """
     locks = manager.Lock(), manager.RLock()
     first, second = map(manager.Condition, locks)
     with first, second:
         assert companion.ask(_acquire_each_at_once, *locks) == [False, False]
     _wait_and_notify(first, locks[0])
+    assert _is_free(locks[0]) is True
+    companion.begin(_wait_for_notice, first)
+    assert companion.receive() == "waiting"
+    with locks[0]:  # free, because the companion waits
+        first.notify()
+    assert companion.result() is True
     assert locks[0].acquire(False) is True
+
+
+@requirement("managers.condition.shared-lock")
+def test_conditions_share_a_lock(manager, companion):
+    """Two conditions of one lock exclude each other, and notify their own waiters only."""
+    lock, shared = manager.Lock(), manager.Value("i", 0)
+    one, other = manager.Condition(lock), manager.Condition(lock)
+    companion.begin(_wait_in_threads, other, shared, 1)
+    assert companion.receive() == "waiting"
+    with one:
+        free = _is_free(other)
+        one.notify_all()
+    for _ in range(5):  # who was woken by mistake has time to go on
+        _is_free(lock)
+    with other:
+        shared.value = 1
+        other.notify()
+    assert (free, companion.receive()) == (False, 1)
+    companion.result()
 
 
 def _wait_and_notify(condition, lock):
@@ -2570,6 +2652,34 @@ def test_condition_without_a_lock(mp, manager, companion):
         condition.release()
     _assert_released_wholly(mp, condition, companion)
     assert companion.ask(_acquire_at_once, condition) is True
+
+
+@requirement("managers.synchronization.timeout-any-number")
+def test_timeouts_are_real_numbers(mp, manager):
+    """A fraction is a timeout of each method that takes one."""
+    import fractions
+
+    moment, held, condition = fractions.Fraction(1, 100), manager.Lock(), manager.Condition()
+    held.acquire()
+    for lock in (held, manager.Semaphore(0), manager.BoundedSemaphore(0)):
+        assert lock.acquire(True, moment) is False
+    assert manager.RLock().acquire(True, moment) is True
+    assert manager.Event().wait(moment) is False
+    with condition:
+        assert [condition.wait(moment), condition.wait_for(bool, moment)] == [False, False]
+    with raises(mp.BrokenBarrierError):
+        manager.Barrier(2).wait(moment)
+
+
+@requirement("managers.event.is-set-alias")
+def test_event_flag_by_its_old_name(manager):
+    """``isSet`` of an event is False at first, and True after ``set``."""
+    event = manager.Event()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        before = event.isSet()
+        event.set()
+        assert (before, event.isSet()) == (False, True)
 
 
 @requirement("managers.event.flag")
@@ -3459,6 +3569,8 @@ def test_callmethod_gives_the_result(manager):
     shared = manager.list(range(10))
     assert shared._callmethod("__len__") == 10
     assert shared._callmethod("__getitem__", (slice(2, 7),)) == [2, 3, 4, 5, 6]
+    # Whatever can stand behind a star.
+    assert shared._callmethod("index", [4]) == 4
 
 
 @requirement("managers.callmethod.keywords")

@@ -230,9 +230,13 @@ def _preload(mp, folder, names, **options):
 
 @requirement("miscellaneous.forkserver-preload.is-inherited")
 def test_preloaded_module(mp, tmp_path, monkeypatch):
-    """A preloaded module is loaded when a child begins; one that is not preloaded, or named too late, is not."""
+    """A preloaded module is loaded when a child begins; one that is not preloaded, or named too late, is not.
+
+    The last of many names is no exception.
+    """
     _make_importable(tmp_path, monkeypatch)
-    for names, loaded in (([_UNLIKELY], True), ([_DOTTED], True), ([], False)):
+    many = ["bisect", "colorsys", "keyword", "opcode", "token", _UNLIKELY]
+    for names, loaded in ((many, True), ([_DOTTED], True), ([], False)):
         assert _preload(mp, tmp_path, names) == [loaded, loaded]
 
 
@@ -480,7 +484,10 @@ def test_freeze_support_leaves_the_start_method(mp):
 
 @observed_once
 def _unneeded_freeze_support(mp):
-    """What it gives to programs with a spawned child's command line: not frozen, or by another method than spawn."""
+    """What it gives to programs with a spawned child's command line: not frozen, or by another method than spawn.
+
+    Each time the package's, and a context's.
+    """
     return call(_call_freeze_support, mp, timeout=mp.timeout)
 
 
@@ -488,25 +495,32 @@ def _call_freeze_support(mp):
     """In a new interpreter: see above."""
     sys.argv = [sys.argv[0], "--multiprocessing-fork", "1"]
     mp.set_start_method("spawn")
-    found = {"not frozen": mp.freeze_support()}
+    found = {"not frozen": _both_freeze_supports(mp, "spawn")}
     sys.frozen = True
     for method in ("fork", "forkserver"):
         mp.set_start_method(method, force=True)
-        found[method] = mp.freeze_support()
+        found[method] = _both_freeze_supports(mp, method)
     return found
+
+
+def _both_freeze_supports(mp, method):
+    return [mp.freeze_support(), mp.get_context(method).freeze_support()]
 
 
 @requirement("miscellaneous.freeze-support.not-spawn")
 def test_freeze_support_under_other_methods(mp):
-    """``freeze_support()`` gives None in a frozen program that uses fork or forkserver."""
+    """``freeze_support()``, a context's too, gives None in a frozen program that uses fork or forkserver."""
     found = _unneeded_freeze_support(mp)
-    assert [found["fork"], found["forkserver"]] == [None, None]
+    assert [found["fork"], found["forkserver"]] == [[None, None]] * 2
 
 
 @requirement("miscellaneous.freeze-support.not-frozen")
 def test_freeze_support_of_what_is_not_frozen(mp):
-    """``freeze_support()`` gives None in a program that is not frozen, though its arguments look like a child's."""
-    assert _unneeded_freeze_support(mp)["not frozen"] is None
+    """``freeze_support()`` gives None in a program that is not frozen, though its arguments look like a child's.
+
+    So does that of a context.
+    """
+    assert _unneeded_freeze_support(mp)["not frozen"] == [None, None]
 
 
 # The executable stands for what a freezer makes: whatever it is given, it runs the program. Only what is a program of

@@ -993,13 +993,14 @@ def test_message_longer_than_maxlength_raises_oserror(mp):
 
 @requirement("pipes.recv-bytes.unreadable-beyond-maxlength")
 def test_connection_is_unreadable_after_a_message_longer_than_maxlength(mp):
-    """After a message longer than maxlength nothing more can be received from the connection."""
+    """After a message longer than maxlength nothing more can be received, nor is found, by the connection."""
     for receiver, sender in (mp.Pipe(), mp.Pipe(duplex=False)):
         sender.send_bytes(b"abcdef")
         for _ in range(3):
             sender.send("next")
         with raises(OSError):
             receiver.recv_bytes(5)
+        assert outcome_of(receiver.poll) != ("returned", True)
         with raises(Exception):
             receiver.recv()
         with raises(Exception):

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+import types
 import warnings
 import weakref
 
@@ -63,6 +64,17 @@ def _refuse(*args):
     refusal = _Refusal(*args)
     refusal.detail = "told"
     raise refusal
+
+
+class _FalseRefusal(_Refusal):
+    """What is taken for nothing by who asks for its truth value."""
+
+    def __bool__(self):
+        return False
+
+
+def _refuse_falsely(*args):
+    raise _FalseRefusal(*args)
 
 
 def _invert(x):
@@ -830,8 +842,11 @@ def _assert_called_back_once(mp, pool, submit, third):
 
 @requirement("pool.apply-async.error-callback-called")
 def test_apply_async_calls_the_error_callback(mp, pool):
-    """The error callback is called once, by name, alone, and by position after ``kwds``; the callback is not."""
-    submit = functools.partial(pool.apply_async, _refuse, ("gear",))
+    """The error callback is called once, by name, alone, and by position after ``kwds``; the callback is not.
+
+    The exception's truth value does not matter.
+    """
+    submit = functools.partial(pool.apply_async, _refuse_falsely, ("gear",))
     _assert_called_back_once(mp, pool, submit, {})
 
 
@@ -911,7 +926,8 @@ def test_map_gives_a_list_in_order(mp, pool):
     assert pool.map(_give, [None, *_ODD]) == [None, *_ODD]
     assert pool.map(_square, _Indexed()) == [*pool.imap(_square, _Indexed())] == [0, 1, 4]
     # Which have a length, and can't be sliced, or be asked for their truth value.
-    for items in ({3: "", 1: "", 2: ""}, {3, 1, 2}, _Truthless([3, 1, 2])):
+    mapping = {3: "", 1: "", 2: ""}
+    for items in (mapping, types.MappingProxyType(mapping), {3, 1, 2}, _Truthless([3, 1, 2])):
         result = pool.map_async(_square, items)
         result.wait(mp.timeout / 2)
         assert result.get(0) == [x * x for x in items]
@@ -947,7 +963,10 @@ def _assert_parallel(mp, gate, submit):
 @requirement("pool.map.parallel")
 def test_map_is_parallel(mp, pool, tmp_path):
     """Without a chunksize the maps do two items at the same time, if two workers are idle."""
-    gate = _gate(tmp_path)
+    _assert_maps_are_parallel(mp, pool, _gate(tmp_path))
+
+
+def _assert_maps_are_parallel(mp, pool, gate):
     for submit in (pool.map, lambda *args: pool.map_async(*args).get()):
         _assert_parallel(mp, gate, functools.partial(submit, _open))
     for submit in (pool.starmap, lambda *args: pool.starmap_async(*args).get()):
@@ -1130,10 +1149,13 @@ def test_map_async_callback(mp, pool):
 
 @requirement("pool.map-async.error-callback-called")
 def test_map_async_calls_the_error_callback(mp, pool):
-    """The error callback is called once, by name, alone, and by position after the chunksize; the callback is not."""
-    submit = functools.partial(pool.map_async, _refuse, ["gear"])
+    """The error callback is called once, by name, alone, and by position after the chunksize; the callback is not.
+
+    The exception's truth value does not matter.
+    """
+    submit = functools.partial(pool.map_async, _refuse_falsely, ["gear"])
     _assert_called_back_once(mp, pool, submit, 1)
-    submit = functools.partial(pool.starmap_async, _refuse, [("gear",)])
+    submit = functools.partial(pool.starmap_async, _refuse_falsely, [("gear",)])
     _assert_called_back_once(mp, pool, submit, 1)
 
 
@@ -1452,7 +1474,7 @@ def test_imap_unordered_of_one_worker(mp):
 
 @requirement("pool.imap-unordered.next-timeout")
 def test_imap_unordered_next_timeout(mp, pool, tmp_path):
-    """``next(timeout)`` raises TimeoutError when no result comes in time."""
+    """``next(timeout)`` raises TimeoutError when no result comes in time, which it waits for."""
     gate, other = _gate(tmp_path), _gate(tmp_path, "other")
     results = pool.imap_unordered(_pass_gate, [gate])
     explicit = pool.imap_unordered(_pass_gate, [other], chunksize=1)
@@ -1460,6 +1482,7 @@ def test_imap_unordered_next_timeout(mp, pool, tmp_path):
         for values in (results, explicit):
             with raises(mp.TimeoutError):
                 values.next(timeout=timeout)
+    assert waits(functools.partial(outcome_of, results.next))[0] == "TimeoutError"
     for values, place in ((results, gate), (explicit, other)):
         place.write_text("open")
         assert values.next(timeout=mp.timeout) == "open"
@@ -1543,6 +1566,7 @@ def test_starmap_async_gives_a_result_object(pool):
     assert pool.starmap_async(_add, [(1, 2), (3, 4)], 1).get() == [3, 7]
     assert pool.starmap_async(_add, (pair for pair in [(1, 2), (3, 4)])).get() == [3, 7]
     assert pool.starmap_async(_add, []).get() == []
+    assert pool.starmap_async(pow, [range(2, 4), iter([2, 5])]).get() == [8, 32]
 
 
 @requirement("pool.starmap-async.does-not-block")
@@ -2198,14 +2222,15 @@ def test_with_lets_the_pool_be_closed(mp):
 @requirement("pool.context-manager.exit-by-exception")
 def test_with_lets_exceptions_through(mp):
     """An exception that leaves the block of a pool terminates it, though its worker is busy, and goes on."""
-    pool, [worker] = _new_pool(mp)
-    with _folder() as folder:
-        with raises(LookupError), pool:
-            result = pool.apply_async(_pass_gate, (_gate(folder),))
-            raise LookupError
-        pool.join()
-    assert not worker.is_alive()
-    assert not (result.ready() and result.successful())
+    for kind in (LookupError, KeyboardInterrupt):
+        pool, [worker] = _new_pool(mp)
+        with _folder() as folder:
+            with raises(kind), pool:
+                result = pool.apply_async(_pass_gate, (_gate(folder),))
+                raise kind
+            pool.join()
+        assert not worker.is_alive()
+        assert not (result.ready() and result.successful())
 
 
 # AsyncResult
@@ -2321,11 +2346,14 @@ def test_wait(mp, pool, tmp_path):
     limited, _ = _in_thread(result.wait, mp.timeout)
     _until_blocked(mp, thread)
     _until_blocked(mp, limited)
+    together = [CallerThread(mp, others[1], "wait") for _ in range(2)]
+    until_all_blocked(together)
     assert results == []
     for each in (gate, *gates):
         each.write_text("open")
     thread.join()
     limited.join()
+    assert [each.result() for each in together] == [None, None]
     assert time.monotonic() - start < mp.timeout
     assert result.ready()
     assert [each.get() for each in others] == ["open", ["open"], ["open"]]
@@ -2644,7 +2672,9 @@ def _assert_order_of_threads(mp, pool):
 
 
 def _assert_chunks_of_threads(mp, pool):
-    """A chunk is one task, of whichever method."""
+    """A chunk is one task, of whichever method; without a chunksize all threads have one."""
+    with _folder() as folder:
+        _assert_maps_are_parallel(mp, pool, _gate(folder))
     for method in (pool.map, pool.imap, pool.imap_unordered, pool.map_async):
         _assert_chunk_is_one_task_of_threads(mp, pool, method, _pass_gate_or_touch_item)
     for method in (pool.starmap, pool.starmap_async):
@@ -2713,7 +2743,7 @@ def test_thread_pool_terminate(mp):
         pool = mp.pool.ThreadPool(1)
         pool.imap_unordered(_square, numbers)
         _end(pool)
-    for end in (mp.pool.ThreadPool.terminate, _leave, _close_and_leave):
+    for end in (mp.pool.ThreadPool.terminate, _leave, _close_and_leave, _leave_by_exception):
         pool = mp.pool.ThreadPool(1)
         begun, gate, done = threading.Event(), threading.Event(), []
         pool.apply_async(lambda begun=begun, gate=gate: (begun.set(), gate.wait(mp.timeout)))
@@ -2741,6 +2771,27 @@ def _leave(pool):
 def _close_and_leave(pool):
     with pool:
         pool.close()  # which waits for no task
+
+
+def _leave_by_exception(pool):
+    with raises(LookupError), pool:
+        raise LookupError
+
+
+@requirement("pool.thread-pool.terminate")
+def test_thread_pool_is_left_by_terminate(mp):
+    """Leaving a ThreadPool calls the method ``terminate`` that a subclass has, though there is nothing to do."""
+    ends = []
+
+    class Noting(mp.pool.ThreadPool):
+        def terminate(self):
+            ends.append("terminate")
+            super().terminate()
+
+    with Noting(1) as pool:
+        pass
+    pool.join()
+    assert ends == ["terminate"]
 
 
 @requirement("pool.thread-pool.no-maxtasksperchild")

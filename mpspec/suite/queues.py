@@ -359,8 +359,12 @@ def _put_numbers_on_each(queues, producer, count):
 
 
 def _move(source, target):
+    """Put on a queue what another gives, whose tasks are done then if it counts them."""
+    done = getattr(source, "task_done", int)
     for item in iter(source.get, None):
         target.put(item)
+        with contextlib.suppress(ValueError):  # who counts the tasks finds it out
+            done()
 
 
 def _put_and_move(pairs, producer):
@@ -372,29 +376,54 @@ def _put_and_move(pairs, producer):
         mover.join()
 
 
-@requirement("queues.queue.many-producers-and-consumers")
-def test_each_item_is_got_once(mp):
-    """Of several processes that get what several put, exactly one gets each item, from a queue of either kind."""
+@observed_once
+def _moved_by_several(mp):
+    """What several processes have moved from queue to queue: of both kinds the items, and whether none is left.
+
+    Then how many tasks were not done of the queue that counts them, and of the one that they were moved to.
+    """
     pairs = [(kind(), kind()) for kind in (mp.Queue, mp.JoinableQueue)]
     processes = [mp.Process(target=_put_and_move, args=(pairs, who)) for who in ("first", "second")]
     for process in processes:
         process.start()
-    producers = ("first", "parent", "second")
+    items = []
     for source, target in pairs:
         _put_numbers(source, "parent", 100)
-        items = _get_many(target, 300)
+        items.append(sorted(_get_many(target, 300)))
         for _ in processes:
             source.put(None)
-        assert sorted(items) == [(who, number) for who in producers for number in range(100)]
     for process in processes:
         process.join()
-    assert [target.empty() for _, target in pairs] == [True, True]
+    return items, [target.empty() for _, target in pairs], [_tasks_of(queue) for queue in pairs[1]]
 
 
-@requirement("queues.queue.thread-safe")
-def test_threads_may_share_a_queue(mp):
-    """Of several threads that get what several put, exactly one gets each item."""
-    source, target = mp.Queue(), mp.Queue()
+def _tasks_of(queue):
+    """How many tasks of the queue were not done; they are now."""
+    count = 0
+    while outcome_of(queue.task_done)[0] == "returned":
+        count += 1
+    queue.join()
+    return count
+
+
+@requirement("queues.queue.many-producers-and-consumers")
+def test_each_item_is_got_once(mp):
+    """Of several processes that get what several put, exactly one gets each item, from a queue of either kind."""
+    items, empty, _ = _moved_by_several(mp)
+    producers = ("first", "parent", "second")
+    assert items == [[(who, number) for who in producers for number in range(100)]] * 2
+    assert empty == [True, True]
+
+
+@requirement("queues.joinable.counts-items-of-all-processes")
+def test_tasks_of_several_processes_at_once(mp):
+    """Each item, and each task_done(), counts that several processes put, or call, at the same time."""
+    # All moved items are tasks of the second queue; of the first there are but the words that it was all.
+    assert _moved_by_several(mp)[2] == [2, 300]
+
+
+def _move_by_threads(source, target):
+    """What several threads move that others put."""
     consumers = [
         threading.Thread(target=_move, args=(source, target), daemon=True) for _ in range(3)
     ]
@@ -409,7 +438,15 @@ def test_threads_may_share_a_queue(mp):
         source.put(None)
     for thread in (*consumers, *producers):
         thread.join()
-    assert sorted(items) == [(who, number) for who in range(3) for number in range(50)]
+    return sorted(items)
+
+
+@requirement("queues.queue.thread-safe")
+def test_threads_may_share_a_queue(mp):
+    """Of several threads that get what several put, exactly one gets each item, from a queue of either kind."""
+    for kind in (mp.Queue, mp.JoinableQueue):
+        items = _move_by_threads(kind(), kind())
+        assert items == [(who, number) for who in range(3) for number in range(50)]
 
 
 @requirement("queues.put.large")
@@ -532,15 +569,15 @@ def test_maxsize_is_how_many_items_the_queue_takes(mp):
 @requirement("queues.maxsize.get-frees-slot")
 def test_each_get_frees_a_slot(mp):
     """After a get(), however it waits, one more item can be put, and only one."""
-    queue = _full(mp, 2)
-    ways = ((), (True, mp.timeout), (False,))
-    for number, way in enumerate(ways):
-        _soon(mp, lambda: not queue.empty(), "an item in the queue")
-        assert queue.get(*way) == number
-        queue.put_nowait(number + 2)
-        with raises(mp.Full):
-            queue.put_nowait("too many")
-    assert _get_many(queue, 2) == [3, 4]
+    for bound in (1, 2):
+        queue = _full(mp, bound)
+        for number, way in enumerate(((), (True, mp.timeout), (False,))):
+            _soon(mp, lambda queue=queue: not queue.empty(), "an item in the queue")
+            assert queue.get(*way) == number
+            queue.put_nowait(number + bound)
+            with raises(mp.Full):
+                queue.put_nowait("too many")
+        assert _get_many(queue, bound) == [3, 4][:bound]
 
 
 @requirement("queues.maxsize.holds-for-all-processes")
@@ -1951,7 +1988,7 @@ def test_exception_of_a_signal_handler_comes_out_of_get_of_a_simple_queue(mp):
 
 @requirement("queues.simple.many-producers-and-consumers")
 def test_each_item_of_a_simple_queue_is_got_once(mp):
-    """Of several processes that get what several put on a SimpleQueue, one gets each item."""
+    """Of several processes, or threads, that get what several put on a SimpleQueue, one gets each item."""
     source, target = mp.SimpleQueue(), mp.SimpleQueue()
     process = mp.Process(target=_put_and_move, args=([(source, target)], "child"))
     process.start()
@@ -1963,6 +2000,8 @@ def test_each_item_of_a_simple_queue_is_got_once(mp):
     process.join()
     here.join()
     assert sorted(items) == [(who, number) for who in ("child", "parent") for number in range(100)]
+    items = _move_by_threads(mp.SimpleQueue(), mp.SimpleQueue())
+    assert items == [(who, number) for who in range(3) for number in range(50)]
 
 
 @requirement("queues.simple.large-by-several-at-once")
@@ -2273,16 +2312,22 @@ def test_join_waits_for_a_consumer_in_another_process(mp):
     assert queue.empty()
 
 
+@observed_once
+def _joined(mp):
+    """What each join() gives that waits while the last task is done: a child's, then those of three threads."""
+    queue = mp.JoinableQueue()
+    queue.put("item")
+    callers = [Caller(mp, queue, "join"), *(CallerThread(mp, queue, "join") for _ in range(3))]
+    until_all_blocked(callers)
+    queue.get()
+    queue.task_done()
+    return [caller.result() for caller in callers]
+
+
 @requirement("queues.joinable.join-in-child")
 def test_join_in_a_child_waits_for_its_parent(mp):
     """A child's join() waits until its parent has done the tasks."""
-    queue = mp.JoinableQueue()
-    queue.put("item")
-    caller = Caller(mp, queue, "join")
-    caller.until_blocked()
-    assert queue.get() == "item"
-    queue.task_done()
-    assert caller.result() is None
+    assert _joined(mp)[0] is None
 
 
 @requirement("queues.joinable.counts-items-of-all-processes")
@@ -2302,14 +2347,8 @@ def test_items_put_by_a_child_count(mp):
 
 @requirement("queues.joinable.all-joiners-resume")
 def test_every_join_resumes(mp):
-    """When the count drops to zero, every join() that waits returns, each of four."""
-    queue = mp.JoinableQueue()
-    queue.put("item")
-    callers = [CallerThread(mp, queue, "join") for _ in range(4)]
-    until_all_blocked(callers)
-    queue.get()
-    queue.task_done()
-    assert [caller.result() for caller in callers] == [None] * 4
+    """When the count drops to zero, every join() that waits returns, a child's and that of each of three threads."""
+    assert _joined(mp) == [None] * 4
 
 
 @requirement("queues.joinable.exception-of-handler-comes-out")

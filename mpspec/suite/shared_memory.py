@@ -1285,7 +1285,7 @@ def test_with_unlinks_all_blocks(mp):
 
 
 def _create_through(mp, address, authkey):
-    manager = mp.managers.SharedMemoryManager(address, authkey)
+    manager = mp.managers.SharedMemoryManager(address=address, authkey=authkey)
     manager.connect()
     block = manager.SharedMemory(16)
     block.buf[:5] = b"howdy"
@@ -1298,9 +1298,10 @@ def _create_through(mp, address, authkey):
 def _create_through_own(mp, authkey):
     """What is in a block that was created through a server of this process, and where that listens."""
     with tempfile.TemporaryDirectory() as folder:
-        manager = mp.managers.SharedMemoryManager(f"{folder}/socket", authkey, ctx=mp.context)
+        place = f"{folder}/socket"
+        manager = mp.managers.SharedMemoryManager(address=place, authkey=authkey, ctx=mp.context)
         server = manager.get_server()
-        is_there = server.address == f"{folder}/socket" and os.path.exists(server.address)
+        is_there = server.address == place and os.path.exists(server.address)
         return is_there, _create_through_server(mp, server, authkey)
 
 
@@ -1389,7 +1390,7 @@ def test_values_keep_type_and_value(mp):
         *(bool, int, float, str, bytes),
     ]
     _free_lists(made)
-    values = [" text \t\n", b" bytes \t\n", b"\x80\xff\xfe", 0.1, -1, "\\ '\""]
+    values = [" text \t\n", b" bytes \t\n", "text ", b"bytes ", b"\x80\xff\xfe", 0.1, -1, "\\ '\""]
     values += [float("inf"), float("-inf"), float("nan"), -0.0]
     made = _list(mp, values)
     assert [*map(repr, made)] == [*map(repr, values)]

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 
 from mpspec.children import (
     AT_ONCE,
@@ -911,7 +912,10 @@ def test_with_lock_after_an_error(mp):
 @requirement("synchronization.lock.locked")
 def test_lock_locked(mp):
     """``locked()`` follows acquire() and release(), also those of a child."""
+    # One that no other process has had before.
     lock = mp.Lock()
+    with lock:
+        assert lock.locked() is True
     states = [lock.locked()]
     run(mp, _acquire, lock)
     states.append(lock.locked())
@@ -1361,14 +1365,19 @@ def test_semaphore_get_value(mp):
     semaphore.acquire()
     semaphore.acquire()
     values.append(semaphore.get_value())
-    run(mp, _acquire, semaphore)
+    assert ask(mp, _acquire_and_tell, semaphore, "get_value") == 0
     assert [*values, semaphore.get_value()] == [3, 1, 0]
     assert mp.Semaphore(500).get_value() == 500
 
 
+def _acquire_and_tell(semaphore, name):
+    semaphore.acquire()
+    return getattr(semaphore, name)()
+
+
 @requirement("synchronization.semaphore.locked")
 def test_semaphore_locked(mp):
-    """``locked()`` is true at zero, and false above."""
+    """``locked()`` is true at zero, in a child as well, and false above."""
     semaphore = mp.Semaphore(2)
     states = [semaphore.locked()]
     semaphore.acquire()
@@ -1377,13 +1386,12 @@ def test_semaphore_locked(mp):
     semaphore.acquire()
     assert semaphore.locked() is True
     assert mp.Semaphore(0).locked() is True
-    assert _locked_by_a_child(mp, mp.Semaphore(1)) == [True, False]
+    assert _locked_by_a_child(mp, mp.Semaphore(1)) == [True, True, False]
 
 
 def _locked_by_a_child(mp, semaphore):
-    """Whether a semaphore is locked when a child has acquired it, and when it was released."""
-    run(mp, _acquire, semaphore)
-    found = [semaphore.locked()]
+    """Whether a semaphore is locked when a child has acquired it, for the child and here, and when it was released."""
+    found = [ask(mp, _acquire_and_tell, semaphore, "locked"), semaphore.locked()]
     semaphore.release()
     return [*found, semaphore.locked()]
 
@@ -1526,23 +1534,24 @@ def test_bounded_semaphore_release_many(mp):
 
 @requirement("synchronization.bounded-semaphore.get-value")
 def test_bounded_semaphore_get_value(mp):
-    """get_value() follows acquire() and release()."""
+    """get_value() follows acquire() and release(), also in a child and those of it."""
     semaphore = mp.BoundedSemaphore(2)
     values = [semaphore.get_value()]
     semaphore.acquire()
     values.append(semaphore.get_value())
     semaphore.release()
-    assert [*values, semaphore.get_value()] == [2, 1, 2]
+    values += [semaphore.get_value(), ask(mp, _acquire_and_tell, semaphore, "get_value")]
+    assert [*values, semaphore.get_value()] == [2, 1, 2, 1, 1]
 
 
 @requirement("synchronization.bounded-semaphore.locked")
 def test_bounded_semaphore_locked(mp):
-    """``locked()`` is true at zero, and false above."""
+    """``locked()`` is true at zero, in a child as well, and false above."""
     semaphore = mp.BoundedSemaphore(1)
     assert semaphore.locked() is False
     semaphore.acquire()
     assert semaphore.locked() is True
-    assert _locked_by_a_child(mp, mp.BoundedSemaphore(1)) == [True, False]
+    assert _locked_by_a_child(mp, mp.BoundedSemaphore(1)) == [True, True, False]
 
 
 # Condition
@@ -2105,16 +2114,33 @@ def test_notify_all_without_the_lock(mp):
     assert _refused_to_a_child(mp)["notify_all"] == [True, True]
 
 
+@requirement("synchronization.condition.notify-all.alias")
+def test_notify_all_by_its_old_name(mp):
+    """notifyAll() ends each of two calls of wait()."""
+    condition = mp.Condition()
+    old = condition.notifyAll  # before anybody waits whom it should wake
+    waiters = _waiting(mp, condition, 2)
+    with condition, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        old()
+    assert [waiter.result() for waiter in waiters] == [True, True]
+
+
 @requirement("synchronization.condition.locked")
 def test_condition_locked(mp):
-    """``locked()`` is True exactly while somebody holds the lock, another thread as well."""
-    condition = mp.Condition()
-    states = [condition.locked()]
-    with condition:
-        states += [condition.locked(), CallerThread(mp, condition, "locked").result()]
-    states.append(condition.locked())
-    assert [state is True for state in states] == [False, True, True, False]
-    assert states[0] is states[-1] is False
+    """``locked()`` is True exactly while somebody holds the lock, in another thread and another process as well."""
+    conditions = mp.Condition(), mp.Condition(mp.Lock())
+    with conditions[0], conditions[1]:
+        held = [one.locked() for one in conditions]
+        held += [CallerThread(mp, one, "locked").result() for one in conditions]
+        held += ask(mp, _locked_each, *conditions)
+    for one in (*conditions, mp.Condition()):
+        assert one.locked() is False
+    assert [state is True for state in held] == [True] * 6
+
+
+def _locked_each(*locks):
+    return [lock.locked() for lock in locks]
 
 
 # Event
@@ -2124,6 +2150,17 @@ def test_condition_locked(mp):
 def test_new_event_is_not_set(mp):
     """is_set() of a new event is False."""
     assert mp.Event().is_set() is False
+
+
+@requirement("synchronization.event.is-set.alias")
+def test_is_set_by_its_old_name(mp):
+    """isSet() is False of a new event, and True after set()."""
+    event = mp.Event()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        before = event.isSet()
+        event.set()
+        assert (before, event.isSet()) == (False, True)
 
 
 @requirement("synchronization.event.set.makes-true")

@@ -70,6 +70,36 @@ def test_wait_takes_no_message(mp):
     assert receiver.recv() == "message"
 
 
+@requirement("wait.connection.of-listeners")
+def test_connection_of_a_listener_is_ready(mp):
+    """Of either family, and at either end, a connection is ready for each of two messages, and at the end.
+
+    And poll() finds what wait() finds.
+    """
+    for family in ("AF_INET", "AF_UNIX"):
+        with mp.connection.Listener(family=family) as listener:
+            client = mp.connection.Client(listener.address)
+            accepted = listener.accept()
+        for sender, receiver in ((client, accepted), (accepted, client)):
+            _assert_ready_for_each_message(mp, sender, receiver)
+        client.close()
+        assert mp.connection.wait([accepted], mp.timeout) == [accepted]
+        assert accepted.poll() is True
+
+
+def _assert_ready_for_each_message(mp, sender, receiver):
+    """Two messages are there at once: a connection that reads ahead must remember what it has."""
+    for way, message in (("", "message"), ("_bytes", b"message")):
+        for _ in range(2):
+            getattr(sender, f"send{way}")(message)
+        for _ in range(2):
+            assert mp.connection.wait([receiver], mp.timeout) == [receiver]
+            assert receiver.poll() is True
+            assert getattr(receiver, f"recv{way}")() == message
+        assert mp.connection.wait([receiver], 0) == []
+        assert receiver.poll() is False
+
+
 @requirement("wait.result.ready-objects-alone")
 def test_wait_gives_those_that_are_ready(mp):
     """The result is a list of the very objects that are ready: all of them, however many, and no other."""
