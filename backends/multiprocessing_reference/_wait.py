@@ -75,7 +75,8 @@ def poll_for(poller: poll, timeout: float | None) -> list[tuple[int, int]]:
         return poller.poll(0)
     milliseconds = timeout * 1000
     if milliseconds < _LONGEST:
-        return poller.poll(milliseconds)  # goes on by itself after a signal
+        # It goes on by itself after a signal, and takes no Fraction.
+        return poller.poll(float(milliseconds))
     deadline = monotonic() + timeout
     while True:
         remaining = (deadline - monotonic()) * 1000

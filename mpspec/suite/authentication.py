@@ -12,18 +12,32 @@ KEY = b"a key of this chapter, long enough to be found where it is sent"
 
 @requirement("authentication.client-demands-proof")
 def test_client_turns_an_impostor_away(mp):
-    """Client() raises AuthenticationError for a listener that welcomes it, and can't prove its own key."""
+    """Client() raises AuthenticationError for a listener that welcomes it, and can't prove its own key.
+
+    It raises for one that leaves instead.
+    """
     challenge, _reply, welcome = conversation(mp, b"another key")
     with mp.connection.Listener() as impostor:
-        client = CallerThread(mp, mp.connection, "Client", impostor.address, authkey=KEY)
-        connection = impostor.accept()
-        connection.send_bytes(challenge)
-        connection.recv_bytes()
-        connection.send_bytes(welcome)
+        client, connection = _welcomed(mp, impostor, challenge, welcome)
         proof = CallerThread(mp, mp.connection, "answer_challenge", connection, b"another key")
         with raises(mp.AuthenticationError):
             client.result()
         outcome_of(proof.result)
+        client, connection = _welcomed(mp, impostor, challenge, welcome)
+        connection.recv_bytes()
+        connection.close()
+        with raises(EOFError, OSError, mp.AuthenticationError):
+            client.result()
+
+
+def _welcomed(mp, impostor, challenge, welcome):
+    """A client that an impostor has welcomed, and the impostor's end of the connection."""
+    client = CallerThread(mp, mp.connection, "Client", impostor.address, authkey=KEY)
+    connection = impostor.accept()
+    connection.send_bytes(challenge)
+    connection.recv_bytes()
+    connection.send_bytes(welcome)
+    return client, connection
 
 
 @requirement("authentication.client-refuses-nonsense")

@@ -68,8 +68,25 @@ def test_descriptors_in_a_fresh_child(mp):
     assert _facts(mp, _set_facts)["inherits"] is False  # nor is it in the first child of a program
 
 
-def _send(connection, *_):
-    connection.send("through an argument")
+def _send(connection, words, *_):
+    connection.send(words)
+
+
+@observed_once
+def _sent_by_fresh_child(mp):
+    """What a child has sent over a connection: an argument that was changed when the process object had been made."""
+    receiver, sender = mp.Pipe(duplex=False)
+    others = [end for _ in range(20) for end in mp.Pipe()]
+    words = ["when it was made"]
+    process = mp.Process(target=_send, args=(sender, words, *others))
+    words.append("when it was started")
+    process.start()
+    process.join()
+    sender.close()
+    received = receiver.recv()
+    for end in others:
+        end.close()
+    return received
 
 
 def _count_descriptors(connection):
@@ -96,14 +113,8 @@ def test_descriptors_of_siblings(mp):
 
 @requirement("contexts.spawn.needed-descriptors")
 def test_connection_in_a_fresh_child(mp):
-    """A connection among the arguments works in the child, be it the last of many."""
-    receiver, sender = mp.Pipe(duplex=False)
-    others = [end for _ in range(20) for end in mp.Pipe()]
-    run(mp, _send, sender, *others)
-    sender.close()
-    assert receiver.recv() == "through an argument"
-    for end in others:
-        end.close()
+    """A connection among the arguments works in the child, among many others."""
+    assert _sent_by_fresh_child(mp)[0] == "when it was made"
 
 
 def _nothing(*args, **kwargs):
@@ -112,7 +123,10 @@ def _nothing(*args, **kwargs):
 
 @requirement("contexts.spawn.pickles-arguments")
 def test_arguments_that_cannot_be_pickled(mp):
-    """``start()`` raises when an argument, by position or by name, or the target, can't be pickled."""
+    """``start()`` raises when an argument, by position or by name, or the target, can't be pickled.
+
+    It pickles them as they are then.
+    """
     for process in (
         mp.Process(target=_nothing, args=(_generator(),)),
         mp.Process(target=_nothing, kwargs={"given": _generator()}),
@@ -120,6 +134,7 @@ def test_arguments_that_cannot_be_pickled(mp):
     ):
         with raises(Exception):
             process.start()
+    assert _sent_by_fresh_child(mp) == ["when it was made", "when it was started"]
 
 
 def _generator():
@@ -538,10 +553,17 @@ def test_set_start_method_by_force(mp):
 
 
 def _set_unknown(mp):
-    """In a new interpreter: what comes of an unknown name while no method is set, and by force when one is."""
+    """In a new interpreter: what comes of an unknown name while no method is set, and by force when one is.
+
+    The empty one's, too.
+    """
     found = []
-    for options in ({}, {"force": True}):
-        found.append(outcome_of(mp.set_start_method, "no such method", **options)[0])
+    for name, options in (
+        ("no such method", {}),
+        ("no such method", {"force": True}),
+        ("", {"force": True}),
+    ):
+        found.append(outcome_of(mp.set_start_method, name, **options)[0])
         found.append(mp.get_start_method(allow_none=True))
         outcome_of(mp.set_start_method, "spawn")
     return found
@@ -549,8 +571,8 @@ def _set_unknown(mp):
 
 @requirement("contexts.set-start-method.unknown")
 def test_set_start_method_unknown(mp):
-    """ValueError for a name that is no start method; what was set, or not, stays."""
-    assert _facts(mp, _set_unknown) == ["ValueError", None, "ValueError", "spawn"]
+    """ValueError for a name that is no start method, be it empty; what was set, or not, stays."""
+    assert _facts(mp, _set_unknown) == ["ValueError", None, *["ValueError", "spawn"] * 2]
 
 
 @requirement("contexts.set-start-method.returns-none")
@@ -689,22 +711,51 @@ def test_context_does_not_set_the_method(mp):
     assert _facts(mp, _default_facts)["after get_context(m)"] is None
 
 
-@requirement("contexts.several.in-one-program")
-def test_several_contexts(mp):
-    """The children of two contexts live together, each started by its context's method."""
+@observed_once
+def _children_of_two_contexts(mp):
+    """Of the living children of two contexts: whether each was started by its method, their names, who lists them."""
     running = []
     for method in ("fork" if mp.start_method == "spawn" else "spawn", mp.start_method):
         context = mp.get_context(method)
         ours, theirs = context.Pipe()
         process = context.Process(target=_send_facts_and_wait, args=(theirs, mp))
         process.start()
-        running.append((method, ours, process))
-    for method, ours, process in running:
-        assert _looks_started_by({"child": ours.recv(), "main": os.getpid()}, method)
-        assert process.is_alive()
+        running.append((context, ours, process))
+    processes = [process for *_, process in running]
+    told = [{"child": ours.recv(), "main": os.getpid()} for _, ours, _ in running]
+    facts = {
+        "by method": [
+            _looks_started_by(each, context.get_start_method())
+            for each, (context, *_) in zip(told, running, strict=True)
+        ],
+        "alive": [process.is_alive() for process in processes],
+        "names": [process.name for process in processes],
+        "listed": [
+            {*processes} <= {*each.active_children()}
+            for each in (mp.package, *(context for context, *_ in running))
+        ],
+    }
     for _, ours, process in running:
         ours.send("end")
         process.join()
+    return facts
+
+
+@requirement("contexts.several.in-one-program")
+def test_several_contexts(mp):
+    """The children of two contexts live together, each started by its context's method."""
+    facts = _children_of_two_contexts(mp)
+    assert facts["by method"] == [True, True]
+    assert facts["alive"] == [True, True]
+
+
+@requirement("contexts.several.count-as-one")
+def test_children_of_several_contexts_are_counted_as_one(mp):
+    """The package and either context list the children of two contexts, whose names end in numbers that follow."""
+    facts = _children_of_two_contexts(mp)
+    assert facts["listed"] == [True, True, True]
+    first, second = (int(name.rpartition("-")[2].rpartition(":")[2]) for name in facts["names"])
+    assert second == first + 1
 
 
 def _send_facts_and_wait(connection, mp):

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 
-from mpspec.children import CallerThread, raises
+from mpspec.children import CallerThread, raises, waits
 from mpspec.marks import requirement
 
 
@@ -113,7 +113,10 @@ def _note_arguments(found, *args, **kwargs):
 
 @requirement("dummy.process.arguments")
 def test_dummy_process_arguments(mp):
-    """The target is called with ``args`` and ``kwargs``, in a thread of the name that was given, or one of its own."""
+    """The target is called with ``args`` and ``kwargs``, in a thread of the name that was given, or one of its own.
+
+    A group is refused.
+    """
     found = []
     process = mp.dummy.Process(
         group=None, target=_note_arguments, name="worker", args=(found, 1), kwargs={"y": 2}
@@ -127,21 +130,28 @@ def test_dummy_process_arguments(mp):
     assert found == [("worker", (1,), {"y": 2}), ("other", (3,), {"y": None})]
     names = {mp.dummy.Process(target=int).name for _ in range(3)}
     assert len(names - {"", None}) == 3
+    with raises(AssertionError, ValueError, TypeError):
+        mp.dummy.Process("a group")
 
 
 @requirement("dummy.process.run")
 def test_dummy_process_run(mp):
-    """A subclass may override ``run``, which is then executed in the thread."""
+    """A subclass may override ``run``, which is then executed in the thread; the standard one calls the target."""
     found = []
 
     class Noting(mp.dummy.Process):
         def run(self):
             _note(found)
 
-    process = Noting()
-    process.start()
-    process.join()
+    class Around(mp.dummy.Process):
+        def run(self):
+            super().run()
+
+    for process in (Noting(), Around(target=found.append, args=("by the target",))):
+        process.start()
+        process.join()
     assert found[0][1] != threading.get_ident()
+    assert found[1:] == ["by the target"]
 
 
 @requirement("dummy.process.life")
@@ -299,16 +309,19 @@ def _take_part(event, condition, found):
         condition.notify()
 
 
-def _wait(condition, waiting):
+def _wait(condition, waiting, woken):
     with condition:
         waiting.release()
         condition.wait()
+        woken.append(True)
 
 
 @requirement("dummy.signals")
 def test_dummy_event_and_condition(mp):
-    """A thread waits for an event, and notifies a condition, which has the lock that it was given."""
+    """Threads wait for an event, and at a condition, no longer than a timeout; it has the lock that it was given."""
     event, condition, found = mp.dummy.Event(), mp.dummy.Condition(), []
+    waiter = CallerThread(mp, event, "wait")
+    waiter.until_blocked()
     process = mp.dummy.Process(target=_take_part, args=(event, condition, found))
     process.start()
     with condition:
@@ -317,23 +330,27 @@ def test_dummy_event_and_condition(mp):
         assert condition.wait(mp.timeout)
     process.join()
     assert found == ["notified"]
-    assert event.wait(0.01) is True
+    assert (waiter.result(), event.wait(0.01)) == (True, True)
     event.clear()
-    assert (event.is_set(), event.wait(0.01)) == (False, False)
+    assert (event.is_set(), waits(event.wait)) == (False, False)
+    with condition:
+        assert waits(condition.wait) is False
     lock = mp.dummy.Lock()
     with mp.dummy.Condition(lock):
         assert lock.acquire(False) is False
-    waiting = mp.dummy.Semaphore(0)
-    processes = [mp.dummy.Process(target=_wait, args=(condition, waiting)) for _ in range(2)]
+    waiting, woken = mp.dummy.Semaphore(0), []
+    processes = [mp.dummy.Process(target=_wait, args=(condition, waiting, woken)) for _ in range(2)]
     for process in processes:
         process.daemon = True
         process.start()
         assert waiting.acquire(timeout=mp.timeout)
     with condition:  # free, because they wait
+        early = len(woken)
         condition.notify_all()
     for process in processes:
         process.join(mp.timeout)
     assert [process.is_alive() for process in processes] == [False, False]
+    assert (early, len(woken)) == (0, 2)
 
 
 @requirement("dummy.barrier")
@@ -352,10 +369,25 @@ def test_dummy_barrier(mp):
         mp.dummy.Barrier(2, timeout=0.01).wait()
 
 
+def _assert_waits(mp, queue):
+    """get() of an empty queue, and put() to one that is full at one item."""
+    getter = CallerThread(mp, queue, "get")
+    getter.until_blocked()
+    queue.put(1)
+    assert getter.result() == 1
+    queue.put(2)
+    putter = CallerThread(mp, queue, "put", 3)
+    putter.until_blocked()
+    assert queue.get() == 2
+    putter.result()
+    assert queue.get() == 3
+
+
 @requirement("dummy.queues")
 def test_dummy_queues(mp):
-    """Queues are first in first out, bounded, and raise Full and Empty; joinable ones are joined."""
+    """Queues are first in first out, bounded, wait, and raise Full and Empty; joinable ones are joined."""
     for kind in (mp.dummy.Queue, mp.dummy.JoinableQueue):
+        _assert_waits(mp, kind(1))
         queue, unbounded = kind(2), kind()
         queue.put(2)
         queue.put(1, timeout=mp.timeout)
@@ -409,7 +441,7 @@ def test_dummy_pipes(mp):
 
 @requirement("dummy.pipes.poll-waits")
 def test_dummy_poll_waits(mp):
-    """``poll(timeout)`` waits for something to be sent, and no less than its timeout when there is nothing."""
+    """``poll(timeout)`` and ``recv()`` wait for something; ``poll`` no less than its timeout when there is nothing."""
     ours, theirs = mp.dummy.Pipe()
     start = time.monotonic()
     assert ours.poll(0.03) is False
@@ -418,15 +450,22 @@ def test_dummy_poll_waits(mp):
     caller.until_blocked()
     theirs.send("there")
     assert caller.result() is True
+    assert ours.recv() == "there"
+    caller = CallerThread(mp, ours, "recv")
+    caller.until_blocked()
+    theirs.send("there, too")
+    assert caller.result() == "there, too"
 
 
 @requirement("dummy.listeners")
 def test_dummy_listener(mp):
-    """A Listener of the dummy module's connection module accepts the Clients of its address, in turn."""
+    """A Listener of the dummy module's connection module waits for the Clients of its address, in turn."""
     connection = importlib.import_module(mp.dummy.__name__ + ".connection")
     with connection.Listener() as listener:
+        caller = CallerThread(mp, listener, "accept")
+        caller.until_blocked()
         client = connection.Client(listener.address)
-        accepted = listener.accept()
+        accepted = caller.result()
     client.send("to the listener")
     accepted.send("to the client")
     assert [accepted.recv(), client.recv()] == ["to the listener", "to the client"]

@@ -280,6 +280,7 @@ import operator
 
 class Subject:
     def f(self):
+        print("printed by f")
         return "f was called"
 
     def g(self):
@@ -329,8 +330,11 @@ if __name__ == "__main__":
 
 @requirement("examples.managers.customized")
 def test_customized_managers(mp):
-    """The proxies have the methods that were exposed, and give what the objects give."""
-    assert _output(mp, CUSTOMIZED) == [
+    """The proxies have the methods that were exposed, and give what the objects give, who also print something."""
+    lines = _output(mp, CUSTOMIZED)
+    # The server's line comes out when its process likes: at its end, mostly.
+    lines.remove("printed by f")
+    assert lines == [
         "f was called, g was called, False",
         "g was called, _h was called, False",
         "0 1 4 9 16 25 36 49 64 81",

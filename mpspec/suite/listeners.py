@@ -460,8 +460,9 @@ def test_listener_as_context_manager(mp):
 
 @requirement("listeners.context-manager.exit-closes")
 def test_end_of_the_context_closes(mp):
-    """At the end of ``with``, by an exception too, the listener is closed."""
-    for error in (None, LookupError, getattr(mp, "AuthenticationError", EOFError)):
+    """At the end of ``with``, by an exception too, the listener is closed, by its ``close``."""
+    refusal = getattr(mp, "AuthenticationError", EOFError)
+    for error in (None, LookupError, refusal, KeyboardInterrupt):
         with contextlib.ExitStack() as stack:
             if error:
                 stack.enter_context(raises(error))
@@ -472,6 +473,16 @@ def test_end_of_the_context_closes(mp):
                     raise error
         with raises(Exception):
             listener.accept()
+    calls = []
+
+    class Noting(mp.connection.Listener):
+        def close(self):
+            calls.append("close")
+            super().close()
+
+    with Noting():
+        assert calls == []
+    assert calls[:1] == ["close"]
 
 
 # What a listener tells of itself
@@ -745,10 +756,14 @@ def test_address_of_no_known_form(mp):
 
 @requirement("listeners.address.host-name")
 def test_host_by_name(mp):
-    """The host of an 'AF_INET' address may be a name, of Listener and Client."""
+    """The host of an 'AF_INET' address may be a name, of Listener and Client; and it counts."""
     with mp.connection.Listener(("localhost", 0)) as listener:
         client = mp.connection.Client(("localhost", listener.address[1]))
         assert _talk(client, listener.accept()) == HEARD
+    if sys.platform == "linux":  # which is at home in all of 127.0.0.0/8
+        with mp.connection.Listener(("127.0.0.2", 0)) as listener:
+            client = mp.connection.Client(listener.address)
+            assert _talk(client, listener.accept()) == HEARD
 
 
 @requirement("listeners.address.all-interfaces")
@@ -929,9 +944,9 @@ def test_other_key_at_the_listener(mp):
 
 @requirement("listeners.authkey.listener-checks-client")
 def test_listener_checks_the_client(mp):
-    """accept() raises AuthenticationError for a client that proves nothing, whatever that accepts."""
-    for family in ("AF_INET", "AF_UNIX"):
-        with mp.connection.Listener(family=family, authkey=KEY) as listener:
+    """accept() raises AuthenticationError for a client that proves nothing, whatever that accepts, and the key is."""
+    for family, key in (("AF_INET", KEY), ("AF_UNIX", b"\0")):
+        with mp.connection.Listener(family=family, authkey=key) as listener:
             caller = CallerThread(mp, listener, "accept")
             client = mp.connection.Client(listener.address)
             outcome_of(mp.connection.answer_challenge, client, b"another key")
@@ -941,7 +956,7 @@ def test_listener_checks_the_client(mp):
             # Nor does it go on with one that proves its key, and does not believe the listener's.
             caller = CallerThread(mp, listener, "accept")
             client = mp.connection.Client(listener.address)
-            mp.connection.answer_challenge(client, KEY)
+            mp.connection.answer_challenge(client, key)
             outcome_of(mp.connection.deliver_challenge, client, b"another key")
             with raises(mp.AuthenticationError):
                 caller.result()
@@ -1001,11 +1016,23 @@ def _expect_end(mp, caller, other_end):
 
 @requirement("listeners.authkey.client-that-leaves")
 def test_client_that_closes_instead_of_answering(mp):
-    """accept() raises when the client closes its end before it has proved anything, and accepts the next one."""
+    """accept() raises when the client closes its end before it has proved anything, and accepts the next one.
+
+    So it does when the client has got its challenge, be it that it has answered it.
+    """
     with mp.connection.Listener(authkey=KEY) as listener:
         mp.connection.Client(listener.address).close()
         with raises(EOFError, OSError, mp.AuthenticationError):
             listener.accept()
+        for answers in (False, True):
+            caller = CallerThread(mp, listener, "accept")
+            with mp.connection.Client(listener.address) as client:
+                if answers:
+                    mp.connection.answer_challenge(client, KEY)
+                else:
+                    client.recv_bytes()
+            with raises(EOFError, OSError, mp.AuthenticationError):
+                caller.result()
         # The next one is accepted.
         caller = CallerThread(mp, listener, "accept")
         client = mp.connection.Client(listener.address, authkey=KEY)
@@ -1144,13 +1171,13 @@ def test_the_whole_digest_counts(mp):
     """deliver_challenge() raises AuthenticationError for a part of the digest, or one that differs."""
 
     def altered(reply):
-        yield from (b"", reply[:1], reply[:-1], reply + b"x")
+        yield from (b"", reply[:1], reply[:-1], reply + b"x", reply + b"\0")
         yield reply[:-1] + bytes([reply[-1] ^ 1])
         yield bytes([reply[0] ^ 1]) + reply[1:]
         middle = len(reply) * 2 // 3
         yield reply[:middle] + bytes([reply[middle] ^ 1]) + reply[middle + 1 :]
 
-    for number in range(7):
+    for number in range(8):
         near, far = mp.Pipe()
         caller = CallerThread(mp, mp.connection, "deliver_challenge", far, KEY)
         reply = reply_to(mp, near.recv_bytes(), KEY)

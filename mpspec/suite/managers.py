@@ -87,6 +87,11 @@ class _Broken(Exception):
     pass
 
 
+class _FalseError(Exception):
+    def __bool__(self):
+        return False
+
+
 class _Part:
     def __init__(self):
         self.turns = 0
@@ -969,11 +974,11 @@ def test_address_is_read_only(manager):
 
 @requirement("managers.constructor.authkey-default")
 def test_authkey_is_the_processs_own(mp, manager):
-    """Without an authkey the manager uses the current process's."""
-    other = mp.managers.SyncManager(
-        address=manager.address, authkey=bytes(mp.current_process().authkey), ctx=mp.context
-    )
-    other.connect()
+    """Without an authkey the manager uses the current process's, which may be given as it is, or as plain bytes."""
+    own = mp.current_process().authkey
+    for key in (own, bytes(own)):
+        other = mp.managers.SyncManager(address=manager.address, authkey=key, ctx=mp.context)
+        other.connect()
     assert other.list([1, 2])[:] == [1, 2]
 
 
@@ -1518,6 +1523,17 @@ def test_exposed_names_the_methods(workshop):
         whisperer._callmethod("wave")
 
 
+@requirement("managers.register.exposed-by-each-typeid")
+def test_each_typeid_exposes_methods_of_its_own(workshop):
+    """When one typeid has shared an object, another that exposes less neither takes methods from it nor gets more."""
+    wider, narrower = workshop.get_shared_part(), workshop.get_part_to_turn()
+    turns = narrower.turn()
+    wider.turn_back()
+    assert wider.turn() == turns
+    with raises(Exception):
+        narrower._callmethod("turn_back")
+
+
 @requirement("managers.register.exposed-private")
 def test_exposed_may_name_private_methods(workshop):
     """A method whose name begins with an underscore can be exposed."""
@@ -1666,6 +1682,7 @@ def test_list_construct(manager):
     assert manager.list()[:] == []
     assert manager.list(range(3))[:] == [0, 1, 2]
     assert manager.list("ab")[:] == ["a", "b"]
+    assert manager.list(manager.list([1, 2]))[:] == [1, 2]
 
 
 @requirement("managers.list.read")
@@ -1757,11 +1774,11 @@ def _change_list_further(shared):
 
 @requirement("managers.list.clear-and-copy")
 def test_list_clear_and_copy(manager):
-    """A list proxy can be copied and cleared."""
+    """A list proxy can be copied and cleared, which leaves the copy alone."""
     shared = manager.list([1, 2])
-    assert list(shared.copy()) == [1, 2]
+    copied = shared.copy()
     shared.clear()
-    assert len(shared) == 0
+    assert (len(shared), list(copied)) == (0, [1, 2])
 
 
 @requirement("managers.dict.construct")
@@ -1771,6 +1788,7 @@ def test_dict_construct(manager):
     assert manager.dict({1: "one"}).copy() == {1: "one"}
     assert manager.dict([("a", 1), ("b", 2)]).copy() == {"a": 1, "b": 2}
     assert manager.dict({"a": 1}, b=2).copy() == {"a": 1, "b": 2}
+    assert manager.dict(manager.dict(a=1)).copy() == {"a": 1}
 
 
 @requirement("managers.dict.read")
@@ -2076,8 +2094,8 @@ def test_array_typecode(manager):
 
 
 @requirement("managers.lock.excludes")
-def test_lock_excludes_other_processes(manager, companion):
-    """A process that wants a lock, of any kind, waits until the one that has it releases it."""
+def test_lock_excludes_other_processes(mp, manager, companion):
+    """A process that wants a lock, of any kind, waits until the one that has it releases it; one release is for one."""
     lock = manager.Lock()
     assert lock.acquire() is True
     companion.call(lock, "acquire").until_blocked()
@@ -2085,6 +2103,18 @@ def test_lock_excludes_other_processes(manager, companion):
     assert companion.result() is True
     assert lock.acquire(False) is False
     assert _served_when_released(manager, companion, "acquire") == [True] * 5
+    _assert_wakes_one(mp, lock, companion)
+
+
+def _assert_wakes_one(mp, lock, companion):
+    """Each release() of what nobody can acquire, a lock or a semaphore, lets one of two that wait go on."""
+    companion.begin(_call_in_threads, mp, lock, "acquire", 2)
+    assert companion.receive() == "waiting"
+    for _ in range(2):
+        lock.release()
+        assert companion.receive() is True
+    companion.result()
+    assert lock.acquire(False) is False
 
 
 def _served_when_released(manager, companion, method, *args):
@@ -2108,7 +2138,7 @@ def test_lock_timeout(mp, manager, companion):
     for lock in (manager.Lock(), manager.Semaphore(1), manager.BoundedSemaphore(1)):
         assert lock.acquire(True, 0.01) is True
         assert waits(functools.partial(lock.acquire, True)) is False
-        assert lock.acquire(True, 0) is False
+        assert (lock.acquire(True, 0), lock.acquire(0)) == (False, False)
         with raises(ValueError):
             lock.acquire(False, 0.01)
         lock.release()
@@ -2188,8 +2218,8 @@ def test_lock_released_by_another_process(manager, companion):
 
 @requirement("managers.lock.release-returns-nothing")
 def test_release_returns_nothing(manager):
-    """``release()`` of a lock and of an RLock returns None."""
-    for lock in (manager.Lock(), manager.RLock()):
+    """``release()`` of a lock, of an RLock and of a condition returns None."""
+    for lock in (manager.Lock(), manager.RLock(), manager.Condition()):
         lock.acquire()
         assert lock.release() is None
 
@@ -2202,8 +2232,8 @@ def test_lock_release_when_free(manager):
 
 
 @requirement("managers.synchronization.keywords")
-def test_parameters_by_name(manager):
-    """The parameters of ``acquire`` and ``wait`` have the names that threading gives."""
+def test_parameters_by_name(manager, companion):
+    """The parameters of ``acquire`` and ``wait`` have the names that threading gives; None for timeout is no limit."""
     event, condition = manager.Event(), manager.Condition()
     for lock in (manager.Lock(), manager.Semaphore(), manager.BoundedSemaphore()):
         assert lock.acquire(blocking=True, timeout=0.01) is True
@@ -2222,18 +2252,54 @@ def test_parameters_by_name(manager):
     assert manager.Barrier(parties=1, action=event.set, timeout=0.01).wait() == 0
     assert event.is_set() is True
     assert manager.Queue(maxsize=1).full() is False
+    for semaphore in (manager.Semaphore(0), manager.BoundedSemaphore(0)):
+        assert semaphore.acquire(False, None) is False
+    for semaphore in (manager.Semaphore(1), manager.BoundedSemaphore(1)):
+        assert semaphore.acquire(timeout=None) is True
+        companion.call(semaphore, "acquire", True, None).until_blocked()
+        semaphore.release()
+        assert companion.result() is True
 
 
 @requirement("managers.rlock.reentrant")
-def test_rlock_is_recursive(manager, companion):
-    """The owner of an RLock may acquire it again, and has it until it has released it as often."""
+def test_rlock_is_recursive(mp, manager, companion):
+    """The owner of an RLock may acquire it again; it has released it as often when one of those who wait goes on."""
     lock = manager.RLock()
     assert lock.acquire() is True
     assert lock.acquire(False) is True
     lock.release()
     assert companion.ask(_acquire_at_once, lock) is False
     lock.release()
-    assert companion.ask(_acquire_at_once, lock) is True
+    assert companion.ask(_acquire_and_release, lock) is True
+    assert [lock.acquire(), lock.acquire()] == [True, True]
+    leave = manager.Semaphore(0)
+    companion.begin(_keep_in_threads, mp, lock, leave)
+    assert companion.receive() == "waiting"
+    for _ in range(2):
+        lock.release()
+        _give_time(leave)
+    leave.release()
+    leave.release()
+    assert [companion.receive() for _ in range(4)] == ["in", "out"] * 2
+    companion.result()
+
+
+def _give_time(semaphore):
+    """Let the manager be of use a few times: who goes on by mistake meanwhile has gone on."""
+    for _ in range(5):
+        semaphore.acquire(False)
+
+
+def _keep_in_threads(sender, mp, lock, leave):
+    """Have two threads wait for a lock, each of which has it until it may leave; tell who comes and who goes."""
+
+    def keep():
+        with lock:
+            sender.send("in")
+            leave.acquire()
+            sender.send("out")
+
+    _tell_when_all_wait(sender, mp, keep, 2)
 
 
 @requirement("managers.rlock.owner-releases")
@@ -2264,23 +2330,22 @@ def test_semaphore_counts(mp, manager, companion):
     assert semaphore.acquire(False) is False
     companion.ask(_release, semaphore)
     assert semaphore.acquire(False) is True
-    # Each release() lets one go on of those who wait.
-    companion.begin(_call_in_threads, mp, semaphore, "acquire", 2)
-    assert companion.receive() == "waiting"
-    for _ in range(2):
-        semaphore.release()
-        assert companion.receive() is True
-    companion.result()
-    assert semaphore.acquire(False) is False
+    _assert_wakes_one(mp, semaphore, companion)
 
 
 def _call_in_threads(sender, mp, subject, method, count):
     """Call a method that waits in several threads; tell when all of them sleep, and what each call gives or raises."""
-    from mpspec.observing import wait_until_asleep
 
     def call():
         kind, value = outcome_of(getattr(subject, method))
         sender.send(value if kind == "returned" else kind)
+
+    _tell_when_all_wait(sender, mp, call, count)
+
+
+def _tell_when_all_wait(sender, mp, call, count):
+    """Make a call that waits in several threads; tell when all of them sleep."""
+    from mpspec.observing import wait_until_asleep
 
     threads = [threading.Thread(target=call) for _ in range(count)]
     for thread in threads:
@@ -2312,12 +2377,23 @@ def test_semaphore_grows(manager):
 
 
 @requirement("managers.semaphore.release-many")
-def test_semaphore_release_many(manager):
-    """``release(n)`` lets n more acquire the Semaphore."""
+def test_semaphore_release_many(mp, manager, companion):
+    """``release(n)`` lets n more acquire the Semaphore, those who wait as well."""
     semaphore = manager.Semaphore(0)
     semaphore.release(2)
     semaphore.release(n=1)
     assert [semaphore.acquire(False) for _ in range(4)] == [True, True, True, False]
+    _assert_wakes_both(mp, semaphore, companion)
+
+
+def _assert_wakes_both(mp, semaphore, companion):
+    """release(2) of a semaphore at zero lets both go on that wait."""
+    companion.begin(_call_in_threads, mp, semaphore, "acquire", 2)
+    assert companion.receive() == "waiting"
+    semaphore.release(2)
+    assert [companion.receive(), companion.receive()] == [True, True]
+    companion.result()
+    assert semaphore.acquire(False) is False
 
 
 @requirement("managers.bounded-semaphore.bound")
@@ -2333,12 +2409,16 @@ def test_bounded_semaphore_has_a_bound(manager):
 
 
 @requirement("managers.bounded-semaphore.release-many")
-def test_bounded_semaphore_release_many(manager):
-    """``release(2)`` gives back two; when only one was taken it raises ValueError, and gives back none."""
+def test_bounded_semaphore_release_many(mp, manager, companion):
+    """``release(2)`` gives back two; when only one was taken it raises ValueError, and gives back none.
+
+    Both go on who wait for one.
+    """
     semaphore = manager.BoundedSemaphore(2)
     assert [semaphore.acquire(False), semaphore.acquire(False)] == [True, True]
     semaphore.release(2)
     assert [semaphore.acquire(False) for _ in range(3)] == [True, True, False]
+    _assert_wakes_both(mp, semaphore, companion)
     semaphore.release()
     with raises(ValueError):
         semaphore.release(n=2)
@@ -2353,14 +2433,31 @@ def _wait_for_notice(sender, condition, *timeout):
 
 @requirement("managers.condition.notify")
 def test_condition_notify(mp, manager, companion):
-    """``wait`` releases the condition, and returns True in the process that is notified, also within a timeout."""
-    condition = manager.Condition()
-    for timeout in ((), (mp.timeout * 100,)):
-        companion.begin(_wait_for_notice, condition, *timeout)
+    """``wait`` releases the condition, and returns True in the process that is notified, also within a timeout.
+
+    It does not return before the condition is released that notified.
+    """
+    condition, shared = manager.Condition(), manager.Value("i", 0)
+    for number, timeout in enumerate(((), (mp.timeout * 100,), (None,)), 1):
+        companion.begin(_read_when_notified, condition, shared, *timeout)
         assert companion.receive() == "waiting"
         with condition:  # free, because the companion waits
             condition.notify()
-        assert companion.result() is True
+            _change_late(shared, number)
+        assert companion.result() == (True, number)
+
+
+def _read_when_notified(sender, condition, shared, *timeout):
+    with condition:
+        sender.send("waiting")
+        return condition.wait(*timeout), shared.value
+
+
+def _change_late(shared, value):
+    """Change a value after a while: who reads it too early gets the former one."""
+    for _ in range(5):
+        assert shared.value != value
+    shared.value = value
 
 
 def _wait_in_threads(sender, condition, shared, count):
@@ -2399,13 +2496,14 @@ def test_condition_notify_count(manager, companion):
 
 @requirement("managers.condition.notify-all")
 def test_condition_notify_all(manager, companion):
-    """``notify_all`` wakes all that wait."""
+    """``notify_all`` wakes all that wait, which go on when the condition has been released."""
     condition, shared = manager.Condition(), manager.Value("i", 0)
     companion.begin(_wait_in_threads, condition, shared, 8)
     assert [companion.receive() for _ in range(8)] == ["waiting"] * 8
     with condition:
         condition.notify_all()
-    assert [companion.receive() for _ in range(8)] == [0] * 8
+        _change_late(shared, 7)
+    assert [companion.receive() for _ in range(8)] == [7] * 8
     companion.result()
 
 
@@ -2437,7 +2535,7 @@ def test_condition_wait_for(mp, manager, companion):
     raises comes out.
     """
     condition, values, free = manager.Condition(), ["word", ""], []
-    for timeout in ((), (mp.timeout * 100,)):
+    for timeout in ((), (mp.timeout * 100,), (None,)):
         items = manager.list()
         companion.begin(_wait_for_items, condition, items, *timeout)
         assert companion.receive() == "waiting"
@@ -2656,19 +2754,21 @@ def test_condition_without_a_lock(mp, manager, companion):
 
 @requirement("managers.synchronization.timeout-any-number")
 def test_timeouts_are_real_numbers(mp, manager):
-    """A fraction is a timeout of each method that takes one."""
+    """A fraction is a timeout of each method that takes one, and of a barrier."""
     import fractions
 
-    moment, held, condition = fractions.Fraction(1, 100), manager.Lock(), manager.Condition()
-    held.acquire()
-    for lock in (held, manager.Semaphore(0), manager.BoundedSemaphore(0)):
-        assert lock.acquire(True, moment) is False
-    assert manager.RLock().acquire(True, moment) is True
+    moment, condition = fractions.Fraction(1, 100), manager.Condition()
+    held = [manager.Lock(), manager.RLock(), manager.Condition()]
+    for lock in held:
+        assert lock.acquire(True, moment) is True
+    for lock in (*held, manager.Semaphore(0), manager.BoundedSemaphore(0)):
+        assert CallerThread(mp, lock, "acquire", True, moment).result() is False
     assert manager.Event().wait(moment) is False
     with condition:
         assert [condition.wait(moment), condition.wait_for(bool, moment)] == [False, False]
-    with raises(mp.BrokenBarrierError):
-        manager.Barrier(2).wait(moment)
+    for barrier, *timeout in ((manager.Barrier(2), moment), (manager.Barrier(2, None, moment),)):
+        with raises(mp.BrokenBarrierError):
+            barrier.wait(*timeout)
 
 
 @requirement("managers.event.is-set-alias")
@@ -2697,7 +2797,7 @@ def test_event_flag(manager):
 def test_event_wakes(mp, manager, companion):
     """All that wait for an Event go on when it is set, also within a timeout, and again after it was cleared."""
     event = manager.Event()
-    for timeout in ((), (mp.timeout * 100,)):
+    for timeout in ((), (mp.timeout * 100,), (None,)):
         companion.call(event, "wait", *timeout).until_blocked()
         event.set()
         assert companion.result() is True
@@ -2723,8 +2823,8 @@ def test_event_timeout(manager):
 def test_barrier_releases(mp, manager, companion):
     """Who waits at a Barrier goes on when all parties are there, each with a number of its own, and once more."""
     barrier = manager.Barrier(2)
-    for _ in range(2):
-        companion.call(barrier, "wait").until_blocked()
+    for timeout in ((), (None,)):
+        companion.call(barrier, "wait", *timeout).until_blocked()
         own = barrier.wait()
         assert sorted([own, companion.result()]) == [0, 1]
     barrier = manager.Barrier(4)
@@ -2913,7 +3013,7 @@ def test_queue_is_first_in_first_out(manager, companion):
 def test_queue_get_blocks(mp, manager, companion):
     """``get`` waits for an item, also within a timeout."""
     shared = manager.Queue()
-    for arguments in ((), (True, mp.timeout * 100)):
+    for arguments in ((), (True, mp.timeout * 100), (True, None)):
         companion.call(shared, "get", *arguments).until_blocked()
         shared.put("item")
         assert companion.result() == "item"
@@ -2923,7 +3023,7 @@ def test_queue_get_blocks(mp, manager, companion):
 def test_queue_put_blocks(mp, manager, companion):
     """``put`` to a full queue waits until there is room, also within a timeout."""
     shared = manager.Queue(1)
-    for arguments in ((), (True, mp.timeout * 100)):
+    for arguments in ((), (True, mp.timeout * 100), (True, None)):
         shared.put("first")
         companion.call(shared, "put", "second", *arguments).until_blocked()
         assert shared.get() == "first"
@@ -3339,6 +3439,12 @@ def test_str_of_a_proxy(manager, workshop):
     assert str(manager.dict({"a": 1})) == "{'a': 1}"
     assert str(manager.Array("i", [1])) == "array('i', [1])"
     assert str(workshop.Greeter("Ada")) == "Greeter('Ada')"
+    # What the others look like is theirs to choose: the same by each of two proxies, and like neither.
+    make = workshop
+    others = [make.Value("i", 7), make.Lock(), make.Semaphore(), make.Condition(), make.Barrier(1)]
+    others += [manager.Event(), manager.Queue()]
+    for first, second in zip(others, pickle.loads(pickle.dumps(others)), strict=True):
+        assert repr(first) != str(first) == str(second) != repr(second)
 
 
 @requirement("managers.proxy.repr")
@@ -3571,6 +3677,9 @@ def test_callmethod_gives_the_result(manager):
     assert shared._callmethod("__getitem__", (slice(2, 7),)) == [2, 3, 4, 5, 6]
     # Whatever can stand behind a star.
     assert shared._callmethod("index", [4]) == 4
+    # A result like others, though it could be raised.
+    kept = manager.list([_Broken("gear")])._callmethod("__getitem__", (0,))
+    assert (type(kept), kept.args) == (_Broken, ("gear",))
 
 
 @requirement("managers.callmethod.keywords")
@@ -3605,8 +3714,9 @@ def test_callmethod_raises_what_the_method_raises(manager, workshop):
     with raises(_Broken) as raised:
         machine.fail()
     assert raised.value.args == ()
-    # Those that a server may meet, and take care of, itself.
-    for kind in (EOFError, KeyError, AttributeError, ConnectionResetError, BrokenPipeError):
+    # Those that a server may meet, and take care of, itself; and one that is false.
+    kinds = (EOFError, KeyError, AttributeError, ConnectionResetError, BrokenPipeError)
+    for kind in (*kinds, TypeError, ValueError, _FalseError):
         error = kind("gear", 7)
         error.part = "rim"
         with raises(kind) as raised:

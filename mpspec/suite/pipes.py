@@ -1,10 +1,12 @@
 """Tests of the chapter pipes."""
 
 import array
+import collections
 import contextlib
 import copyreg
 import functools
 import gc
+import itertools
 import os
 import pickle
 import select
@@ -26,6 +28,8 @@ from mpspec.children import (
     outcome_of,
     raises,
     run,
+    until_all_blocked,
+    waits,
     within,
 )
 from mpspec.marks import requirement
@@ -214,7 +218,8 @@ def test_any_picklable_object_can_be_sent(mp):
     first, second, again = receiver.recv()
     assert first is second
     assert again[0] is again
-    for call in (functools.partial(pow, 2, 5, mod=7), "word".upper):
+    counter = collections.Counter("aab")
+    for call in (functools.partial(pow, 2, 5, mod=7), "word".upper, counter.most_common):
         sender.send(call)
         assert receiver.recv()() == call()
     sender.send(KeyError("missing"))
@@ -426,13 +431,20 @@ def test_messages_sent_before_the_close_are_received(mp):
 
 @requirement("pipes.recv.close-wakes-receiver")
 def test_closing_an_end_wakes_the_receiver_at_the_other(mp):
-    """A recv() that waits raises EOFError when the other end is closed."""
-    receiver, sender = mp.Pipe(duplex=False)
-    caller = CallerThread(mp, receiver, "recv")
-    caller.until_blocked()
-    sender.close()
-    with raises(EOFError):
-        caller.result()
+    """A recv() that waits raises EOFError when the other end is closed, of a two-way and of a one-way pipe."""
+    for caller in _woken_by_close(mp, "recv"):
+        with raises(EOFError):
+            caller.result()
+
+
+def _woken_by_close(mp, method, *arguments):
+    """Who made a call that waits, at an end of a two-way pipe and of a one-way one, while the other end was closed."""
+    pipes = [mp.Pipe(), mp.Pipe(duplex=False)]
+    callers = [CallerThread(mp, receiver, method, *arguments) for receiver, _ in pipes]
+    until_all_blocked(callers)
+    for _, sender in pipes:
+        sender.close()
+    return callers
 
 
 @requirement("pipes.recv.end-of-file-when-child-ends")
@@ -450,7 +462,7 @@ def test_child_that_ends_closes_its_end(mp):
 
 @requirement("pipes.recv-bytes.end-of-file")
 def test_recv_bytes_raises_eoferror_when_the_other_end_is_closed(mp):
-    """recv_bytes() raises EOFError when nothing is left and the other end was closed."""
+    """recv_bytes() raises EOFError when nothing is left and the other end was closed, before or while it waits."""
     for receiver, sender in (mp.Pipe(), mp.Pipe(duplex=False)):
         sender.send_bytes(b"last")
         sender.close()
@@ -458,11 +470,14 @@ def test_recv_bytes_raises_eoferror_when_the_other_end_is_closed(mp):
         for _ in range(2):
             with raises(EOFError):
                 receiver.recv_bytes()
+    for caller in _woken_by_close(mp, "recv_bytes"):
+        with raises(EOFError):
+            caller.result()
 
 
 @requirement("pipes.recv-bytes-into.end-of-file")
 def test_recv_bytes_into_raises_eoferror_when_the_other_end_is_closed(mp):
-    """recv_bytes_into() raises EOFError when nothing is left and the other end was closed."""
+    """recv_bytes_into() raises EOFError when nothing is left and the other end was closed, before or while it waits."""
     for receiver, sender in (mp.Pipe(), mp.Pipe(duplex=False)):
         sender.send_bytes(b"last")
         sender.close()
@@ -471,6 +486,9 @@ def test_recv_bytes_into_raises_eoferror_when_the_other_end_is_closed(mp):
         for _ in range(2):
             with raises(EOFError):
                 receiver.recv_bytes_into(buffer)
+    for caller in _woken_by_close(mp, "recv_bytes_into", bytearray(8)):
+        with raises(EOFError):
+            caller.result()
 
 
 @requirement("pipes.recv-bytes.no-part-of-message")
@@ -656,7 +674,8 @@ def test_with_closes_the_connection(mp):
     with raises(Exception):
         second.recv()
     receiver, sender = mp.Pipe(duplex=False)
-    for end, error in ((first, LookupError), (sender, EOFError), (receiver, OSError)):
+    errors = LookupError, EOFError, OSError, KeyboardInterrupt, SystemExit
+    for end, error in zip((first, sender, receiver, *mp.Pipe()), errors, strict=True):
         with raises(error), end:
             raise error
         with raises(Exception):
@@ -752,6 +771,15 @@ def test_poll_gives_up_after_its_timeout(mp):
         assert within(ENOUGH, functools.partial(among_signals, poll)) is False
 
 
+@requirement("pipes.poll.timeout-any-number")
+def test_poll_takes_any_number(mp):
+    """poll() with a Fraction waits for so long, and gives False when nothing arrives in time."""
+    from fractions import Fraction
+
+    receiver, _sender = mp.Pipe(duplex=False)
+    assert waits(lambda timeout: receiver.poll(Fraction(timeout))) is False
+
+
 @requirement("pipes.poll.negative-is-zero")
 def test_poll_with_a_negative_timeout_does_not_wait(mp):
     """With a negative timeout poll() tells at once, as with a timeout of zero."""
@@ -820,13 +848,14 @@ def test_poll_takes_a_huge_timeout(mp):
 
 @requirement("pipes.poll.true-at-end-of-file")
 def test_poll_is_true_when_the_other_end_was_closed(mp):
-    """poll() gives True when recv() would raise EOFError at once, and after it did."""
+    """poll() gives True when recv() would raise EOFError at once, and after it did; so does one that has waited."""
     for receiver, sender in (mp.Pipe(), mp.Pipe(duplex=False)):
         sender.close()
         assert receiver.poll(mp.timeout) is True
         with raises(EOFError):
             receiver.recv()
         assert receiver.poll() is True
+    assert [caller.result() for caller in _woken_by_close(mp, "poll", None)] == [True, True]
 
 
 # Bytes
@@ -922,12 +951,13 @@ def test_offset_is_where_the_data_begins(mp):
 
 @requirement("pipes.send-bytes.size")
 def test_size_is_how_many_bytes_are_sent(mp):
-    """send_bytes(buffer, offset, size) sends that many bytes from that position."""
+    """send_bytes(buffer, offset, size) sends that many bytes from that position, the beginning if none is given."""
     receiver, sender = mp.Pipe(duplex=False)
     for offset, size in ((0, 3), (2, 3), (2, 4), (2, 0)):
         sender.send_bytes(b"abcdef", offset, size)
     sender.send_bytes(b"abcdef", offset=1, size=2)
-    expected = [b"abc", b"cde", b"cdef", b"", b"bc"]
+    sender.send_bytes(b"abcdef", size=2)
+    expected = [b"abc", b"cde", b"cdef", b"", b"bc", b"ab"]
     assert [receiver.recv_bytes() for _ in expected] == expected
     many = bytes(range(250)) * 100
     for arguments in ((5,), (5, 20_000)):
@@ -994,12 +1024,13 @@ def test_message_longer_than_maxlength_raises_oserror(mp):
 @requirement("pipes.recv-bytes.unreadable-beyond-maxlength")
 def test_connection_is_unreadable_after_a_message_longer_than_maxlength(mp):
     """After a message longer than maxlength nothing more can be received, nor is found, by the connection."""
-    for receiver, sender in (mp.Pipe(), mp.Pipe(duplex=False)):
+    for duplex, maxlength in itertools.product((True, False), (5, 0)):
+        receiver, sender = mp.Pipe(duplex)
         sender.send_bytes(b"abcdef")
         for _ in range(3):
             sender.send("next")
         with raises(OSError):
-            receiver.recv_bytes(5)
+            receiver.recv_bytes(maxlength)
         assert outcome_of(receiver.poll) != ("returned", True)
         with raises(Exception):
             receiver.recv()
@@ -1435,6 +1466,18 @@ def test_sent_connection_is_open_nowhere_else(mp):
     process.join()
 
 
+@requirement("pipes.send.connection")
+def test_several_connections_travel_at_once(mp):
+    """Of connections that are under way at the same time, each is connected to its own other end."""
+    receiver, sender = mp.Pipe(duplex=False)
+    pairs = [mp.Pipe() for _ in range(9)]
+    sender.send([far for _, far in pairs])
+    received = receiver.recv()
+    for number, (near, _) in enumerate(pairs):
+        near.send(number)
+    assert [end.recv() for end in received if end.poll(mp.timeout)] == list(range(9))
+
+
 def _answer_over(_, connection):
     with connection:
         connection.send(["answer to", connection.recv()])
@@ -1462,7 +1505,10 @@ def _pass_on(connection, own):
 
 @requirement("pipes.send.connection-leaves-own-open")
 def test_connection_that_was_sent_stays_open_at_its_sender(mp):
-    """An end that was given to a child, and sent back by it, is open in both processes."""
+    """An end that was given to a child, and sent back by it, is open in both processes.
+
+    So is a one-way end that was sent here.
+    """
     parent_end, child_end = mp.Pipe()
     receiver, sender = mp.Pipe(duplex=False)
     process = mp.Process(target=_pass_on, args=(child_end, sender))
@@ -1471,6 +1517,10 @@ def test_connection_that_was_sent_stays_open_at_its_sender(mp):
     received = parent_end.recv()
     received.send("by the one received")
     parent_end.send("go on")
+    near, far = mp.Pipe()
+    near.send(receiver)
+    # Both are open: what comes now, either may receive.
+    far.recv()
     messages = {receiver.recv() for _ in range(4)}
     process.join()
     assert messages == {

@@ -464,13 +464,14 @@ def _short_lived_pool(mp):
 
 @requirement("pool.constructor.maxtasksperchild")
 def test_maxtasksperchild(mp):
-    """A worker that has completed ``maxtasksperchild`` tasks is replaced by a new one.
+    """A worker that has completed ``maxtasksperchild`` tasks, no less, is replaced by a new one.
 
     Be they an iterator's, or one that raised, or a chunk that failed, or one whose result could not be sent.
     """
     seen, *_ = _short_lived_pool(mp)
     first, second, third, fourth, last, _ = [pid for pid, _ in seen]
     assert first == second != third == fourth != last
+    assert len(_pool_by_name(mp)["pids"]) == 1
 
 
 @requirement("pool.constructor.maxtasksperchild-chunks")
@@ -517,6 +518,8 @@ def _pool_by_name(mp):
     facts = {
         "are processes": [isinstance(worker, mp.Process) for worker in workers],
         "mark": pool.apply(_read_mark),
+        # Together with the mark's the tasks of one worker.
+        "pids": {pool.apply(_pid) for _ in range(8)},
     }
     _end(pool)
     return facts
@@ -2421,10 +2424,12 @@ def test_ready(pool, tmp_path):
 @requirement("pool.async-result.successful")
 def test_successful(pool):
     """``successful`` tells whether the call completed without an exception."""
-    good, bad = pool.apply_async(_give, (_Refusal(),)), pool.apply_async(_refuse)
-    good.wait()
-    bad.wait()
+    good, nothing = (pool.apply_async(_give, (given,)) for given in (_Refusal(), None))
+    bad = pool.apply_async(_refuse)
+    for result in (good, nothing, bad):
+        result.wait()
     assert good.successful() is True  # though its result is an exception
+    assert nothing.successful() is True
     assert bad.successful() is False
     for items, successful in (
         (range(6, 9), True),

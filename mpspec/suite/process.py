@@ -2,6 +2,7 @@
 
 import _thread
 import atexit
+import collections
 import contextlib
 import functools
 import os
@@ -92,6 +93,7 @@ def _life(mp):
         "start": outcome_of(process.start),
         "daemon": [outcome_of(setattr, process, "daemon", flag) for flag in (True, False)],
         "close": outcome_of(_look, process, "close"),
+        "close in a thread": outcome_of(CallerThread(mp, process, "close").result),
         "active": process in mp.active_children(),
         "name": outcome_of(setattr, process, "name", "renamed"),
         "sentinel": outcome_of(_is_open, process),
@@ -214,11 +216,25 @@ def _pickle_key(process):
 
 
 def _start_if_daemon(mp):
+    """What starting processes comes to: daemonic or not, by another thread, by each context; no more, if one starts."""
     if not mp.current_process().daemon:
         return None
-    outcomes = [outcome_of(mp.Process(**flag).start) for flag in ({}, {"daemon": False})]
-    outcomes.append(outcome_of(CallerThread(mp, mp.Process(), "start").result))
-    return [kind for kind, _ in outcomes]
+    starts = [
+        lambda: mp.Process().start(),
+        lambda: mp.Process(daemon=False).start(),
+        lambda: CallerThread(mp, mp.Process(), "start").result(),
+        *(functools.partial(_start_by, mp, method) for method in ("fork", "spawn", "forkserver")),
+    ]
+    kinds = []
+    for start in starts:
+        kinds.append(outcome_of(start)[0])
+        if "returned" in kinds:
+            break
+    return kinds
+
+
+def _start_by(mp, method):
+    mp.get_context(method).Process().start()
 
 
 def _make_if_daemon(mp):
@@ -249,28 +265,37 @@ def _kin(mp):
     """What three children tell of themselves, beside what their parent sees.
 
     The first has nothing set, the second was given a name, the third is a daemon whose name and key were set late.
-    The first goes on until the others were started, then ends by ``sys.exit(0)``.
+    The second is started last: the others go on until then, and end by ``sys.exit(0)``.
     """
     last = mp.Process().name
     items = ["parent"]
     pipes = [mp.Pipe(duplex=False) for _ in range(3)]
     senders = [sender for _, sender in pipes]
-    waiting, tell = mp.Pipe(duplex=False)
+    waiting, tell = zip(*(mp.Pipe(duplex=False) for _ in range(2)), strict=True)
     plain = mp.Process(
-        target=_tell_of_itself, args=[mp, senders[0]], kwargs={"items": items, "waiting": waiting}
+        target=_tell_of_itself,
+        args=[mp, senders[0]],
+        kwargs={"items": items, "waiting": waiting[0]},
     )
     named = mp.Process(
         target=_tell_of_itself, name=_NAME, kwargs={"mp": mp, "connection": senders[1]}
     )
-    daemon = mp.Process(target=_tell_of_itself, args=(mp, senders[2]), name="before")
+    daemon = mp.Process(
+        target=_tell_of_itself, args=(mp, senders[2], None, waiting[1]), name="before"
+    )
     daemon.name = "after"
     daemon.daemon = True
     outcome_of(setattr, daemon, "authkey", _KEY)
     facts = {"last": last, "items": items}
     processes = {"plain": plain, "named": named, "daemon": daemon}
-    for process in processes.values():
-        process.start()
-    tell.send("end")
+    plain.start()
+    daemon.start()
+    if mp.start_method == "fork":
+        # It has told all before a copy could take it for a daemon of its own, and end it.
+        pipes[2][0].poll(mp.timeout)
+    named.start()
+    for end in tell:
+        end.send("end")
     for (kind, process), (receiver, _) in zip(processes.items(), pipes, strict=True):
         names = ("pid", "name", "daemon", "authkey")
         seen = {name: outcome_of(_look, process, name) for name in names}
@@ -320,10 +345,11 @@ def test_a_child_has_its_own_memory(mp):
 
 @requirement("process.start.at-most-once")
 def test_start_twice(mp):
-    """A second ``start()`` raises, while the process goes on and when it has ended."""
+    """A second ``start()`` raises, while the process goes on and when it has ended, of a subclass too."""
     facts = _life(mp)
     refusals = {"AssertionError", "RuntimeError", "ValueError"}
-    assert {facts["while running"]["start"][0], facts["start again"][0]} <= refusals
+    found = {facts["while running"]["start"][0], facts["start again"][0], _subclassed(mp)[4]}
+    assert found <= refusals
 
 
 @requirement("process.start.returns-none")
@@ -460,11 +486,15 @@ def test_constructor_with_a_list_of_arguments(mp):
 
 @requirement("process.constructor.kwargs")
 def test_constructor_with_keyword_arguments(mp):
-    """``kwargs`` become the target's keyword arguments, whatever their names, in a child too."""
+    """``kwargs`` become the target's keyword arguments, whatever their names, in a child too.
+
+    A dictionary of a subclass does as well.
+    """
     given = {"a": 1, "b": [2], "c": None, "d": ""}
     # As what stands between the constructor and the target may call its own parameters.
     given.update(dict.fromkeys(("self", "target", "function", "name", "args", "kwargs"), 3))
-    assert _recorded(mp.Process(target=_record, kwargs=given)) == [((), given)]
+    for kwargs in (given, collections.OrderedDict(given)):
+        assert _recorded(mp.Process(target=_record, kwargs=kwargs)) == [((), given)]
     assert _told(mp, "named", "items") is None
 
 
@@ -501,10 +531,14 @@ def test_constructor_daemon_in_a_daemon(mp):
 
 @requirement("process.constructor.daemon-none-inherits")
 def test_constructor_daemon_inherited(mp):
-    """A process object made in a daemonic process is daemonic, named or not; in another it is not."""
+    """A process object made in a daemonic process is daemonic, named or not; in another it is not.
+
+    Be the thread that makes it daemonic or not.
+    """
     for kind, inherited in (("daemon", True), ("plain", False)):
         first, second, _, _, named = _told(mp, kind, "made")[1]
         assert [first, second, named] == [inherited] * 3
+    assert CallerThread(mp, mp, "Process").result().daemon is False
 
 
 def _subclass(mp, name):
@@ -542,9 +576,9 @@ def _rebuilt(mp, name, state):
 
 @observed_once
 def _subclassed(mp):
-    """What a process of a subclass sends, and its exit code."""
+    """What a process of a subclass sends, its exit code, and what a second start comes to."""
     facts, process = _run_subclass(mp)
-    return (*facts, process.exitcode)
+    return (*facts, process.exitcode, outcome_of(process.start)[0])
 
 
 def _run_subclass(mp, *last):
@@ -589,13 +623,22 @@ def test_overridden_run(mp):
 
 @requirement("process.run.calls-target")
 def test_run_called_directly(mp):
-    """``run()`` calls the target, whatever kind of callable, where it is called, with its arguments."""
+    """``run()`` calls the target, whatever kind of callable, where it is called, with its arguments.
+
+    So it does when a subclass that overrides it calls it.
+    """
     for target in (_record, _Recording, _Recording.record, functools.partial(_record)):
         made = mp.Process(target=target, args=(1, 2), kwargs={"three": 3})
         assert _recorded(made) == [((1, 2), {"three": 3})]
     assert _recorded(mp.Process(target=_record, args=[1])) == _recorded(
         mp.Process(target=_record, args=(1,))
     )
+
+    class Around(mp.Process):
+        def run(self):
+            super().run()
+
+    assert _recorded(Around(target=_record, args=(1,))) == [((1,), {})]
 
 
 class _FalseRecorder:
@@ -671,6 +714,15 @@ def test_join_with_a_negative_timeout(mp):
     assert alive is True
 
 
+@requirement("process.join.timeout-any-number")
+def test_join_with_a_fraction(mp):
+    """``join()`` with a Fraction comes back when the time is over."""
+    outcome, alive, _ = _joined_in_time(mp)["fraction"]
+    returned, took = value_of(outcome)
+    assert took > _SHORT / 2
+    assert (returned, alive) == (None, True)
+
+
 @requirement("process.join.timeout-huge")
 def test_join_with_a_huge_timeout(mp):
     """``join()`` with five weeks, and with the longest timeout that ``threading`` takes, waits for the end."""
@@ -731,13 +783,17 @@ def _timed_join(process, timeout):
 @observed_once
 def _joined_in_time(mp):
     """What join() with a timeout comes to, of a process that goes on and then exits with 3."""
+    from fractions import Fraction
+
     waiting, tell = mp.Pipe(duplex=False)
     process = mp.Process(target=_exit_after_word, args=(waiting, 3))
     process.start()
     facts = {}
-    for timeout, limit in ((0, AT_ONCE), (-1, AT_ONCE), (_SHORT, _ENOUGH)):
+    timeouts = {0: 0, -1: -1, _SHORT: _SHORT, "fraction": Fraction(_SHORT)}
+    for kind, timeout in timeouts.items():
+        limit = _ENOUGH if timeout > 0 else AT_ONCE
         outcome = outcome_of(within, limit, functools.partial(_timed_join, process, timeout))
-        facts[timeout] = [outcome, process.is_alive(), process.exitcode]
+        facts[kind] = [outcome, process.is_alive(), process.exitcode]
     tell.send("end")
     facts["returned"] = process.join(timeout=mp.timeout)
     facts["exitcode"] = process.exitcode
@@ -840,9 +896,12 @@ def test_name_given(mp):
 
 @requirement("process.name.is-string")
 def test_name_is_a_string(mp):
-    """Names are strings."""
+    """Names are strings, be they of a subclass."""
+    process = mp.Process(name="given")
     assert isinstance(mp.Process().name, str)
-    assert mp.Process(name="given").name == "given"
+    assert process.name == "given"
+    process.name = type("Text", (str,), {})("text")
+    assert process.name == "text"
 
 
 @requirement("process.name.may-be-shared")
@@ -899,8 +958,9 @@ def test_default_names(mp):
 
 @requirement("process.name.default-distinct")
 def test_default_names_differ(mp):
-    """Processes that are given no name have different ones."""
+    """Processes that are given no name have different ones, be they many."""
     assert len({*_default_names(mp)}) == 3
+    assert len({mp.Process().name for _ in range(12)}) == 12
 
 
 @requirement("process.name.of-subclass")
@@ -980,12 +1040,13 @@ def test_alive_while_stopped(mp):
 
 @requirement("process.is-alive.after-end")
 def test_not_alive_after_the_end(mp):
-    """``is_alive()`` becomes False without a join."""
+    """``is_alive()`` becomes False without a join, asked by another thread as well."""
     from mpspec.observing import wait_until
 
     child = _Waiting(mp)
     child.tell.send("end")
-    wait_until(lambda: child.process.is_alive() is False, mp.timeout, "the process not alive")
+    is_alive = functools.partial(_in_a_thread, mp, child.process.is_alive)
+    wait_until(lambda: is_alive() is False, mp.timeout, "the process not alive")
     child.process.join()
     assert child.process.is_alive() is False
 
@@ -1134,10 +1195,13 @@ def test_daemons_are_ended_by_sigterm(mp):
 
 @requirement("process.daemon.no-children")
 def test_daemon_has_no_children(mp):
-    """``start()`` in a daemonic process raises, in any thread, be the new process daemonic, as by default, or not."""
+    """``start()`` in a daemonic process raises, in any thread, be the new process daemonic, as by default, or not.
+
+    By whatever context it was made.
+    """
     outcomes = _told(mp, "daemon", "start")
-    assert len(outcomes) == 3
     assert "returned" not in outcomes
+    assert len(outcomes) == 6
 
 
 @requirement("process.daemon.no-pool-nor-manager")
@@ -1369,9 +1433,15 @@ def _raise_untold():
     _raise()
 
 
+def _raise_far_below(depth):
+    if depth:
+        _raise_far_below(depth - 1)
+    _raise()
+
+
 def _print_and_raise(path):
     _print_unflushed(path)
-    _raise()
+    _raise_far_below(20)
 
 
 @observed_once
@@ -1399,7 +1469,7 @@ def test_traceback_of_an_exception(mp):
     _, text, name, _ = _failed(mp)
     assert name in text
     assert "Traceback (most recent call last)" in text
-    assert "in _raise" in text
+    assert "in _raise\n" in text  # the last of many
     assert "KeyError: 'the cause'" in text
     assert "LookupError: nobody catches this" in text.splitlines()
 
@@ -1427,7 +1497,10 @@ def test_exitcode_after_an_exception_of_any_type(mp, tmp_path):
 
 @requirement("process.exitcode.without-join")
 def test_exitcode_without_join(mp):
-    """``exitcode`` of a process that has ended, a daemon too, is there without a join; it is not active then."""
+    """``exitcode`` of a process that has ended is there without a join, and it is not active then.
+
+    Whichever thread asks, and of a daemon too.
+    """
     from mpspec.observing import wait_until
 
     processes = [mp.Process(target=sys.exit, args=(4,), daemon=flag) for flag in (False, True)]
@@ -1436,6 +1509,8 @@ def test_exitcode_without_join(mp):
         assert _is_ready(process.sentinel, mp.timeout)
         # The sentinel may be a moment ahead.
         told = functools.partial(_has_exitcode, process)
+        if not process.daemon:
+            told = functools.partial(_in_a_thread, mp, told)
         wait_until(told, mp.timeout / 5, "an exit code")
         assert process.exitcode == 4
         assert process not in mp.active_children()
@@ -1444,6 +1519,10 @@ def test_exitcode_without_join(mp):
 
 def _has_exitcode(process):
     return process.exitcode is not None
+
+
+def _in_a_thread(mp, function):
+    return CallerThread(mp, function, "__call__").result()
 
 
 def _leave_thread_behind(waiting, sender):
@@ -1716,8 +1795,8 @@ def _ended_by(mp, method):
     """What a method that ends a process returns, the exit code, and all that it and its child say after that.
 
     Then its text, whether the main thread and another one found it active (a third one has started it) and it its own
-    child, what it was while it was held up; the facts of its end, whether its sentinel was ready then, and whether it
-    was open when it was closed.
+    child, what it was while it was held up; the facts of its end (a thread has called the method), whether its sentinel
+    was ready then, and whether it was open when it was closed.
     """
     receiver, sender = mp.Pipe(duplex=False)
     waiting, tell = mp.Pipe(duplex=False)
@@ -1729,7 +1808,7 @@ def _ended_by(mp, method):
     listed, pid = [process in listing for listing in listings], process.pid
     listed.append(heard == {"found it", "ready, too"})
     stopped = _stopped(mp, process)
-    returned = getattr(process, method)()
+    returned = CallerThread(mp, process, method).result()
     left = outcome_of(_wait_until_left, mp, process)
     process.join()
     exitcode, text = process.exitcode, repr(process)
@@ -1885,7 +1964,7 @@ def _interrupted_noisily(mp):
         process = mp.Process(target=_redirected, args=arguments)
         process.start()
         sender.close()
-        assert {receiver.recv(), receiver.recv()} == {"ready", "ready, too"}
+        assert {receiver.recv(), receiver.recv()} == {"found it", "ready, too"}
         process.interrupt()
         words = []
         with contextlib.suppress(EOFError):  # both have ended
@@ -1981,9 +2060,10 @@ def test_interrupt_with_a_handler(mp):
 
 @requirement("process.close.while-running")
 def test_close_while_running(mp):
-    """``close()`` of a living process raises ValueError; the process goes on to its end, an active child."""
+    """``close()`` of a living process raises ValueError in any thread; it goes on to its end, an active child."""
     facts = _life(mp)
     assert facts["while running"]["close"][0] == "ValueError"
+    assert facts["while running"]["close in a thread"][0] == "ValueError"
     assert facts["while running"]["active"]
     assert facts["unharmed"]["is_alive"] == ("returned", True)
     assert facts["ended"]["exitcode"] == ("returned", 0)
@@ -2042,14 +2122,16 @@ def test_close_twice(mp):
 
 @requirement("process.close.ended-not-joined")
 def test_close_without_join(mp):
-    """``close()`` of a process that has ended succeeds, though nobody has joined it."""
+    """``close()`` of a process that has ended succeeds, though nobody has joined it, and leaves no zombie."""
     from mpspec.observing import wait_until
 
     process = mp.Process(target=_nothing)
     process.start()
+    pid = process.pid
     assert _is_ready(process.sentinel, mp.timeout)
     # The sentinel may be a moment ahead.
     wait_until(lambda: outcome_of(process.close) == ("returned", None), mp.timeout / 5, "closed")
+    wait_until(lambda: _is_gone(pid), mp.timeout / 5, "the child gone")
     assert process not in mp.active_children()
     with raises(ValueError):
         process.is_alive()
@@ -2201,7 +2283,7 @@ def _watch_parent(mp, connection):
     connection.send([os.getpid(), parent.pid, parent.name])
     connection.recv()
     for timeout in (0, -1):
-        parent.join(timeout)
+        parent.join(timeout=timeout)
     connection.send(outcome_of(waits, parent.join))
     connection.send([parent.is_alive(), outcome_of(_ready_of, mp, [parent], 0)])
     parent.join()
@@ -2315,14 +2397,14 @@ def test_sentinel_of_the_parent(mp):
 
 @requirement("process.active-children.lists-living")
 def test_active_children(mp):
-    """``active_children()`` lists two living children, and a child does not find them among its own."""
+    """``active_children()`` lists two living children, and a child finds no sibling, a daemon or not, among its own."""
     facts = _pair(mp)
     assert facts["listed"]
     assert facts["listed after a timeout"]
     assert facts["listed after the end"] == [True, False]
     # What is found out of one, and closed, is of no matter for the other.
     assert [facts["listed when asked"], facts["listed after a close"]] == [True, True]
-    # The second was started while the first went on.
+    # The second was started while the first and a daemon went on.
     assert [_told(mp, kind, "itself")["active"] for kind in ("plain", "named")] == [0, 0]
 
 
@@ -2506,31 +2588,50 @@ if __name__ == "__main__":
 """
 
 
-# What its daemon says when it is ended, and its child of the program, which ends by an exception.
+# What its daemon says when it is ended, and its children of the program, which ends by an exception: the one waits for
+# the daemon's end, the other, which the context of the quickest method has started, for that of the one.
 EXCEPTION = """
 import os, signal
 
-def tell_end(number, frame):
-    os.write(1, b"daemon ended\\n")
-    os._exit(0)
+def be_daemon(connection, told):
+    def tell_end(number, frame):
+        os.write(1, b"daemon ended\\n")
+        told.send("ended first")
+        os._exit(0)
 
-def be_daemon(connection):
     signal.signal(signal.SIGTERM, tell_end)
     connection.send("ready")
     mp.parent_process().join()
 
-def go_on(connection):
+def go_on(connection, hear, tell):
     connection.send("ready")
     connection.recv()
+    try:
+        word = hear.recv() if hear.poll(mp.timeout / 5) else "goes on"
+    except EOFError:  # nobody has told it to end: it has found its parent gone
+        word = "was left alone"
+    os.write(1, f"daemon {word}\\n".encode())
+    tell_of_parent()
+    tell.send("the other ends")
+
+def outlive(connection, hear):
+    connection.send("ready")
+    hear.poll(mp.timeout / 5)
+    tell_of_parent()
+
+def tell_of_parent():
     parent = mp.parent_process()
-    parent.join(0.1)
+    parent.join(0.07)
     os.write(1, b"parent waits\\n" if parent.is_alive() else b"parent has ended\\n")
 
 if __name__ == "__main__":
     ours, theirs = mp.Pipe()
+    hear, told = mp.Pipe(duplex=False)
+    hear_last, tell_last = mp.Pipe(duplex=False)
     processes = [
-        mp.Process(target=be_daemon, args=(theirs,), daemon=True),
-        mp.Process(target=go_on, args=(theirs,)),
+        mp.Process(target=be_daemon, args=(theirs, told), daemon=True),
+        mp.Process(target=go_on, args=(theirs, hear, tell_last)),
+        mp.get_context("fork").Process(target=outlive, args=(theirs, hear_last)),
     ]
     for process in processes:
         process.start()
@@ -2551,10 +2652,13 @@ def _lines_at_exit(mp):
 
 @requirement("process.non-daemonic.joined-at-program-exit")
 def test_program_waits_for_its_children(mp):
-    """The main process lives as long as its child does, which nobody has joined, be it ended by an exception."""
+    """The main process lives as long as its children do, which nobody has joined, be it ended by an exception.
+
+    By whatever context they were started.
+    """
     lines, by_exception = _lines_at_exit(mp)
     assert "child: parent alive True" in lines
-    assert "parent waits" in by_exception
+    assert by_exception.count("parent waits") == 2
 
 
 @requirement("process.daemon.ended-at-program-exit")
@@ -2563,6 +2667,12 @@ def test_program_ends_its_daemons(mp):
     lines, by_exception = _lines_at_exit(mp)
     assert lines.count(f"daemon: signal {int(signal.SIGTERM)}") == 2
     assert by_exception.count("daemon ended") == 1
+
+
+@requirement("process.daemon.ended-before-others-are-joined")
+def test_program_ends_its_daemons_first(mp):
+    """A child of a program that has come to its end hears that its daemon gets SIGTERM, and only then ends."""
+    assert "daemon ended first" in _lines_at_exit(mp)[1]
 
 
 @requirement("process.daemon.not-joined-at-exit")

@@ -558,12 +558,11 @@ def test_maxsize_of_zero_or_less_is_no_bound(mp):
 @requirement("queues.maxsize.bounds-the-items")
 def test_maxsize_is_how_many_items_the_queue_takes(mp):
     """A queue takes as many items as its maxsize says, and no more."""
-    for queue in (mp.Queue(3), mp.Queue(maxsize=3)):
-        for number in range(3):
+    for queue, maxsize in ((mp.Queue(3), 3), (mp.Queue(maxsize=300), 300)):
+        for number in range(maxsize):
             queue.put_nowait(number)
-        with raises(mp.Full):
-            queue.put_nowait(3)
-        assert _get_many(queue, 3) == [0, 1, 2]
+        _refuses(mp.Full, queue.put_nowait, "too many")
+        assert _get_many(queue, maxsize) == list(range(maxsize))
 
 
 @requirement("queues.maxsize.get-frees-slot")
@@ -676,13 +675,19 @@ def test_put_takes_a_huge_timeout(mp):
 
 @requirement("queues.put.full-raises-after-timeout")
 def test_put_raises_full_after_its_timeout(mp):
-    """put() with a timeout raises Full when no slot is freed within that time, in any thread, and not before."""
+    """put() with a timeout raises Full when no slot is freed within that time, in any thread, and not before.
+
+    The timeout may be a Fraction.
+    """
+    from fractions import Fraction
+
     queue = _full(mp)
     start = time.monotonic()
     with raises(mp.Full):
         queue.put("second", True, SHORT)
     assert time.monotonic() - start > SHORT - CLOCKS
     within(ENOUGH, lambda: _refuses(mp.Full, queue.put, "second", timeout=SHORT))
+    _refuses(mp.Full, queue.put, "second", True, Fraction(1, 100))
     with raises(mp.Full):
         CallerThread(mp, queue, "put", "second", True, SHORT).result()
     assert queue.get() == 0
@@ -719,13 +724,13 @@ def test_put_without_block_raises_full_at_once(mp):
 
 @requirement("queues.put.without-block-ignores-timeout")
 def test_put_without_block_ignores_the_timeout(mp):
-    """put(obj, False, timeout) does not wait, however long the timeout."""
-    queue = _full(mp)
-    with raises(mp.Full):
-        queue.put("second", False, AGES)
-    with raises(mp.Full):
-        queue.put("second", block=False, timeout=AGES)
-    assert queue.get() == 0
+    """put(obj, False, timeout) puts the item or raises Full, and does not wait, be the timeout long or negative."""
+    queue = mp.Queue(1)
+    for timeout in (AGES, -1):
+        queue.put("item", False, timeout)
+        _refuses(mp.Full, queue.put, "second", False, timeout)
+        _refuses(mp.Full, queue.put, "second", block=False, timeout=timeout)
+        assert queue.get() == "item"
 
 
 @requirement("queues.put.without-block-uses-free-slot")
@@ -834,13 +839,16 @@ def test_get_takes_a_huge_timeout(mp):
 
 @requirement("queues.get.empty-raises-after-timeout")
 def test_get_raises_empty_after_its_timeout(mp):
-    """get() with a timeout raises Empty when nothing is put within that time, and not before."""
+    """get() with a timeout, be it a Fraction, raises Empty when nothing is put within that time, and not before."""
+    from fractions import Fraction
+
     queue = mp.Queue()
     start = time.monotonic()
     with raises(mp.Empty):
         queue.get(True, SHORT)
     assert time.monotonic() - start > SHORT - CLOCKS
     within(ENOUGH, lambda: _refuses(mp.Empty, queue.get, timeout=SHORT))
+    _refuses(mp.Empty, queue.get, True, Fraction(1, 100))
 
 
 @requirement("queues.get.timeout-of-zero")
@@ -910,12 +918,14 @@ def test_get_without_block_raises_empty_at_once(mp):
 
 @requirement("queues.get.without-block-ignores-timeout")
 def test_get_without_block_ignores_the_timeout(mp):
-    """get(False, timeout) does not wait, however long the timeout."""
+    """get(False, timeout) gives an item or raises Empty, and does not wait, be the timeout long or negative."""
     queue = mp.Queue()
-    with raises(mp.Empty):
-        queue.get(False, AGES)
-    with raises(mp.Empty):
-        queue.get(block=False, timeout=AGES)
+    for timeout in (AGES, -1):
+        _refuses(mp.Empty, queue.get, False, timeout)
+        _refuses(mp.Empty, queue.get, block=False, timeout=timeout)
+        queue.put("item")
+        _soon(mp, lambda: not queue.empty(), "an item in the queue")
+        assert queue.get(False, timeout) == "item"
 
 
 @requirement("queues.get.without-block-returns-item")
@@ -1072,16 +1082,22 @@ def test_qsize_is_the_number_of_items(mp):
         assert queue.qsize() == 0
         queue.put("item")
         assert caller.result() == "item"
+    queue = mp.Queue()
+    for number in range(300):
+        queue.put(number)
+    assert queue.qsize() == 300
+    assert _get_many(queue, 300) == list(range(300))
 
 
 @requirement("queues.qsize-and-full-in-child")
 def test_child_sees_how_much_there_is(mp):
     """qsize() and full() in a child count what its parent has put, and in the parent what the child has put or got."""
-    queue, other = _full(mp, 2), _full(mp, 3)
+    queue, other, joinable = _full(mp, 2), _full(mp, 3), mp.JoinableQueue(2)
     assert other.get() == 0
-    assert ask(mp, _size_of_each, queue, other) == [(2, True), (2, False)]
+    _put_two(joinable)
+    assert ask(mp, _size_of_each, queue, other, joinable) == [(2, True), (2, False), (2, True)]
     assert _get_many(queue, 2) == [0, 1]
-    assert _get_many(other, 2) == [1, 2]
+    assert _get_many(other, 2) == _get_many(joinable, 2) == [1, 2]
     queue = mp.Queue(2)
     run(mp, _put_two, queue)
     assert _size_of_each(queue) == [(2, True)]
@@ -1123,17 +1139,20 @@ def test_empty_is_false_once_an_item_has_arrived(mp):
     assert queue.get() == "item"
 
 
-def _tell_whether_empty(queue, told, report):
-    report.send(queue.empty())
-    told.recv()
-    report.send(queue.empty())
+def _tell_whether_empty_and_get(queue, told, report):
+    for look in (queue.empty, queue.empty, queue.get):
+        report.send(outcome_of(look))
+        told.recv()
 
 
-def _child_finds_empty(mp, queue):
-    """Whether a child finds a queue empty: before an item is in it, and then."""
+def _found_by_child(mp, queue, close=lambda: None):
+    """Whether a child finds a queue empty, before an item is in it and then; and what get() comes to in it.
+
+    It gets after something else was called here, and while the queue is empty no more.
+    """
     told, tell = mp.Pipe(duplex=False)
     reporter, report = mp.Pipe(duplex=False)
-    process = mp.Process(target=_tell_whether_empty, args=(queue, told, report))
+    process = mp.Process(target=_tell_whether_empty_and_get, args=(queue, told, report))
     process.start()
     report.close()
     found = [reporter.recv()]
@@ -1141,15 +1160,19 @@ def _child_finds_empty(mp, queue):
     _soon(mp, lambda: not queue.empty(), "an item in the queue")
     tell.send("there is an item")
     found.append(reporter.recv())
+    close()
+    for _ in range(2):
+        tell.send("go on")
+    found.append(reporter.recv())
     process.join()
-    assert queue.get() == "item"
     return found
 
 
 @requirement("queues.empty.in-child")
 def test_child_asks_whether_a_queue_is_empty(mp):
     """empty() of a Queue tells a child what it tells the parent."""
-    assert _child_finds_empty(mp, mp.Queue()) == [True, False]
+    found = _found_by_child(mp, mp.Queue())
+    assert found == [("returned", True), ("returned", False), ("returned", "item")]
 
 
 @requirement("queues.full.free-slot")
@@ -2137,15 +2160,15 @@ def test_child_ends_when_its_joinable_queues_are_flushed(mp):
 @requirement("queues.joinable.maxsize")
 def test_joinable_queue_takes_a_maxsize(mp):
     """JoinableQueue(maxsize) takes that many items, JoinableQueue() any number, and so with a maxsize below 1."""
-    for queue in (mp.JoinableQueue(1), mp.JoinableQueue(maxsize=1)):
-        queue.put("first")
-        with raises(mp.Full):
-            queue.put_nowait("second")
-        assert queue.get() == "first"
-    for queue in (mp.JoinableQueue(), mp.JoinableQueue(0), mp.JoinableQueue(-1)):
-        for number in range(100):
+    for queue, maxsize in ((mp.JoinableQueue(1), 1), (mp.JoinableQueue(maxsize=300), 300)):
+        for number in range(maxsize):
             queue.put_nowait(number)
-        assert _get_many(queue, 100) == list(range(100))
+        _refuses(mp.Full, queue.put_nowait, "too many")
+        assert _get_many(queue, maxsize) == list(range(maxsize))
+    for queue in (mp.JoinableQueue(), mp.JoinableQueue(0), mp.JoinableQueue(-1)):
+        for number in range(400):
+            queue.put_nowait(number)
+        assert _get_many(queue, 400) == list(range(400))
 
 
 @requirement("queues.joinable.put-waits-as-told")
@@ -2158,7 +2181,7 @@ def test_put_on_a_full_joinable_queue_waits_as_told(mp):
     queue.put("got")
     queue.get()
     queue.put("first")
-    for arguments in ((False,), (False, AGES), (True, 0.01), (True, 0)):
+    for arguments in ((False,), (False, AGES), (False, -1), (True, 0.01), (True, 0)):
         with raises(mp.Full):
             queue.put("refused", *arguments)
         with raises(mp.Empty):
@@ -2314,10 +2337,10 @@ def test_join_waits_for_a_consumer_in_another_process(mp):
 
 @observed_once
 def _joined(mp):
-    """What each join() gives that waits while the last task is done: a child's, then those of three threads."""
+    """What each join() gives that waits while the last task is done: a child's, then those of a dozen threads."""
     queue = mp.JoinableQueue()
     queue.put("item")
-    callers = [Caller(mp, queue, "join"), *(CallerThread(mp, queue, "join") for _ in range(3))]
+    callers = [Caller(mp, queue, "join"), *(CallerThread(mp, queue, "join") for _ in range(12))]
     until_all_blocked(callers)
     queue.get()
     queue.task_done()
@@ -2347,8 +2370,8 @@ def test_items_put_by_a_child_count(mp):
 
 @requirement("queues.joinable.all-joiners-resume")
 def test_every_join_resumes(mp):
-    """When the count drops to zero, every join() that waits returns, a child's and that of each of three threads."""
-    assert _joined(mp) == [None] * 4
+    """When the count drops to zero, every join() that waits returns, a child's and that of each of a dozen threads."""
+    assert _joined(mp) == [None] * 13
 
 
 @requirement("queues.joinable.exception-of-handler-comes-out")
@@ -2402,4 +2425,17 @@ def test_joinable_queue_ends_as_a_queue_does(mp):
 @requirement("queues.simple.empty-in-child")
 def test_child_asks_whether_a_simple_queue_is_empty(mp):
     """empty() of a SimpleQueue tells a child what it tells the parent."""
-    assert _child_finds_empty(mp, mp.SimpleQueue()) == [True, False]
+    assert _simple_queue_in_child(mp)[:2] == [("returned", True), ("returned", False)]
+
+
+@observed_once
+def _simple_queue_in_child(mp):
+    """What a child finds of a SimpleQueue, which its parent closes before the child gets what is in it."""
+    queue = mp.SimpleQueue()
+    return _found_by_child(mp, queue, queue.close)
+
+
+@requirement("queues.simple.close-in-one-process-only")
+def test_simple_queue_that_another_process_has_closed(mp):
+    """A child gets what its parent has put on a SimpleQueue, and then closed it."""
+    assert _simple_queue_in_child(mp)[2] == ("returned", "item")

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 
-from mpspec.children import ask, equal, observed_once, outcome_of, raises, remade, run
+from mpspec.children import ask, equal, observed_once, outcome_of, raises, remade, run, value_of
 from mpspec.marks import requirement
 
 INT64_MAX = 2**63 - 1
@@ -69,12 +69,14 @@ def test_create_makes_a_block_of_memory(mp):
 
 @requirement("shared-memory.create.name-generated")
 def test_block_without_a_name_gets_a_novel_one(mp):
-    """Blocks created without a name, or with ``name=None``, get a name each."""
+    """Blocks created without a name, or with ``name=None``, get a name each, though in two processes."""
     first, second = _new(mp), _new(mp, name=None)
     assert [type(first.name), type(second.name)] == [str, str]
     assert "" != first.name != second.name != ""
     _free(first)
     _free(second)
+    visitors, next_one = map(value_of, _see_a_visit(mp)["names"])
+    assert "" != visitors != next_one != ""
 
 
 @requirement("shared-memory.create.name-given")
@@ -319,15 +321,25 @@ def _visit(mp, name):
     found = bytes(block.buf[:5])
     block.buf[5:8] = b"you"
     block.close()
-    return found
+    return found, outcome_of(_leave_a_new_one, mp)
+
+
+def _leave_a_new_one(mp):
+    block = _new(mp)
+    block.close()
+    return block.name
 
 
 @observed_once
 def _see_a_visit(mp):
-    """A child reads, writes and closes a block that its parent has; the parent goes on."""
+    """A child reads, writes and closes a block that its parent has, and makes another; the parent goes on."""
     block = _new(mp)
     block.buf[:5] = b"howdy"
-    seen = {"child reads": ask(mp, _visit, mp, block.name), "child wrote": bytes(block.buf[5:8])}
+    found, visitors = ask(mp, _visit, mp, block.name)
+    seen = {"child reads": found, "child wrote": bytes(block.buf[5:8])}
+    seen["names"] = [visitors, outcome_of(_leave_a_new_one, mp)]
+    for name in {value for kind, value in seen["names"] if kind == "returned"}:
+        _unlink(mp, name)
     block.buf[0] = ord("H")
     seen["parent goes on"] = bytes(block.buf[:8])
     other = _attached(mp, block.name)
@@ -1113,11 +1125,21 @@ def _tell(sender, *args):
     sender.send(args)
 
 
+def _made(make, argument):
+    """Whether a call makes a block, or a list, which is destroyed at once."""
+    kind, made = outcome_of(make, argument)
+    if kind == "returned":
+        _free(getattr(made, "shm", made))
+    return kind == "returned"
+
+
 @observed_once
 def _see_a_life(mp):
     """A manager starts, makes a block and lists, and is shut down."""
     own = _new(mp, name=f"mpspec_{os.getpid()}_{os.urandom(4).hex()}")
     manager = _manager(mp)
+    calls = (manager.SharedMemory, 16), (manager.ShareableList, [1])
+    unmanaged = [_made(*call) for call in calls]
     before = {process.pid for process in mp.active_children()}
     manager.start()
     seen = {"started": {process.pid for process in mp.active_children()} - before}
@@ -1130,6 +1152,7 @@ def _see_a_life(mp):
     ]
     seen["before"] = [_exists(mp, block.name) for block in blocks]
     manager.shutdown()
+    seen["unmanaged"] = [*unmanaged, *(_made(*call) for call in calls)]
     seen["servers"] = [*servers, outcome_of(manager.get_server)[0]]
     seen["after"] = [_exists(mp, block.name) for block in blocks]
     seen["runs"] = [pid for pid in seen["started"] if outcome_of(os.kill, pid, 0)[0] == "returned"]
@@ -1153,10 +1176,11 @@ def _see_a_life(mp):
 
 @requirement("shared-memory.manager.start-starts-a-process")
 def test_start_starts_a_process(mp):
-    """``start()`` of a manager starts one process, which calls the initializer."""
+    """``start()`` of a manager starts one process, which calls the initializer; without it nothing is made."""
     seen = _see_a_life(mp)
     assert len(seen["started"]) == 1
     assert seen["told"] == ("one", 2)
+    assert seen["unmanaged"] == [False] * 4
 
 
 @requirement("shared-memory.manager.shutdown-unlinks")
@@ -1433,7 +1457,7 @@ def _assert_refused(mp, value):
 @requirement("shared-memory.list.text-of-any-alphabet")
 def test_text_of_any_alphabet(mp):
     """Text of any characters comes out as it went in."""
-    values = ["grüße", "ая", "日本", "🎈", "x" * 40 + "é"]
+    values = ["grüße", "ая", "日本", "🎈", "x" * 40 + "é", "\ufeffx", "e\u0301"]
     made = _list(mp, values)
     assert list(made) == values
     _free_lists(made)
@@ -1532,8 +1556,8 @@ def test_slicing_is_refused(mp):
 
 @requirement("shared-memory.list.sequence")
 def test_sequence_fills_the_list(mp):
-    """A list has the values of the range, list, tuple or text that it was made of."""
-    for values in (range(5), [3, 1, 2], (None, "x"), "alpha"):
+    """A list has the values of the range, list, tuple, text or bytes that it was made of."""
+    for values in (range(5), [3, 1, 2], (None, "x"), "alpha", b"ab", memoryview(b"ab")):
         made = mp.shared_memory.ShareableList(values)
         assert list(made) == list(values)
         _free_lists(made)

@@ -60,6 +60,13 @@ class _Three(ctypes.c_int * 3):
     pass
 
 
+class _Interrupting:
+    """A number, while the value of which is asked for Ctrl-C is pressed."""
+
+    def __float__(self):
+        raise KeyboardInterrupt
+
+
 class _Size(int):
     """An integer, as those of enumerations are."""
 
@@ -97,6 +104,12 @@ class _Access:
 
     def items(self):
         return list(self.wrapper)
+
+    def reversed(self):
+        return [*reversed(self.wrapper)]
+
+    def has(self, item):
+        return item in self.wrapper
 
     def increment(self, times):
         for _ in range(times):
@@ -479,8 +492,14 @@ def test_lock_is_free_after_a_failed_assignment(mp):
         value.value = "text"
     with raises(TypeError):
         point.x = "text"
-    assert [_free_for_others(mp, value), _free_for_others(mp, point)] == [True, True]
-    assert (value.value, point.x) == (7, 4.0)
+    real = mp.Value("d", 0.5)
+    with raises(KeyboardInterrupt):
+        real.value = _Interrupting()
+    assert [_free_for_others(mp, each) for each in (value, point, real)] == [True] * 3
+    with raises(KeyboardInterrupt):
+        point.y = _Interrupting()
+    assert _free_for_others(mp, point)
+    assert (value.value, point.x, point.y, real.value) == (7, 4.0, 6.0, 0.5)
 
 
 def _make_and_change(mp, connection):
@@ -550,9 +569,11 @@ def test_array_of_a_sequence(mp):
     arrays = [mp.Array("i", [3, 4, 5]), mp.Array("i", (3, 4, 5)), mp.Array("i", range(3, 6))]
     arrays += [mp.Array("i", plain.array("h", [3, 4, 5])), mp.Array("i", arrays[0])]
     arrays += [mp.Array("i", (ctypes.c_int * 3)(3, 4, 5)), mp.Array("B", b"\3\4\5")]
+    arrays += [mp.Array("B", bytearray(b"\3\4\5")), mp.Array("B", memoryview(b"\3\4\5"))]
     arrays[0][0], arrays[4][1] = 1, 2
     assert [list(array) for array in arrays] == [
-        *([1, 4, 5], [3, 4, 5], [3, 4, 5], [3, 4, 5], [3, 2, 5], [3, 4, 5], [3, 4, 5])
+        *([1, 4, 5], [3, 4, 5], [3, 4, 5], [3, 4, 5], [3, 2, 5]),
+        *([3, 4, 5], [3, 4, 5], [3, 4, 5], [3, 4, 5]),
     ]
     assert list(mp.Array("d", [0.5])) == [0.5]
     assert list(mp.Array("l", range(5000))) == [*range(5000)]
@@ -648,6 +669,10 @@ def test_lock_is_free_after_a_failed_access(mp):
         text.value = b"too long"
     assert _free_for_others(mp, text)
     assert (array[:], text.value) == ([3, 4, 5], b"abc")
+    reals = mp.Array("d", 1)
+    with raises(KeyboardInterrupt):
+        reals[0] = _Interrupting()
+    assert _free_for_others(mp, reals)
 
 
 @requirement("sharedctypes.array.typecodes")
@@ -678,6 +703,7 @@ def test_typecode_w(mp):
 @requirement("sharedctypes.array.typecode-c")
 def test_typecode_c(mp):
     """``Array('c', bytes)`` is an array of c_char; its items are bytes of length one, slices are bytes."""
+    assert mp.Array("c", [b"a", b"b"])[:] == b"ab"
     array = mp.Array("c", b"word")
     assert isinstance(array.get_obj(), ctypes.c_char * 4)
     assert [array[0], array[3], len(array), array[1:3]] == [b"w", b"d", 4, b"or"]
@@ -732,8 +758,8 @@ def test_array_is_not_accessed_without_its_lock(mp):
     whole = slice(None)
     calls = (("get", 0), ("put", 0, 7), ("get", whole), ("put", whole, [1, 2, 3]), ("items",))
     assert _until_released(mp, array, *calls) == [3, None, [7, 4, 5], None, [1, 2, 3]]
-    calls = (("get", -1), ("put", -3, 1))
-    assert _until_released(mp, array, *calls) == [3, None]
+    calls = (("get", -1), ("put", -3, 1), ("reversed",), ("has", 3), ("has", 4))
+    assert _until_released(mp, array, *calls) == [3, None, [3, 2, 1], True, False]
     assert array[:] == [1, 2, 3]
     seen = _see_accesses_of_a_child(mp)["array"]
     assert seen["waited"] == [True] * 4
@@ -893,7 +919,7 @@ def _see_raw_objects(mp):
 
 
 @requirement("sharedctypes.raw-value.zeroed-though-used-before")
-def test_raw_value_where_another_was(mp):
+def test_raw_value_where_another_was(mp, companion):
     """Without arguments, or with too few, the rest is zero though others, not zero, have come and gone."""
     make = mp.sharedctypes.RawValue
     for _ in range(5):
@@ -906,6 +932,19 @@ def test_raw_value_where_another_was(mp):
         point.x = point.y = other.x = other.y = 1.0
         large[:] = [-1] * 500
         del value, point, other, large
+    assert companion.ask(_values_not_zeroed, mp) == []
+
+
+def _values_not_zeroed(mp):
+    """The sizes of large values that were not zero, each of them full of ones in the end."""
+    sizes = []
+    for size in (10_000, 300_000) * 3:
+        value = mp.sharedctypes.RawValue(ctypes.c_ubyte * size)
+        if any(bytes(value)):
+            sizes.append(size)
+        ctypes.memset(value, 255, size)
+        del value
+    return sizes
 
 
 @requirement("sharedctypes.raw.memory-of-its-own")
@@ -1145,13 +1184,14 @@ def test_shared_objects_are_not_pickled(mp):
 
 @requirement("sharedctypes.module.value")
 def test_value_of_the_module(mp):
-    """``sharedctypes.Value`` takes type, arguments and lock; without, and for True, each has a new one."""
-    lock = mp.Lock()
-    value = mp.sharedctypes.Value("i", 7, lock=lock)
-    raw = mp.sharedctypes.Value(ctypes.c_int, 7, lock=False)
-    assert (value.value, type(value.get_obj()), value.get_lock()) == (7, ctypes.c_int, lock)
-    assert (raw.value, type(raw)) == (7, ctypes.c_int)
+    """``sharedctypes.Value`` takes type, arguments and lock, and uses it; without, and for True, each has a new one."""
     make = mp.sharedctypes.Value
+    for lock in (mp.Lock(), mp.RLock()):
+        value = make("i", 7, lock=lock)
+        assert (type(value.get_obj()), value.get_lock()) == (ctypes.c_int, lock)
+        assert _until_released(mp, value, ("read", "value")) == [7]
+    raw = make(ctypes.c_int, 7, lock=False)
+    assert (raw.value, type(raw)) == (7, ctypes.c_int)
     values = [make("i", 7), make("i", 7, lock=True), make("i", 7)]
     assert [type(value.get_obj()) for value in values] == [ctypes.c_int] * 3
     _each_has_its_lock(mp, values)
@@ -1167,14 +1207,14 @@ def _each_has_its_lock(mp, wrappers):
 
 @requirement("sharedctypes.module.array")
 def test_array_of_the_module(mp):
-    """``sharedctypes.Array`` takes type, size or initializer, and lock; without, and for True, each has a new one."""
-    lock = mp.Lock()
-    array = mp.sharedctypes.Array("i", [7], lock=lock)
-    raw = mp.sharedctypes.Array(ctypes.c_int, 1, lock=False)
-    assert (array[:], array.get_lock()) == ([7], lock)
-    assert isinstance(array.get_obj(), ctypes.c_int * 1)
-    assert isinstance(raw, ctypes.c_int * 1)
+    """``sharedctypes.Array`` takes type, size or items, and a lock to use; without, or for True, each has its own."""
     make = mp.sharedctypes.Array
+    for lock in (mp.Lock(), mp.RLock()):
+        array = make("i", [7], lock=lock)
+        assert array.get_lock() is lock
+        assert isinstance(array.get_obj(), ctypes.c_int * 1)
+        assert _until_released(mp, array, ("get", 0)) == [7]
+    assert isinstance(make(ctypes.c_int, 1, lock=False), ctypes.c_int * 1)
     arrays = [make("i", [7]), make("i", [7], lock=True), make("i", [7])]
     assert [isinstance(each.get_obj(), ctypes.c_int * 1) for each in arrays] == [True] * 3
     _each_has_its_lock(mp, arrays)
@@ -1242,16 +1282,16 @@ def test_copy_is_equal(mp):
 
 @requirement("sharedctypes.copy.independent")
 def test_copy_is_independent(mp):
-    """A change of the original, or of the copy, is not seen in the other."""
-    original = mp.sharedctypes.RawArray("i", [9, 2, 8])
-    copy = mp.sharedctypes.copy(original)
-    original[0] = 1
-    copy[1] = 3
-    assert (original[:], copy[:]) == ([1, 2, 8], [9, 3, 8])
-    point = mp.sharedctypes.RawValue(_Point, 4, 6)
-    twin = mp.sharedctypes.copy(point)
-    point.x, twin.y = 5, 7
-    assert (point.x, point.y, twin.x, twin.y) == (5.0, 6.0, 4.0, 7.0)
+    """A change of the original, be it shared or not, or of the copy, is not seen in the other."""
+    for original in (mp.sharedctypes.RawArray("i", [9, 2, 8]), (ctypes.c_int * 3)(9, 2, 8)):
+        copy = mp.sharedctypes.copy(original)
+        original[0] = 1
+        copy[1] = 3
+        assert (original[:], copy[:]) == ([1, 2, 8], [9, 3, 8])
+    for point in (mp.sharedctypes.RawValue(_Point, 4, 6), _Point(4, 6)):
+        twin = mp.sharedctypes.copy(point)
+        point.x, twin.y = 5, 7
+        assert (point.x, point.y, twin.x, twin.y) == (5.0, 6.0, 4.0, 7.0)
 
 
 @requirement("sharedctypes.copy.is-shared")
@@ -1275,13 +1315,15 @@ def test_get_obj(mp):
 
 @requirement("sharedctypes.synchronized.lock-given")
 def test_lock_given_to_synchronized(mp):
-    """get_lock() is the lock given, and a thread that reads sleeps while it is held."""
-    lock, make = mp.Lock(), mp.sharedctypes
-    wrapper = make.synchronized(make.RawValue("i", 7), lock)
-    assert wrapper.get_lock() is lock
-    assert _until_released(mp, wrapper, ("read", "value")) == [7]
+    """get_lock() is the lock given, a Lock or an RLock, and a thread that reads sleeps while it is held."""
+    make = mp.sharedctypes
     others = (make.RawValue(_Point), make.RawArray("i", 1), make.RawArray("c", 1))
-    assert [make.synchronized(raw, lock=lock).get_lock() is lock for raw in others] == [True] * 3
+    for lock in (mp.Lock(), mp.RLock()):
+        wrapper = make.synchronized(make.RawValue("i", 7), lock)
+        assert wrapper.get_lock() is lock
+        assert _until_released(mp, wrapper, ("read", "value")) == [7]
+        given = [make.synchronized(raw, lock=lock).get_lock() for raw in others]
+        assert [each is lock for each in given] == [True] * 3
 
 
 @requirement("sharedctypes.synchronized.default-lock-recursive")
@@ -1530,7 +1572,7 @@ def test_array_of_wide_characters(mp):
         array = mp.Array(kind, "häßlich")
         assert (len(array), array[1], array[:]) == (7, "ä", "häßlich")
         array[0], array[5:] = "H", "CH"
-        assert "".join(array) == "HäßliCH"
+        assert ("".join(array), mp.Array(kind, ["a", "b"])[:]) == ("HäßliCH", "ab")
 
 
 @requirement("sharedctypes.synchronized.wide-text")

@@ -320,13 +320,19 @@ def _timed_calls(mp):
     exhausted = [mp.Lock(), mp.Semaphore(), mp.BoundedSemaphore()]
     for one in exhausted:
         one.acquire()
-    owned, holding = mp.RLock(), _Holding(mp.Condition())
-    owned.acquire()
+    owned, holding = (mp.RLock(), mp.Condition()), _Holding(mp.Condition())
+    for one in owned:
+        one.acquire()
     yield from [functools.partial(one.acquire, True) for one in exhausted]
-    yield lambda timeout: CallerThread(mp, owned, "acquire", True, timeout).result()
+    for one in owned:
+        yield functools.partial(_acquire_elsewhere, mp, one)
     yield holding.wait
     yield lambda timeout: holding.wait_for(lambda: False, timeout)
     yield mp.Event().wait
+
+
+def _acquire_elsewhere(mp, lock, timeout):
+    return CallerThread(mp, lock, "acquire", True, timeout).result()
 
 
 @requirement("synchronization.primitives.timeout-any-number")
@@ -338,8 +344,9 @@ def test_timeouts_are_real_numbers(mp):
         for timeout in (0, 0.001, fractions.Fraction(1, 1000)):
             assert call(timeout) is False
     for timeout in (0, 0.001, fractions.Fraction(1, 1000)):
-        with raises(mp.BrokenBarrierError):
-            mp.Barrier(2).wait(timeout)
+        for barrier, *given in ((mp.Barrier(2), timeout), (mp.Barrier(2, None, timeout),)):
+            with raises(mp.BrokenBarrierError):
+                barrier.wait(*given)
     assert mp.Lock().acquire(timeout=7) is True
 
 
@@ -514,19 +521,34 @@ def _release_too_often(lock, bounded, semaphore):
 
 def _run_out(mp, exhausted, rlock, condition, event):
     """What calls with a timeout come to; only the recursive lock is free, also for how many others at each level."""
-    calls = [one.acquire for one in exhausted]
-    found = [call(True, timeout) for call in calls for timeout in (0, _MOMENT)]
-    found += [within(AT_ONCE, functools.partial(call, False)) for call in calls]
-    found += [event.wait(timeout) for timeout in (0, _MOMENT, -1)]
+    calls = [functools.partial(one.acquire, True) for one in exhausted]
+    found = [_after_a_moment(call) for call in calls]
+    found += [call(0) for call in calls]
+    found += [within(AT_ONCE, functools.partial(one.acquire, False)) for one in exhausted]
+    found += [event.wait(timeout) for timeout in (0, _MOMENT, -_AGES)]
     with condition:
-        found += [condition.wait(timeout) for timeout in (0, _MOMENT, -1)]
+        found += [condition.wait(timeout) for timeout in (0, _MOMENT, -_AGES)]
         found.append(condition.wait_for(lambda: False, _MOMENT))
     taken = [rlock.acquire(*args) for args in ((), (False,), (True, 0), (True, _MOMENT))]
     free = []
     for _ in taken:
         free.append(_free_for_others(mp, rlock))
         rlock.release()
-    return found, taken, [*free, _free_for_others(mp, rlock)], _in_time(mp, condition, event)
+    free.append(_free_for_others(mp, rlock))
+    return found, _for_less_than_no_time(mp, exhausted), taken, free, _in_time(mp, condition, event)
+
+
+def _for_less_than_no_time(mp, exhausted):
+    """What calls with a negative timeout come to, of locks that are not to be had."""
+    return [outcome_of(_acquire_elsewhere, mp, one, -_AGES) for one in exhausted]
+
+
+def _after_a_moment(call):
+    """What a call gives that has to wait until its timeout is over: not less, and not much longer."""
+    began = time.monotonic()
+    found = within(_ENOUGH, functools.partial(call, _MOMENT))
+    assert time.monotonic() - began >= _NEARLY
+    return found
 
 
 def _in_time(mp, condition, event):
@@ -547,14 +569,22 @@ def _in_time(mp, condition, event):
 
 @requirement("synchronization.primitives.same-timeouts-in-child")
 def test_timeouts_hold_in_a_child(mp):
-    """In a child, too, calls run out of time, or do not, and a recursive lock is its owner's again and again."""
-    exhausted = [mp.Lock(), mp.Semaphore(), mp.BoundedSemaphore()]
+    """In a child, too, calls run out of time, or do not, and a recursive lock is its owner's again and again.
+
+    One that its parent owns stays the parent's.
+    """
+    owned = mp.RLock()
+    exhausted = [mp.Lock(), mp.Semaphore(), mp.BoundedSemaphore(), mp.Condition(), owned, owned]
     for one in exhausted:
         one.acquire()
-    given = (exhausted, mp.RLock(), mp.Condition(), mp.Event())
-    found, taken, free, in_time = ask(mp, _run_out, mp, *given)
-    assert (found, taken) == ([False] * 16, [True] * 4)
+    given = (exhausted[:-1], mp.RLock(), mp.Condition(), mp.Event())
+    found, negative, taken, free, in_time = ask(mp, _run_out, mp, *given)
+    assert (found, taken) == ([False] * 22, [True] * 4)
+    assert negative == _for_less_than_no_time(mp, exhausted[:-1])
     assert (free, in_time) == ([False] * 4 + [True], [True, "word", True])
+    for is_free in (False, True):
+        owned.release()
+        assert _free_for_others(mp, owned) is is_free
 
 
 @requirement("synchronization.primitives.same-bounds-in-child")
@@ -638,11 +668,16 @@ def test_lock_blocks_another_thread(mp):
 
 @requirement("synchronization.lock.acquire.parameters-named-block-and-timeout")
 def test_lock_acquire_parameters(mp):
-    """acquire() takes block and timeout, by name and by position."""
+    """acquire() takes block and timeout, by name and by position; for block 0 and 1 do as well."""
     lock = mp.Lock()
     assert lock.acquire(block=True, timeout=None) is True
     assert lock.acquire(block=False) is False
     assert lock.acquire(True, 0.0) is False
+    assert lock.acquire(0) is False
+    caller = CallerThread(mp, lock, "acquire", 1)
+    caller.until_blocked()
+    lock.release()
+    assert caller.result() is True
 
 
 @requirement("synchronization.lock.acquire.nonblocking-returns-false")
@@ -804,23 +839,23 @@ def _assert_wakes_one(mp, lock):
     assert [caller.result() for caller in callers] == [True, True]
 
 
-def _keep_in_turn(connection, locks):
-    """Acquire each lock, say so, and keep it until told."""
+def _keep_in_turn(connection, locks, timeout):
+    """Acquire each lock, perhaps with a timeout, say so, and keep it until told."""
     connection.send((os.getpid(), threading.get_native_id()))
     for lock in locks:
         connection.send("about to acquire")
-        with lock:
-            connection.send("acquired")
-            connection.recv()
+        connection.send(lock.acquire(True, *timeout))
+        connection.recv()
+        lock.release()
 
 
 class _KeeperProcess:
     """A child that keeps one lock after the other."""
 
-    def __init__(self, mp, locks):
+    def __init__(self, mp, locks, timeout):
         self._timeout = mp.timeout
         self.connection, theirs = mp.Pipe()
-        self.process = mp.Process(target=_keep_in_turn, args=(theirs, locks))
+        self.process = mp.Process(target=_keep_in_turn, args=(theirs, locks, timeout))
         self.process.start()
         theirs.close()
         self._thread = self.connection.recv()
@@ -854,19 +889,22 @@ def _see_release(mp, lock, keepers, times):
     inside = [keeper for keeper in keepers if keeper.says()]
     seen.append(len(inside))
     for keeper in inside + [keeper for keeper in keepers if keeper not in inside]:
-        keeper.connection.recv()
+        assert keeper.connection.recv() is True
         keeper.connection.send("leave")
     return seen
 
 
 @observed_once
 def _see_releases(mp):
-    """Two processes wait for a lock, then for a recursive one that is held twice; each is released."""
+    """Two processes wait for a lock, then for a recursive one that is held twice; each is released.
+
+    One has a timeout.
+    """
     lock, recursive = mp.Lock(), mp.RLock()
     lock.acquire()
     recursive.acquire()
     recursive.acquire()
-    keepers = [_KeeperProcess(mp, [lock, recursive]) for _ in range(2)]
+    keepers = [_KeeperProcess(mp, [lock, recursive], timeout) for timeout in ((), (mp.timeout,))]
     seen = {
         "lock": _see_release(mp, lock, keepers, 1),
         "recursive": _see_release(mp, recursive, keepers, 2),
@@ -879,13 +917,13 @@ def _see_releases(mp):
 
 @requirement("synchronization.lock.release.lets-one-process-proceed")
 def test_release_lets_one_of_two_processes_proceed(mp):
-    """Of two processes that wait, one gets the lock, and the other goes on waiting."""
+    """Of two processes that wait, one within a timeout, one gets the lock, and the other goes on waiting."""
     assert _see_releases(mp)["lock"] == [0, 1]
 
 
 @requirement("synchronization.rlock.release.lets-one-process-proceed")
 def test_last_release_lets_one_of_two_processes_proceed(mp):
-    """Of two processes that wait for a lock acquired twice, one gets it at the last release."""
+    """Of two processes that wait, one within a timeout, for a lock acquired twice, one gets it at the last release."""
     assert _see_releases(mp)["recursive"] == [0, 0, 1]
 
 
@@ -1315,11 +1353,11 @@ def test_semaphore_timeout_without_block(mp):
 
 @requirement("synchronization.semaphore.release.beyond-initial-value")
 def test_semaphore_has_no_bound(mp):
-    """A hundred calls of release() make 101 of one."""
+    """A thousand calls of release() make 1001 of one."""
     semaphore = mp.Semaphore(1)
-    for _ in range(100):
+    for _ in range(1000):
         semaphore.release()
-    assert _takes(semaphore, 102) == [True] * 101 + [False]
+    assert _takes(semaphore, 1002) == [True] * 1001 + [False]
     semaphore = mp.Semaphore(32_000)
     assert semaphore.release() is None
     assert semaphore.acquire(False) is True
@@ -1340,6 +1378,11 @@ def test_semaphore_release_many(mp):
     semaphore = mp.Semaphore(0)
     semaphore.release(3)
     assert _takes(semaphore, 4) == [True, True, True, False]
+    _assert_wakes_both(mp, semaphore)
+
+
+def _assert_wakes_both(mp, semaphore):
+    """release(n=2) of a semaphore at zero lets both go on that wait."""
     callers = [CallerThread(mp, semaphore, "acquire") for _ in range(2)]
     until_all_blocked(callers)
     semaphore.release(n=2)
@@ -1521,11 +1564,15 @@ def test_with_bounded_semaphore(mp):
 
 @requirement("synchronization.bounded-semaphore.release.many")
 def test_bounded_semaphore_release_many(mp):
-    """release(2) gives back two; release(n=2) raises ValueError, and gives back none, when only one was taken."""
+    """release(2) gives back two; release(n=2) raises ValueError, and gives back none, when only one was taken.
+
+    Those who wait get what is given back.
+    """
     semaphore = mp.BoundedSemaphore(2)
     assert _takes(semaphore, 2) == [True, True]
     semaphore.release(2)
     assert _takes(semaphore, 3) == [True, True, False]
+    _assert_wakes_both(mp, semaphore)
     semaphore.release()
     with raises(ValueError):
         semaphore.release(n=2)
@@ -1568,7 +1615,7 @@ def test_condition_makes_a_recursive_lock(mp):
 
 @requirement("synchronization.condition.lock.given-is-used")
 def test_condition_uses_the_lock_given(mp):
-    """What the condition acquires and releases is the lock, a Lock or an RLock."""
+    """What the condition acquires and releases is the lock, a Lock or an RLock, though it was locked already."""
     plain, recursive = mp.Lock(), mp.RLock()
     conditions = {mp.Condition(plain): plain, mp.Condition(lock=recursive): recursive}
     for condition, lock in conditions.items():
@@ -1576,6 +1623,9 @@ def test_condition_uses_the_lock_given(mp):
         assert not _free_for_others(mp, lock)
         condition.release()
         assert _free_for_others(mp, lock)
+        lock.acquire()
+        assert not _free_for_others(mp, mp.Condition(lock))
+        lock.release()
 
 
 @requirement("synchronization.condition.lock.shared-by-conditions")
@@ -2387,7 +2437,7 @@ def test_who_comes_during_the_action_waits_for_the_next_round(mp):
 
 @requirement("synchronization.barrier.action.called-once-before-release")
 def test_barrier_action(mp):
-    """The action is called once a round, by one of the parties, while the others still wait."""
+    """The action, whatever can be called, is called once a round, by one of the parties, while the others wait."""
     waiters, calls = [], []
 
     def act():
@@ -2403,6 +2453,8 @@ def test_barrier_action(mp):
         waiters[-1].result()
         assert calls[-1] in (threading.get_native_id(), waiters[-1].thread[1])
     assert len(calls) == 2
+    mp.Barrier(1, functools.partial(calls.append, "partial")).wait()
+    assert calls[2:] == ["partial"]
 
 
 def _fail():
@@ -2525,13 +2577,17 @@ def test_own_timeout_before_the_default(mp):
 
 @requirement("synchronization.barrier.abort.waiters-get-error")
 def test_abort_ends_those_that_wait(mp):
-    """A child and threads in wait(), with a timeout as well, get BrokenBarrierError when the parent aborts."""
-    barrier = mp.Barrier(4)
-    waiters = [Caller(mp, _Barred(barrier), "wait"), *_barred(mp, barrier, 1)]
+    """A child and threads in wait(), with a timeout as well, get BrokenBarrierError when the parent aborts.
+
+    The barrier is broken at once.
+    """
+    barrier = mp.Barrier(10)
+    waiters = [Caller(mp, _Barred(barrier), "wait"), *_barred(mp, barrier, 4)]
     waiters[0].until_blocked()
-    waiters += _barred(mp, barrier, 1, _AGES)
+    waiters += _barred(mp, barrier, 4, _AGES)
     barrier.abort()
-    assert [waiter.result() for waiter in waiters] == ["BrokenBarrierError"] * 3
+    assert barrier.broken is True
+    assert [waiter.result() for waiter in waiters] == ["BrokenBarrierError"] * 9
 
 
 @requirement("synchronization.barrier.abort.later-calls-get-error")

@@ -56,7 +56,7 @@ def test_connection_without_data_is_not_ready(mp):
 @requirement("wait.connection.other-end-closed")
 def test_connection_whose_other_end_was_closed_is_ready(mp):
     """A connection is ready when the other end has been closed."""
-    for receiver, sender in (mp.Pipe(), mp.Pipe(duplex=False)):
+    for receiver, sender in (mp.Pipe(), mp.Pipe()[::-1], mp.Pipe(duplex=False)):
         sender.close()
         assert mp.connection.wait([receiver], mp.timeout) == [receiver]
 
@@ -78,13 +78,19 @@ def test_connection_of_a_listener_is_ready(mp):
     """
     for family in ("AF_INET", "AF_UNIX"):
         with mp.connection.Listener(family=family) as listener:
-            client = mp.connection.Client(listener.address)
-            accepted = listener.accept()
-        for sender, receiver in ((client, accepted), (accepted, client)):
+            client, accepted = _connected(mp, listener)
+            another, its_end = _connected(mp, listener)
+        for sender, receiver in ((client, accepted), (its_end, another)):
+            _assert_ready_for_each_message(mp, receiver, sender)
             _assert_ready_for_each_message(mp, sender, receiver)
-        client.close()
-        assert mp.connection.wait([accepted], mp.timeout) == [accepted]
-        assert accepted.poll() is True
+            sender.close()
+            assert mp.connection.wait([receiver], mp.timeout) == [receiver]
+            assert receiver.poll() is True
+
+
+def _connected(mp, listener):
+    client = mp.connection.Client(listener.address)
+    return client, listener.accept()
 
 
 def _assert_ready_for_each_message(mp, sender, receiver):
@@ -152,11 +158,18 @@ def _await_word(connection):
     connection.recv()
 
 
+def _wait_for_word(mp, connection):
+    assert mp.connection.wait([connection], mp.timeout) == [connection]
+    _await_word(connection)
+
+
 @requirement("wait.sentinel.process-ended")
 def test_sentinel_is_ready_when_the_process_has_ended(mp):
-    """A process's sentinel is ready once the process has ended, and not while it runs."""
+    """A process's sentinel is ready once the process has ended, and not while it runs, and waits itself."""
     receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_await_word, args=(receiver,))
+    process = mp.Process(target=_wait_for_word, args=(mp, receiver))
+    # Whatever wait() keeps for later calls is there when the child begins.
+    assert mp.connection.wait([receiver], 0) == []
     process.start()
     assert mp.connection.wait([process.sentinel], 0) == []
     sender.send("end")
