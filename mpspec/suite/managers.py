@@ -625,7 +625,7 @@ def test_a_manager_ends_with_its_parent_that_exits_at_once(mp, tmp_path):
     run(mp, _leave_a_manager_at_once, mp, str(tmp_path / "socket"), sender)
     pid = receiver.recv()
     try:
-        wait_until(lambda: has_ended(pid), mp.timeout / 10, "the server's process has ended")
+        wait_until(lambda: has_ended(pid), mp.timeout / 20, "the server's process has ended")
     finally:
         if not has_ended(pid):
             os.kill(pid, signal.SIGKILL)
