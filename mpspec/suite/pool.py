@@ -1994,7 +1994,7 @@ def test_terminate_of_a_program_that_handles_the_signal(mp):
         _until_begun(mp, start)
         terminating, _ = _in_thread(pool.terminate)
         # An implementation that departs costs the whole wait.
-        terminating.join(max(mp.timeout / 8, 1))
+        terminating.join(max(mp.timeout / 6, 1.5))
         ended = not terminating.is_alive()
         worker.kill()
         terminating.join()
