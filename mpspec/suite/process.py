@@ -175,7 +175,10 @@ def _itself(mp):
     return {
         "name": current.name,
         "daemon": current.daemon,
-        "alive": [current.is_alive(), CallerThread(mp, current, "is_alive").result()],
+        "alive": [
+            outcome_of(current.is_alive),
+            outcome_of(CallerThread(mp, current, "is_alive").result),
+        ],
         "same": mp.current_process() is current,
         "in a thread": CallerThread(mp, mp, "current_process").result() is current,
         "ids": [outcome_of(_look, current, "pid")[1], os.getpid(), os.getppid()],
@@ -2254,7 +2257,7 @@ def test_current_process_in_a_child(mp):
     assert itself["ids"][:2] == [_seen(mp, "plain", "pid")] * 2
     assert itself["name"] == _seen(mp, "plain", "name")
     assert (itself["same"], itself["in a thread"]) == (True, True)
-    assert itself["alive"] == [True, True]
+    assert itself["alive"] == [("returned", True)] * 2
 
 
 @requirement("process.current.main-thread")
