@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from time import monotonic
 
+from ._aliases import deprecated_alias
 from ._parking import EVERYBODY, NO_PLACE, ParkingLot
 from ._semaphore import KernelSemaphore, Lock, RLock
 from .heap import Block, allocate
@@ -125,12 +126,7 @@ class Condition:
         """Wake all that wait. NotOwnedError without the lock."""
         self.notify(EVERYBODY)
 
-    def notifyAll(self) -> None:  # noqa: N802 - threading's
-        """Call notify_all(), whose deprecated alias it is."""
-        from ._aliases import warn_of_alias
-
-        warn_of_alias("notifyAll", "notify_all")
-        self.notify_all()
+    notifyAll = deprecated_alias("notifyAll", "notify_all")  # noqa: N815 - threading's
 
 
 class Event:
@@ -163,12 +159,7 @@ class Event:
         """Return whether the flag is true."""
         return self._flag[0] == 1
 
-    def isSet(self) -> bool:  # noqa: N802 - threading's
-        """Call is_set(), whose deprecated alias it is."""
-        from ._aliases import warn_of_alias
-
-        warn_of_alias("isSet", "is_set")
-        return self.is_set()
+    isSet = deprecated_alias("isSet", "is_set")  # noqa: N815 - threading's
 
     def set(self) -> None:
         """Make the flag true and wake all that wait."""

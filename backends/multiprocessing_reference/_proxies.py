@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 from types import GenericAlias
 
+from ._aliases import deprecated_alias
 from ._proxy import BaseProxy, MakeProxyType
 
 TYPE_CHECKING = False  # the module typing takes longer to import than all this
@@ -91,12 +92,7 @@ class ConditionProxy(AcquirerProxy):
         """Wake all waiters."""
         self._callmethod("notify_all")
 
-    def notifyAll(self) -> None:  # noqa: N802 - threading's
-        """Call notify_all(), whose deprecated alias it is."""
-        from ._aliases import warn_of_alias
-
-        warn_of_alias("notifyAll", "notify_all")
-        self.notify_all()
+    notifyAll = deprecated_alias("notifyAll", "notify_all")  # noqa: N815 - threading's
 
     def wait_for(self, predicate: Callable[[], Any], timeout: float | None = None) -> Any:
         """Wait until *predicate*, called here, returns something true.
@@ -123,12 +119,7 @@ class EventProxy(BaseProxy):
         """Whether the event is set."""
         return bool(self._callmethod("is_set"))
 
-    def isSet(self) -> bool:  # noqa: N802 - threading's
-        """Call is_set(), whose deprecated alias it is."""
-        from ._aliases import warn_of_alias
-
-        warn_of_alias("isSet", "is_set")
-        return self.is_set()
+    isSet = deprecated_alias("isSet", "is_set")  # noqa: N815 - threading's
 
     def set(self) -> None:
         """Set the event."""

@@ -32,6 +32,7 @@ from mpspec.children import (
     waits,
 )
 from mpspec.marks import requirement
+from mpspec.suite.synchronization import assert_set_by_old_name
 
 KEY = b"abracadabra"
 
@@ -2774,12 +2775,7 @@ def test_timeouts_are_real_numbers(mp, manager):
 @requirement("managers.event.is-set-alias")
 def test_event_flag_by_its_old_name(manager):
     """``isSet`` of an event is False at first, and True after ``set``."""
-    event = manager.Event()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        before = event.isSet()
-        event.set()
-        assert (before, event.isSet()) == (False, True)
+    assert_set_by_old_name(manager.Event())
 
 
 @requirement("managers.event.flag")

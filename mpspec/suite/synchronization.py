@@ -2205,7 +2205,11 @@ def test_new_event_is_not_set(mp):
 @requirement("synchronization.event.is-set.alias")
 def test_is_set_by_its_old_name(mp):
     """isSet() is False of a new event, and True after set()."""
-    event = mp.Event()
+    assert_set_by_old_name(mp.Event())
+
+
+def assert_set_by_old_name(event):
+    """What isSet() tells of a new event, before and after set()."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         before = event.isSet()

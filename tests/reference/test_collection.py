@@ -5,14 +5,12 @@ From Python 3.13 on the collector knows sockets, and finalizes one before the ob
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from tests.reference.conftest import RunProgram
 
 PROGRAM = """
 import gc, os, sys
@@ -48,15 +46,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_objects_in_a_cycle(method: str, tmp_path: Path) -> None:
+def test_objects_in_a_cycle(method: str, run_program: RunProgram) -> None:
     """Processes, queues, pipes, managers, pools and listeners leave nothing to complain about."""
-    program = tmp_path / "program.py"
-    program.write_text(PROGRAM, encoding="utf-8")
-    ended = subprocess.run(
-        [sys.executable, "-W", "error", program, method],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    ended = run_program(PROGRAM, method, "-W", "error")
     assert (ended.returncode, ended.stderr) == (0, "")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
-import subprocess
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import multiprocessing_reference
 import pytest
+
+if TYPE_CHECKING:
+    from tests.reference.conftest import RunProgram
 
 PACKAGE = Path(multiprocessing_reference.__file__).parent
 
@@ -56,16 +58,10 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_runs_where_multiprocessing_cannot_be_imported(tmp_path: Path, method: str) -> None:
-    program = tmp_path / "program.py"
-    program.write_text(PROGRAM, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(program), method],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def test_runs_where_multiprocessing_cannot_be_imported(
+    method: str, run_program: RunProgram
+) -> None:
+    done = run_program(PROGRAM, method, "-W", "error")
     assert (done.stdout, done.returncode) == ("independent\n", 0), done.stderr
 
 

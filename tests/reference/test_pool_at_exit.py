@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from tests.reference.conftest import RunProgram
 
 PROGRAM = """
 import sys, threading, time
@@ -30,15 +28,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_daemon_threads_that_wait_at_exit(method: str, tmp_path: Path) -> None:
+def test_daemon_threads_that_wait_at_exit(method: str, run_program: RunProgram) -> None:
     """The program ends at once, in silence, with exit code 0."""
-    program = tmp_path / "program.py"
-    program.write_text(PROGRAM, encoding="utf-8")
-    ended = subprocess.run(
-        [sys.executable, program, method],
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-    )
+    ended = run_program(PROGRAM, method)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "ends\n", "")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from tests.reference.conftest import RunProgram
 
 PROGRAM = """
 import sys
@@ -34,10 +32,8 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_block_that_a_child_made_first_outlives_the_child(method: str, tmp_path: Path) -> None:
-    program = tmp_path / "program.py"
-    program.write_text(PROGRAM)
-    ended = subprocess.run(
-        [sys.executable, program, method], capture_output=True, text=True, timeout=60, check=False
-    )
+def test_block_that_a_child_made_first_outlives_the_child(
+    method: str, run_program: RunProgram
+) -> None:
+    ended = run_program(PROGRAM, method)
     assert (ended.returncode, ended.stderr) == (0, "")
