@@ -2631,10 +2631,11 @@ if __name__ == "__main__":
     ours, theirs = mp.Pipe()
     hear, told = mp.Pipe(duplex=False)
     hear_last, tell_last = mp.Pipe(duplex=False)
+    quickest = "fork" if "fork" in mp.get_all_start_methods() else None
     processes = [
         mp.Process(target=be_daemon, args=(theirs, told), daemon=True),
         mp.Process(target=go_on, args=(theirs, hear, tell_last)),
-        mp.get_context("fork").Process(target=outlive, args=(theirs, hear_last)),
+        mp.get_context(quickest).Process(target=outlive, args=(theirs, hear_last)),
     ]
     for process in processes:
         process.start()
