@@ -362,6 +362,14 @@ class Interrupted:
 _SIGNALS, _PAUSE = 100, 0.005
 
 
+def by_a_bad_clock(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the call gives
+    """What a call gives during which the time of day is an hour less whenever Python code here reads it."""
+    from unittest import mock
+
+    with mock.patch("time.time", iter(range(10**9, 0, -3600)).__next__):
+        return call()
+
+
 def among_signals(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the call gives
     """What a call gives during which this thread handles a signal every few milliseconds, for half a second at most."""
     import signal

@@ -6,6 +6,10 @@ the queue, and a second eventfd to which each process writes once, when it begin
 That one is watched edge-triggered and never read, so every watcher learns of every newcomer. What a
 dead process held comes back (see `_ledger`); nobody has to look from time to time.
 
+`close` releases all of it at once or, while a message of this process waits to be written or another
+thread is in a call, as soon as that is over: until then no descriptor may go, whose number might get
+another meaning. The slots that this process holds, which are noted anyway, tell of most such calls.
+
 Documentation: multiprocessing.Queue (maxsize, qsize, full).
 """
 
@@ -50,34 +54,49 @@ class Bounds:
         self._ledger = ledger
         self._slots, self._members = slots, members
         self._watch: _Watch | None = None
+        self._closing = False
+        self._taken_at_close = 0
+        self._users = 0  # the calls that use the descriptors without holding a slot
         register_after_fork(self, Bounds._after_fork)
 
     def _after_fork(self) -> None:
         if self._watch is not None:
             self._watch.close()
             self._watch = None
+        self._users = 0
+        self._release_if_over()
 
     def hold(self, change: int) -> None:
         """Note that this process holds *change* slots more (or, if negative, fewer)."""
-        if self._ledger.row is None:
-            self._join()
-        self._ledger.hold(change)
+        with self._ledger.lock:
+            if change > 0 and (self._closing or self._ledger.row is None):
+                self._join()
+            self._ledger.hold(change)
+            if self._closing:
+                self._release_if_over()
 
     def sent(self) -> None:
         """Note that a message holds the slot now that this process has acquired."""
-        self._ledger.hold(-1)
+        self.hold(-1)
 
     def release(self) -> None:
         """Give back a slot that this process holds."""
         os.eventfd_write(self._slots, 1)
-        self._ledger.hold(-1)
+        self.hold(-1)
 
     def acquire(self, block: bool, timeout: float | None) -> bool:  # noqa: FBT001
         """Take a slot within *timeout* seconds (None: whenever there is one), if *block*."""
         if self._try():
             return True
+        self._begin_use()
+        try:
+            return self._acquire(block and (timeout is None or timeout > 0), timeout)
+        finally:
+            self._end_use()
+
+    def _acquire(self, block: bool, timeout: float | None) -> bool:  # noqa: FBT001
         deadline = None if timeout is None else monotonic() + timeout
-        if not block or (timeout is not None and timeout <= 0):
+        if not block:
             self._restore(self._ledger.settle_all())
             return self._try()
         watch = self._watching()
@@ -99,10 +118,9 @@ class Bounds:
         return True
 
     def _join(self) -> None:
-        with self._ledger.lock:
-            if self._ledger.row is None:
-                self._restore(self._ledger.claim())
-                os.eventfd_write(self._members, 1)
+        self._require_open()
+        self._restore(self._ledger.claim())
+        os.eventfd_write(self._members, 1)
 
     def _watching(self) -> _Watch:
         with self._ledger.lock:
@@ -111,28 +129,68 @@ class Bounds:
             return self._watch
 
     def _restore(self, slots: int) -> None:
-        for _ in range(min(slots, self.taken()) if slots else 0):
+        for _ in range(min(slots, self._taken()) if slots else 0):
             os.eventfd_write(self._slots, 1)
 
     def taken(self) -> int:
-        """Return how many slots are taken, roughly."""
+        """Return how many slots are taken, roughly; or were when this process closed it, for want of a later answer."""
+        with self._ledger.lock:
+            return self._taken_at_close if self._closing else self._taken()
+
+    def _taken(self) -> int:
         with open(f"/proc/self/fdinfo/{self._slots}", encoding="ascii") as lines:  # noqa: PTH123 - pathlib is slow to load
             free = next(line for line in lines if line.startswith("eventfd-count:"))
         return self._maxsize - int(free.split()[1], 16)
 
     def full(self) -> bool:
-        """Return whether all slots are taken."""
-        return not readable(self._slots, 0)
+        """Return whether all slots are taken, or were when this process closed it."""
+        with self._ledger.lock:
+            if self._closing:
+                return self._taken_at_close >= self._maxsize
+            return not readable(self._slots, 0)
+
+    def close(self) -> None:
+        """Release all that this process has of it, once no call needs it; ValueError for who wants a slot then."""
+        with self._ledger.lock:
+            if not self._closing:
+                self._taken_at_close = self._taken()
+                self._closing = True
+            self._release_if_over()
+
+    def _begin_use(self) -> None:
+        with self._ledger.lock:
+            self._require_open()
+            self._users += 1
+
+    def _end_use(self) -> None:
+        with self._ledger.lock:
+            self._users -= 1
+            self._release_if_over()
+
+    def _require_open(self) -> None:
+        if self._closing:
+            message = "the queue is closed: this process closed it, and can't use it now"
+            raise ValueError(message)
+
+    def _release_if_over(self) -> None:
+        if self._closing and not self._users and not self._ledger.held:
+            self._release_all()
+
+    def _release_all(self, _close: Any = os.close) -> None:  # noqa: ANN401 - os may be gone at exit
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.close()
+        self._ledger.close()
+        for fd in (self._slots, self._members):
+            if fd >= 0:
+                _close(fd)
+        self._slots = self._members = -1
 
     def __reduce__(self) -> tuple[object, ...]:
         descriptors = share_fd(self._slots), share_fd(self._members)
         return _rebuild, (self._maxsize, self._ledger, *descriptors)
 
-    def __del__(self, _close: Any = os.close) -> None:  # noqa: ANN401 - os may be gone at exit
-        if self._watch is not None:
-            self._watch.close()
-        _close(self._slots)
-        _close(self._members)
+    __del__ = _release_all
 
 
 def _rebuild(maxsize: int, ledger: Ledger, slots: SharedFd, members: SharedFd) -> Bounds:

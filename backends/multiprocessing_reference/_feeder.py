@@ -61,6 +61,8 @@ class Feeder:
         self._lock = RLock()
         self._waiting: deque[Packed | LargeMessage] = deque()
         self._thread: Thread | None = None
+        # Kept when it has written all: `join` waits for its end, which comes a moment later.
+        self._last_thread: Thread | None = None
         self._current: Packed | LargeMessage | None = None
         self._finalizer: Finalize | None = None
 
@@ -97,9 +99,10 @@ class Feeder:
         if self._join_at_exit and self._finalizer is None:
             self._finalizer = Finalize(self, _join, (ref(self),), exitpriority=_JOIN_PRIORITY)
         debug("starting the thread that feeds a queue")
-        self._thread = Thread(target=self._run, name="QueueFeederThread", daemon=True)
+        self._thread = thread = Thread(target=self._run, name="QueueFeederThread", daemon=True)
         try:
-            self._thread.start()
+            thread.start()
+            self._last_thread = thread
         except RuntimeError:
             # The interpreter is shutting down, or there are too many threads: write it here.
             self._run()
@@ -144,8 +147,8 @@ class Feeder:
                 self._transport.close()
 
     def join(self) -> None:
-        """Wait until everything is written, unless that was cancelled."""
-        thread = self._thread
+        """Wait until everything is written, and the thread has ended, unless that was cancelled."""
+        thread = self._last_thread
         if thread is not None and not self._join_cancelled:
             thread.join()
 

@@ -64,9 +64,13 @@ class Ledger:
         self.row = None
 
     def hold(self, change: int) -> None:
-        """Note that this process holds *change* slots more (or, if negative, fewer)."""
-        with self.lock:
-            self._held[self.row] += change  # type: ignore[index] # claimed before
+        """Note that this process holds *change* slots more (or, if negative, fewer); with the lock."""
+        self._held[self.row] += change  # type: ignore[index] # claimed before
+
+    @property
+    def held(self) -> int:
+        """How many slots this process holds."""
+        return 0 if self.row is None else self._held[self.row]
 
     def claim(self) -> int:
         """Make a row this process's own; return the number of slots that its last owner left.
@@ -124,9 +128,17 @@ class Ledger:
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (share_fd(self._shared_fd),)
 
-    def __del__(self, _close: Any = os.close) -> None:  # noqa: ANN401
-        self._close_own()
-        _close(self._shared_fd)
+    def close(self, _close: Any = os.close) -> None:  # noqa: ANN401 - os may be gone at exit
+        """Give back this process's row and its view of the page, which can't be used here any more."""
+        self._close_own(_close)
+        self.row = None
+        self._held.release()
+        self._pids.release()
+        fd, self._shared_fd = self._shared_fd, -1
+        if fd >= 0:
+            _close(fd)
+
+    __del__ = close
 
 
 def _rebuild(shared: SharedFd) -> Ledger:

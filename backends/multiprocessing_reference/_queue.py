@@ -89,10 +89,10 @@ class Queue:
 
     def __getstate__(self) -> tuple[Any, ...]:
         require_spawning(self)
-        return self._slots, self._reader, self._writer, self._creator
+        return self._reader, self._writer, self._slots, self._creator
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self._slots, self._reader, self._writer, self._creator = state
+        self._reader, self._writer, self._slots, self._creator = state
         self._open()
 
     def put(self, obj: object, block: bool = True, timeout: float | None = None) -> None:  # noqa: FBT001, FBT002
@@ -200,7 +200,7 @@ class Queue:
             readable(self._reader.fileno(), remaining)
 
     def qsize(self) -> int:
-        """Return how many objects the queue holds, roughly.
+        """Return how many objects the queue holds, roughly; of a bounded one that is closed: held then.
 
         Documentation: multiprocessing.Queue.qsize.
         """
@@ -214,7 +214,7 @@ class Queue:
         return not self._reader.poll()
 
     def full(self) -> bool:
-        """Return whether all slots are taken, roughly.
+        """Return whether all slots are taken, roughly; of one that is closed: whether they were then.
 
         Documentation: multiprocessing.Queue.full.
         """
@@ -228,6 +228,7 @@ class Queue:
         self._closed = True
         self._reader.close()
         self._feeder.close()
+        self._slots.close()
 
     def join_thread(self) -> None:
         """Wait until what this process has put is written, unless `cancel_join_thread` was called.

@@ -84,6 +84,9 @@ class Server:
     Documentation: multiprocessing.managers.BaseManager.get_server.
     """
 
+    _wake = -1
+    """The eventfd that ends `serve_until`, while there is one."""
+
     def __init__(self, registry: Registry, address: Any, authkey: bytes, serializer: str) -> None:
         from .connection import Listener
 
@@ -149,9 +152,14 @@ class Server:
         for channel in list(self._channels):
             channel.hang_up()
         self._segments.unlink_all()
+        self._close_wake()
+
+    def _close_wake(self, _close: Callable[[int], None] = os.close) -> None:
         wake, self._wake = self._wake, -1
         if wake >= 0:
-            os.close(wake)
+            _close(wake)
+
+    __del__ = _close_wake  # of one that never served
 
     def _accept(self) -> None:
         while not self.stop_event.is_set():

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
         def full(self) -> bool:
             """Return whether all slots are taken."""
 
+        def close(self) -> None:
+            """Release what this process need not have any more: it takes no slot from now on."""
+
 
 __all__ = ["Unbounded"]
 
@@ -70,6 +73,9 @@ class Unbounded:
     def full(self) -> bool:
         """Return whether all slots are taken."""
         return not self._free.get_value()
+
+    def close(self) -> None:
+        """Do nothing: it has no descriptor, and its memory is released with the object."""
 
     def __getstate__(self) -> Semaphore:
         return self._free

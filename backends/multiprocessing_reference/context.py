@@ -137,8 +137,11 @@ class BaseContext(Factories):
         set_forkserver_preload(module_names, on_error=on_error)
 
     def freeze_support(self) -> None:
-        """Run the child and exit, if this is a frozen executable started for one by spawn."""
-        if not getattr(sys, "frozen", False):
+        """Run the child and exit, if this is a frozen executable started for one by spawn.
+
+        The documentation of 3.13 was the first to let it have an effect elsewhere than on Windows.
+        """
+        if not getattr(sys, "frozen", False) or sys.version_info < (3, 13):
             return
         # A child calls this before it has any start method.
         if self.get_start_method(allow_none=True) in (None, "spawn"):

@@ -91,8 +91,29 @@ def test_listener_turns_an_impostor_away(mp):
 
 @requirement("authentication.key-not-sent")
 def test_key_is_not_sent(mp):
-    """No message of an authentication contains the key."""
-    assert [message for message in conversation(mp, KEY) if KEY in message] == []
+    """No message of an authentication contains the key, and none between a Listener and a Client."""
+    said = [*conversation(mp, KEY), *_overheard(mp, KEY)]
+    assert [message for message in said if KEY in message] == []
+
+
+def _overheard(mp, key):
+    """All messages between a listener and a client until both are connected, by who stands between them."""
+    with mp.connection.Listener(authkey=key) as listener, mp.connection.Listener() as middle:
+        callers = [
+            CallerThread(mp, listener, "accept"),
+            CallerThread(mp, mp.connection, "Client", middle.address, authkey=key),
+        ]
+        ends, said = [mp.connection.Client(listener.address), middle.accept()], []
+        while not all(caller.has_returned for caller in callers):
+            for near, far in (ends, ends[::-1]):
+                if near.poll(0.002):
+                    said.append(near.recv_bytes())
+                    far.send_bytes(said[-1])
+        for caller, end in zip(callers, ends, strict=True):
+            caller.result().send_bytes(b"connected")
+            while (message := end.recv_bytes()) != b"connected":
+                said.append(message)
+    return said
 
 
 def _digests():

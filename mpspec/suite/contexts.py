@@ -3,11 +3,12 @@
 import contextlib
 import os
 import pickle
+import re
 import signal
 import sys
 import threading
 
-from mpspec.children import ask, observed_once, outcome_of, raises, run
+from mpspec.children import ask, observed_once, outcome_of, raises, remade, run
 from mpspec.marks import requirement
 from mpspec.programs import call
 
@@ -217,18 +218,20 @@ def test_state_of_modules_in_a_forked_child(mp):
     seen = ask(mp, _read_state)
     _state = "as imported"
     assert seen == "changed by the parent"
-    # What starts in the background may ignore SIGINT already.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = {number: signal.signal(number, _nothing) for number in _HANDLED}
     try:
         assert ask(mp, _read_handlers) == _read_handlers()
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+# The signals that a program may get from its terminal, or from who wants it to end.
+_HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 def _read_handlers():
-    """Who handles the signals that a program may get from its terminal, or from who wants it to end."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD)
-    return [str(signal.getsignal(number)) for number in numbers]
+    return [str(signal.getsignal(number)) for number in (*_HANDLED, signal.SIGCHLD)]
 
 
 @requirement("contexts.fork.inherits-descriptors")
@@ -442,6 +445,7 @@ def _set_facts(mp):
     again = [outcome_of(mp.set_start_method, each)[0] for each in (other, method, None)]
     after = mp.get_start_method()
     child = _facts_of_child(mp)
+    child_of_default = _facts_of_child(mp, mp.get_context())
     context = [mp.get_context(other).get_start_method(), mp.get_context().get_start_method()]
     outcome_of(mp.set_start_method, method=other, force=True)
     forced = [mp.get_start_method(), mp.get_context().get_start_method()]
@@ -456,6 +460,7 @@ def _set_facts(mp):
         "after": after,
         "first": mp.get_all_start_methods()[0],
         "child": child,
+        "child of default": child_of_default,
         "contexts": context,
         "forced": forced,
         "forced child": forced_child,
@@ -465,10 +470,10 @@ def _set_facts(mp):
     }
 
 
-def _facts_of_child(mp):
-    """What a child of the package itself tells."""
+def _facts_of_child(mp, context=None):
+    """What a child of the package itself, or of a context, tells."""
     receiver, sender = mp.package.Pipe(duplex=False)
-    process = mp.package.Process(target=_send_facts, args=(mp, sender))
+    process = (context or mp.package).Process(target=_send_facts, args=(mp, sender))
     process.start()
     sender.close()
     facts = receiver.recv()
@@ -598,9 +603,12 @@ def test_context_starts_by_its_method(mp):
 
 @requirement("contexts.get-context.default")
 def test_default_context(mp):
-    """``get_context()`` has the program's start method."""
+    """``get_context()`` has the program's start method, and a child of it was started by that."""
     facts = _facts(mp, _default_facts)
     assert facts["default context"] == [facts["default"]] * 3
+    chosen = _facts(mp, _set_facts)
+    facts_of_child = {"child": chosen["child of default"], "main": chosen["main"]}
+    assert _looks_started_by(facts_of_child, mp.start_method)
 
 
 @requirement("contexts.get-context.unknown")
@@ -1013,6 +1021,20 @@ def _after_force(mp):
     return {kind: {"child": each, "main": main} for kind, each in found.items()}
 
 
+@remade
+def _worker(mp):
+    class Worker(mp.package.Process):
+        def __init__(self, ran, *arguments, **options):
+            super().__init__(*arguments, **options)
+            self.ran = ran
+
+        def run(self):
+            self.ran.set()
+            super().run()
+
+    return Worker
+
+
 def _package_facts(mp):
     """In a new interpreter: what comes of a program that uses the package alone, no context."""
     package = mp.package
@@ -1029,19 +1051,23 @@ def _package_facts(mp):
     manager = package.Manager()
     (server,) = package.active_children()
     words = manager.list()
-    process = package.Process(
-        target=_use_objects, args=(queues, primitives, (number, items), shared, words)
-    )
+    ran = package.Event()
+    arguments = queues, primitives, (number, items), shared
+    taken_by_position = None, _use_objects, "a name", arguments, {"words": words}
+    process = _worker(mp)(ran, *taken_by_position, daemon=True)
     queue.put("by the parent")  # what it has started for that is not the child's
     process.start()
     with package.Pool(1, _mark, ("by the initializer",), 2) as pool:
         barrier.wait(mp.timeout)
+        origin = _origin(process.pid)
         simple.put("through two queues")
         joinable.put("a task")
         joinable.join()
         event.set()
         texts = [queue.get(timeout=mp.timeout) for _ in range(2)]
         process.join()
+        # The main process's third one.
+        names = [process.name, package.Process().name]
         queue.close()
         joinable.close()
         pids = [pool.apply(os.getpid)]
@@ -1060,6 +1086,8 @@ def _package_facts(mp):
         "server": served,
         "sharedctypes": [shared[0].value, shared[1][:], shared[2].value],
         "objects": [sorted(texts), number.value, items[:], process.exitcode],
+        "process": [names, process.daemon, ran.is_set()],
+        "subclass": {"child": origin, "main": os.getpid()},
         "workers": [{"child": each, "main": os.getpid()} for each in (worker, worker_of_class)],
     }
 
@@ -1079,6 +1107,16 @@ def test_objects_of_the_package(mp):
     facts = _facts(mp, _package_facts)
     assert facts["objects"] == [texts, 2, [7, 4], 0]
     assert facts["taken"] == _TAKEN
+
+
+@requirement("contexts.package.process")
+def test_process_of_the_package(mp):
+    """A subclass of the package's ``Process`` takes all arguments; ``run()`` is called, by the method that was set."""
+    facts = _facts(mp, _package_facts)
+    (name, default), *rest = facts["process"]
+    assert (name, *rest) == ("a name", True, True)
+    assert re.fullmatch(r"Process-\d+(:\d+)*", default)
+    assert _looks_started_by(facts["subclass"], mp.start_method)
 
 
 @requirement("contexts.package.pool")

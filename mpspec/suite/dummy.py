@@ -493,6 +493,8 @@ def test_dummy_value_and_array(mp):
     assert (mp.dummy.Value("d", 0.5).value, list(mp.dummy.Array("d", [0.5]))) == (0.5, [0.5])
     value.value, array[1] = 8, -1
     assert (value.value, another.value, array[:].tolist()) == (8, 2, [0, -1, 2])
+    value.value, array[2] = 0, 0
+    assert (value.value, array[:].tolist()) == (0, [0, -1, 0])
     with raises(TypeError):
         array[0] = 1.5
     unsigned = mp.dummy.Array("B", [200])

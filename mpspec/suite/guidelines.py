@@ -68,7 +68,9 @@ def _zombies(mp):
     for late, name in ((children[2], "terminate"), (children[3], "kill")):
         # What it comes to is another chapter's matter.
         outcome_of(operator.methodcaller(name), late)
-    another = mp.Process(target=int)
+    # Whatever starts it: they are children of the same process.
+    other = "spawn" if mp.start_method == "fork" else "fork"
+    another = mp.get_context(other).Process(target=int)
     another.start()
     seen.append(zombies())
     codes = [child.exitcode for child in children]

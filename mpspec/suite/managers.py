@@ -124,6 +124,9 @@ class _Machine:
     def generate(self):
         return (number for number in range(3))
 
+    def refuse(self):
+        return Unpicklable(AttributeError)
+
     def stop(self):
         return "stopped"
 
@@ -1041,6 +1044,7 @@ def _life_with_xmlrpclib(mp):
     facts["child"] = outcome_of(ask, mp, _put_all, shared, "from the child")
     facts["of the child"] = outcome_of(shared.get_nowait)
     del shared
+    facts["by name"] = outcome_of(_use_by_name, manager)
     tracked, census = manager.Tracked("by XML"), manager.Census()
     facts["there"] = census.has("by XML")
     del tracked
@@ -1049,6 +1053,14 @@ def _life_with_xmlrpclib(mp):
     process.join(mp.timeout)
     facts["exit code"] = process.exitcode
     return facts
+
+
+def _use_by_name(manager):
+    """What comes of keyword arguments, and of a method that raises."""
+    bounded = manager.Queue(maxsize=1)
+    bounded.put(item=None, timeout=1)
+    found = bounded.full(), bounded.get(block=True), bounded.empty()
+    return *found, _error_of(bounded.get_nowait)
 
 
 @requirement("managers.constructor.serializer-xmlrpclib")
@@ -1062,6 +1074,8 @@ def test_serializer_xmlrpclib(mp):
         ("returned", None),
         ("returned", "from the child"),
     )
+    *found, error = value_of(facts["by name"])
+    assert (found, issubclass(error, Exception)) == ([True, None, True], True)
     assert (facts["there"], facts["deleted"][0]) == (True, "returned")
     assert facts["exit code"] == 0
 
@@ -1138,11 +1152,23 @@ def test_shutdown_twice(mp):
 
 @requirement("managers.shutdown.only-after-start")
 def test_shutdown_of_a_manager_that_was_not_started(mp, manager):
-    """A manager that has only connected can't shut the server down; one that has no server has no shutdown either."""
-    for other in (_connect(mp, manager.address), mp.managers.BaseManager(ctx=mp.context)):
+    """A manager that has only connected can't shut the server down; one that was not started has no shutdown either.
+
+    Nor has one that was asked for its server.
+    """
+    asked = mp.managers.BaseManager(ctx=mp.context)
+    server = asked.get_server()
+    unused = mp.managers.BaseManager(ctx=mp.context)
+    for other in (_connect(mp, manager.address), unused, asked):
         with raises(Exception):
             other.shutdown()
+    assert server.address is not None
     assert len(manager.list([1])) == 1
+    with warnings.catch_warnings():
+        # Nobody closes the socket of a server that never serves.
+        warnings.simplefilter("ignore", ResourceWarning)
+        del asked, other, server
+        gc.collect()
 
 
 @requirement("managers.shutdown.only-after-start-error")
@@ -1325,7 +1351,7 @@ def _life_in_with(mp):
         [process] = [child for child in mp.active_children() if child.pid not in before]
         facts = {"manager entered": entered is manager, "alive": process.is_alive()}
         facts["sum"] = manager.Maths().add(4, 3)
-    facts["alive after"] = process.is_alive()
+    facts["alive after"], facts["exitcode"] = process.is_alive(), process.exitcode
     with _started_manager(mp) as manager:
         facts["shut down"] = manager.shutdown()
     return facts
@@ -1350,7 +1376,7 @@ def test_with_shuts_down(mp):
     """Leaving a manager shuts it down."""
     facts = _life_in_with(mp)
     assert facts["alive"] is True
-    assert facts["alive after"] is False
+    assert (facts["alive after"], facts["exitcode"]) == (False, 0)
 
 
 @observed_once
@@ -3390,7 +3416,11 @@ def test_remote_access_to_a_local_queue(mp):
     shared.put("local hello")
     client = _queue_client(mp, receiver.recv())
     client.connect()
-    assert client.get_queue().get() == "local hello"
+    served = client.get_queue()
+    assert served.get() == "local hello"
+    served.put("remote hello")
+    assert shared.get(True, mp.timeout) == "remote hello"
+    del served
     process.terminate()
     process.join()
     shared.close()
@@ -3736,6 +3766,8 @@ def test_callmethod_remote_error(mp, workshop):
     with raises(mp.managers.RemoteError):
         machine._callmethod("generate")
     with raises(mp.managers.RemoteError):
+        machine.refuse()
+    with raises(mp.managers.RemoteError):
         machine.fail_strangely()
     with raises(mp.managers.RemoteError):
         machine.names(part=_Unloadable())
@@ -3882,11 +3914,42 @@ def test_a_contained_proxy_keeps_the_referent(workshop):
 
 @requirement("managers.cleanup.contained-proxy-deleted")
 def test_a_container_takes_its_proxies_along(mp, workshop):
-    """When a referent that held the last proxy for an object is deleted, the object is too."""
+    """When a referent that held the last proxy for an object is deleted, or loses the proxy, the object is deleted."""
     box = workshop.list([workshop.Tracked("in a list")])
     assert workshop.Census().has("in a list")
     del box
     _until_deleted(mp.timeout / 100, workshop, "in a list")
+    box = workshop.list([workshop.Tracked("removed"), workshop.Tracked("overwritten")])
+    gc.collect()
+    del box[0]
+    box[0] = None
+    for name in ("removed", "overwritten"):
+        _until_deleted(mp.timeout / 100, workshop, name)
+
+
+def _name_of_next(shared):
+    return shared.get().name()
+
+
+@requirement("managers.cleanup.taken-out-keeps")
+def test_a_proxy_taken_out_keeps_the_referent(workshop, companion):
+    """A proxy that came out of a referent keeps its own, when nothing else does, and takes no reference from others."""
+    popped = workshop.list([workshop.Tracked("popped from a list")])
+    keyed = workshop.dict(a=workshop.Tracked("popped from a dict"))
+    left = workshop.list([workshop.Tracked("out of a list that goes")])
+    own = workshop.Tracked("held here as well")
+    shared = workshop.Queue()
+    shared.put(workshop.Tracked("out of a queue"))
+    gc.collect()
+    taken = [popped.pop(), keyed.pop("a"), left[0]]
+    popped.append(own)
+    assert popped[0].name() == "held here as well"
+    del popped[0], left
+    gc.collect()
+    names = ["popped from a list", "popped from a dict", "out of a list that goes"]
+    assert [tracked.name() for tracked in taken] == names
+    assert own.name() == "held here as well"
+    assert companion.ask(_name_of_next, shared) == "out of a queue"
 
 
 @requirement("managers.cleanup.answered-call-lets-go")

@@ -184,14 +184,14 @@ _UNLIKELY = "sndhdr_unlikely"
 _DOTTED = f"{_UNLIKELY}_package.{_UNLIKELY}_importer"
 
 
-def _make_module(folder):
+def _make_module(folder, beginning=""):
     """A module that counts its imports in a file, and one in a package that imports it."""
     package, _, name = _DOTTED.partition(".")
     (folder / package).mkdir(exist_ok=True)
     (folder / package / "__init__.py").touch()
     (folder / package / f"{name}.py").write_text(f"import {_UNLIKELY}\n")
     (folder / f"{_UNLIKELY}.py").write_text(
-        "import os, pathlib\n"
+        f"{beginning}import os, pathlib\n"
         "with (pathlib.Path(__file__).parent / 'imports').open('a') as file:\n"
         "    file.write('imported ')\n"
     )
@@ -224,7 +224,8 @@ def _make_importable(folder, monkeypatch):
 
 
 def _preload(mp, folder, names, **options):
-    _make_module(folder)
+    # What it makes by the package, as programs do, must not fix a start method in the children.
+    _make_module(folder, f"import {mp.package.__name__}; {mp.package.__name__}.Lock()\n")
     return call(_loaded_in_children, mp, str(folder), names, options, timeout=mp.timeout)
 
 
@@ -497,9 +498,16 @@ def _call_freeze_support(mp):
     mp.set_start_method("spawn")
     found = {"not frozen": _both_freeze_supports(mp, "spawn")}
     sys.frozen = True
+    if sys.version_info < (3, 13):  # later ones run the child here
+        found["spawn"] = _both_freeze_supports(mp, "spawn")
     for method in ("fork", "forkserver"):
         mp.set_start_method(method, force=True)
         found[method] = _both_freeze_supports(mp, method)
+    if mp.start_method == "fork":
+        child = mp.Process(target=sys.exit, args=(7,))
+        child.start()
+        child.join()
+        found["exit code"] = child.exitcode
     return found
 
 
@@ -512,6 +520,18 @@ def test_freeze_support_under_other_methods(mp):
     """``freeze_support()``, a context's too, gives None in a frozen program that uses fork or forkserver."""
     found = _unneeded_freeze_support(mp)
     assert [found["fork"], found["forkserver"]] == [[None, None]] * 2
+
+
+@requirement("miscellaneous.frozen-program.fork")
+def test_fork_in_a_frozen_program(mp):
+    """A program that is frozen has a child by fork."""
+    assert _unneeded_freeze_support(mp)["exit code"] == 7
+
+
+@requirement("miscellaneous.freeze-support.windows-alone")
+def test_freeze_support_of_another_system(mp):
+    """``freeze_support()``, a context's too, gives None in a frozen program that uses spawn."""
+    assert _unneeded_freeze_support(mp)["spawn"] == [None, None]
 
 
 @requirement("miscellaneous.freeze-support.not-frozen")
@@ -556,12 +576,16 @@ if __name__ == "__main__":
 
 @requirement("miscellaneous.freeze-support.frozen")
 def test_freeze_support_runs_the_child_of_a_frozen_program(mp):
-    """A frozen program that is started for a child is that child as soon as it calls ``freeze_support()``."""
+    """A frozen program that is started for a child is that child as soon as it calls ``freeze_support()``.
+
+    So it is when it calls that of a context.
+    """
     # The method has not been set in a child, unless the program sets it.
     method_set = FROZEN.replace(
         "mp.freeze_support()", 'mp.set_start_method("spawn"); mp.freeze_support()'
     )
-    for program in (FROZEN, method_set):
+    of_context = FROZEN.replace("mp.freeze_support()", 'mp.get_context("spawn").freeze_support()')
+    for program in (FROZEN, method_set, of_context):
         done = run_script(mp, program)
         assert (done.stdout.split(), done.stderr) == (["main", "child", "0"], "")
 

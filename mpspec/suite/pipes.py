@@ -23,6 +23,7 @@ from mpspec.children import (
     Interruption,
     Unpicklable,
     among_signals,
+    by_a_bad_clock,
     equal,
     fail_to_start,
     outcome_of,
@@ -383,6 +384,24 @@ def test_large_object_arrives_whole(mp):
     assert equal(received, ["x" * LARGE, "end"])
 
 
+@requirement("pipes.send.large")
+def test_objects_about_as_large_as_a_buffer_arrive_whole(mp):
+    """Objects whose pickles have a power of two of bytes, or a few bytes less or more, arrive whole and in order."""
+    receiver, sender = mp.Pipe(duplex=False)
+    # A pickle is a little longer than the bytes in it.
+    sizes = [2**power - step for power in (16, 18) for step in range(40)]
+    writer = threading.Thread(target=_send_objects, args=(sender, sizes), daemon=True)
+    writer.start()
+    for size in sizes:
+        assert equal(receiver.recv(), bytes([size % 251]) * size)
+    writer.join()
+
+
+def _send_objects(connection, sizes):
+    for size in sizes:
+        connection.send(bytes([size % 251]) * size)
+
+
 def _send_and_close(connection, method, message):
     with connection:
         getattr(connection, method)(message)
@@ -588,13 +607,27 @@ def test_close_may_be_called_again(mp):
 
 @requirement("pipes.close.other-process-keeps-its-own")
 def test_closing_in_the_parent_leaves_the_childs_copy_open(mp):
-    """A parent may close its copy of an end as soon as the child that uses it was started."""
+    """A parent may close its copies of ends, of whatever kind, as soon as the child that uses them was started."""
     receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_send_hello_and_close, args=(sender,))
+    source, feed = mp.Pipe(duplex=False)
+    near, far = mp.Pipe()
+    process = mp.Process(target=_say_hello_and_forward, args=(sender, source, far))
     process.start()
-    sender.close()
+    for end in (sender, source, far):
+        end.close()
     assert receiver.recv() == [42, None, "hello"]
+    feed.send("on")
+    assert near.recv() == "on"
     process.join()
+
+
+def _say_hello_and_forward(connection, source, target):
+    _send_hello_and_close(connection)
+    _forward(source, target)
+
+
+def _forward(source, target):
+    target.send(source.recv())
 
 
 @requirement("pipes.close.when-garbage-collected")
@@ -684,15 +717,17 @@ def test_with_closes_the_connection(mp):
 
 @requirement("pipes.connection.attributes")
 def test_attributes_of_a_connection(mp):
-    """``readable`` and ``writable`` tell what a connection is good for, ``closed`` whether it was closed."""
+    """``readable`` and ``writable`` tell what a connection is good for, ``closed`` whether it was closed.
+
+    One that was received tells what the one tells that was sent.
+    """
     pairs = [mp.Pipe(), mp.Pipe(duplex=False)]
+    (one, other), one_way = pairs
+    one.send(one_way)
+    pairs.append(other.recv())
     told = [(end.readable, end.writable, end.closed) for pair in pairs for end in pair]
-    assert told == [
-        (True, True, False),
-        (True, True, False),
-        (True, False, False),
-        (False, True, False),
-    ]
+    expected = [(True, True), (True, True), *[(True, False), (False, True)] * 2]
+    assert told == [(*each, False) for each in expected]
     for pair in pairs:
         for end in pair:
             end.close()
@@ -761,13 +796,17 @@ def test_poll_leaves_the_message_there(mp):
 
 @requirement("pipes.poll.timeout-expires")
 def test_poll_gives_up_after_its_timeout(mp):
-    """poll(timeout) gives False when nothing arrives in time, and not before, at a writable end, too."""
+    """poll(timeout) gives False when nothing arrives in time, and not before, at a writable end, too.
+
+    Signals that are handled meanwhile, and a clock that is set back, change nothing.
+    """
     for receiver, _sender in (mp.Pipe(), mp.Pipe(duplex=False)):
         start = time.monotonic()
         assert receiver.poll(SHORT) is False
         assert time.monotonic() - start > SHORT - CLOCKS
         poll = functools.partial(receiver.poll, timeout=SHORT)
         assert within(ENOUGH, poll) is False
+        poll = functools.partial(by_a_bad_clock, poll)
         assert within(ENOUGH, functools.partial(among_signals, poll)) is False
 
 
@@ -792,7 +831,7 @@ def test_poll_with_a_negative_timeout_does_not_wait(mp):
 
 @requirement("pipes.poll.high-descriptor")
 def test_poll_with_many_open_files(mp):
-    """A connection whose descriptor is above 1024, more than select() can take, is polled as any other."""
+    """A connection whose descriptor is above 1024, more than select() can take, is polled, and sent, as any other."""
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -811,8 +850,13 @@ def test_poll_with_many_open_files(mp):
         sender.send("message")
         assert [receiver.poll(), receiver.poll(mp.timeout)] == [True, True]
         assert receiver.recv() == "message"
-        receiver.close()
-        sender.close()
+        one, other = mp.Pipe()
+        one.send(sender)
+        with other.recv() as received:
+            received.send("through the one received")
+        assert receiver.recv() == "through the one received"
+        for end in (receiver, sender, one, other):
+            end.close()
 
 
 @requirement("pipes.poll.waits-for-message")
@@ -1575,18 +1619,16 @@ def test_connection_of_a_process_that_has_ended(mp):
         assert get().recv() == "sent before the end"
 
 
-def _greet(connection):
-    connection.send("greetings")
-
-
 @requirement("pipes.argument.outlives-parents-reference")
 def test_child_keeps_a_connection_that_its_parent_dropped(mp):
-    """A connection passed to a child works there, even if the parent drops its own reference."""
+    """Connections passed to a child work there, for either direction, even if the parent drops its own references."""
     receiver, sender = mp.Pipe(duplex=False)
-    process = mp.Process(target=_greet, args=(sender,))
+    source, feed = mp.Pipe(duplex=False)
+    process = mp.Process(target=_forward, args=(source, sender))
     process.start()
-    del sender
+    del source, sender
     gc.collect()
+    feed.send("greetings")
     assert receiver.recv() == "greetings"
     process.join()
 

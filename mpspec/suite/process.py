@@ -1149,7 +1149,9 @@ def _tell_sigterm(sender):
 
 def _be_parent_of_daemons(mp, number, sender, go, end):
     for _ in range(number):
-        mp.Process(target=_tell_sigterm, args=(sender,), daemon=True).start()
+        daemon = mp.Process(target=_tell_sigterm, args=(sender,))
+        daemon.daemon = True
+        daemon.start()
     go.recv()
     end()
 
@@ -1771,11 +1773,11 @@ def _echo(waiting, sender):
     sender.send("still here")
 
 
-def _live_noisily(mp, waiting, sender):
+def _live_noisily(mp, waiting, sender, *, daemon=False):
     """In a child: have a child, tell whether it is active, then wait for an end that may run the clean-up here."""
     atexit.register(sender.send, "exit handler")
     try:
-        child = mp.Process(target=_echo, args=(waiting, sender))
+        child = mp.Process(target=_echo, args=(waiting, sender), daemon=daemon)
         child.start()
         sender.send("found it" if mp.active_children() == [child] else "did not find it")
         _let_handlers_run()
@@ -1803,7 +1805,8 @@ def _ended_by(mp, method):
     """
     receiver, sender = mp.Pipe(duplex=False)
     waiting, tell = mp.Pipe(duplex=False)
-    process = mp.Process(target=_live_noisily, args=(mp, waiting, sender))
+    live = functools.partial(_live_noisily, daemon=method == "terminate")
+    process = mp.Process(target=live, args=(mp, waiting, sender))
     CallerThread(mp, process, "start").result()
     sender.close()
     heard = {receiver.recv(), receiver.recv()}
@@ -1855,7 +1858,7 @@ def _killed(mp):
 
 @requirement("process.terminate.descendants-go-on")
 def test_terminate_leaves_descendants(mp):
-    """A child of a terminated process lives, and answers."""
+    """A child of a terminated process, though a daemon, lives, and answers."""
     assert "still here" in _terminated(mp)[2]
 
 
@@ -2579,8 +2582,9 @@ if __name__ == "__main__":
     processes = [
         mp.Process(target=be_daemon, args=(theirs,), daemon=True),
         mp.Process(target=stay, args=(theirs, gone), daemon=True),
-        mp.Process(target=go_on, args=(theirs, going)),
+        mp.Process(target=go_on, args=(theirs, going), daemon=True),
     ]
+    processes[2].daemon = False
     for process in processes:
         process.start()
     for _ in processes:
@@ -2592,7 +2596,7 @@ if __name__ == "__main__":
 
 
 # What its daemon says when it is ended, and its children of the program, which ends by an exception: the one waits for
-# the daemon's end, the other, which the context of the quickest method has started, for that of the one.
+# the daemon's end, the other for that of the one. The context of the quickest method has started daemon and other.
 EXCEPTION = """
 import os, signal
 
@@ -2633,10 +2637,11 @@ if __name__ == "__main__":
     hear_last, tell_last = mp.Pipe(duplex=False)
     quickest = "fork" if "fork" in mp.get_all_start_methods() else None
     processes = [
-        mp.Process(target=be_daemon, args=(theirs, told), daemon=True),
+        mp.get_context(quickest).Process(target=be_daemon, args=(theirs, told)),
         mp.Process(target=go_on, args=(theirs, hear, tell_last)),
         mp.get_context(quickest).Process(target=outlive, args=(theirs, hear_last)),
     ]
+    processes[0].daemon = True
     for process in processes:
         process.start()
     for _ in processes:

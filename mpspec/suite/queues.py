@@ -20,7 +20,9 @@ from mpspec.children import (
     Interrupted,
     Interruption,
     Unpicklable,
+    among_signals,
     ask,
+    by_a_bad_clock,
     equal,
     observed_once,
     outcome_of,
@@ -380,9 +382,10 @@ def _put_and_move(pairs, producer):
 def _moved_by_several(mp):
     """What several processes have moved from queue to queue: of both kinds the items, and whether none is left.
 
+    The first of each two is bounded: they wait for slots as well as for items.
     Then how many tasks were not done of the queue that counts them, and of the one that they were moved to.
     """
-    pairs = [(kind(), kind()) for kind in (mp.Queue, mp.JoinableQueue)]
+    pairs = [(kind(2), kind()) for kind in (mp.Queue, mp.JoinableQueue)]
     processes = [mp.Process(target=_put_and_move, args=(pairs, who)) for who in ("first", "second")]
     for process in processes:
         process.start()
@@ -445,7 +448,7 @@ def _move_by_threads(source, target):
 def test_threads_may_share_a_queue(mp):
     """Of several threads that get what several put, exactly one gets each item, from a queue of either kind."""
     for kind in (mp.Queue, mp.JoinableQueue):
-        items = _move_by_threads(kind(), kind())
+        items = _move_by_threads(kind(2), kind())
         assert items == [(who, number) for who in range(3) for number in range(50)]
 
 
@@ -565,6 +568,31 @@ def test_maxsize_is_how_many_items_the_queue_takes(mp):
         assert _get_many(queue, maxsize) == list(range(maxsize))
 
 
+@requirement("queues.maxsize.bounds-the-items")
+def test_maxsize_bounds_what_two_put_at_the_same_time(mp):
+    """Of two threads that put on a queue of either kind with one free slot, at any step of the one, one is refused."""
+    queues = mp.Queue(1), mp.JoinableQueue(1)
+    for number in range(1, 41):
+        for queue in queues:
+            outcomes = _outcomes_of_two_puts(mp, queue, number)
+            assert outcomes.count("returned") == 1
+            assert set(outcomes) <= {"returned", "Full"}
+            queue.get()
+
+
+def _outcomes_of_two_puts(mp, queue, number):
+    """What becomes of a put() and, if the first has so many steps, of another thread's at one of these."""
+    others = []
+
+    def put_another():
+        others.append(CallerThread(mp, queue, "put_nowait", "another's"))
+        return others[-1]
+
+    put = functools.partial(queue.put, "item", False)
+    first = outcome_of(Stepwise(number, put_another).call, put)[0]
+    return [first, *(outcome_of(other.result)[0] for other in others)]
+
+
 @requirement("queues.maxsize.get-frees-slot")
 def test_each_get_frees_a_slot(mp):
     """After a get(), however it waits, one more item can be put, and only one."""
@@ -677,7 +705,7 @@ def test_put_takes_a_huge_timeout(mp):
 def test_put_raises_full_after_its_timeout(mp):
     """put() with a timeout raises Full when no slot is freed within that time, in any thread, and not before.
 
-    The timeout may be a Fraction.
+    The timeout may be a Fraction, and signals that are handled meanwhile change nothing.
     """
     from fractions import Fraction
 
@@ -686,7 +714,8 @@ def test_put_raises_full_after_its_timeout(mp):
     with raises(mp.Full):
         queue.put("second", True, SHORT)
     assert time.monotonic() - start > SHORT - CLOCKS
-    within(ENOUGH, lambda: _refuses(mp.Full, queue.put, "second", timeout=SHORT))
+    refuse = functools.partial(_refuses, mp.Full, queue.put, "second", timeout=SHORT)
+    within(ENOUGH, lambda: among_signals(refuse))
     _refuses(mp.Full, queue.put, "second", True, Fraction(1, 100))
     with raises(mp.Full):
         CallerThread(mp, queue, "put", "second", True, SHORT).result()
@@ -717,7 +746,7 @@ def test_put_without_block_raises_full_at_once(mp):
     """put(obj, False), or with 0 for False, raises Full when no slot is free, and does not wait."""
     queue = _full(mp)
     within(AT_ONCE, lambda: _refuses(mp.Full, queue.put, "second", 0))
-    within(AT_ONCE, lambda: _refuses(mp.Full, queue.put, "second", False))
+    within(AT_ONCE, lambda: _refuses(mp.Full, queue.put, None, False))
     within(AT_ONCE, lambda: _refuses(mp.Full, queue.put, "second", block=False))
     assert queue.get() == 0
 
@@ -839,7 +868,10 @@ def test_get_takes_a_huge_timeout(mp):
 
 @requirement("queues.get.empty-raises-after-timeout")
 def test_get_raises_empty_after_its_timeout(mp):
-    """get() with a timeout, be it a Fraction, raises Empty when nothing is put within that time, and not before."""
+    """get() with a timeout, be it a Fraction, raises Empty when nothing is put within that time, and not before.
+
+    Signals that are handled meanwhile, and a clock that is set back, change nothing.
+    """
     from fractions import Fraction
 
     queue = mp.Queue()
@@ -847,7 +879,9 @@ def test_get_raises_empty_after_its_timeout(mp):
     with raises(mp.Empty):
         queue.get(True, SHORT)
     assert time.monotonic() - start > SHORT - CLOCKS
-    within(ENOUGH, lambda: _refuses(mp.Empty, queue.get, timeout=SHORT))
+    refuse = functools.partial(_refuses, mp.Empty, queue.get, timeout=SHORT)
+    refuse = functools.partial(by_a_bad_clock, refuse)
+    within(ENOUGH, lambda: among_signals(refuse))
     _refuses(mp.Empty, queue.get, True, Fraction(1, 100))
 
 
@@ -954,14 +988,42 @@ def test_get_nowait_is_get_without_block(mp):
 
 @requirement("queues.get.removes-item")
 def test_one_item_wakes_one_of_several_readers(mp):
-    """Of two threads that wait in get(), one gets the item, the other goes on waiting."""
+    """Of several threads that wait in get(), one gets the item, the others go on waiting, with a timeout as well."""
+    _check_one_wakes(mp, 2)
+    for _ in range(2):  # now and then the first is too quick for the others to notice the item
+        _check_one_wakes(mp, 4, True, mp.timeout * 100)
+
+
+@contextlib.contextmanager
+def _busy():
+    """Keep the interpreter busy: who is woken meanwhile waits for it, so that all are awake before one goes on."""
+    over = []
+
+    def work():
+        while not over:
+            pass
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.append(True)
+        thread.join()
+
+
+def _check_one_wakes(mp, count, *arguments):
     queue = mp.Queue()
-    callers = [CallerThread(mp, queue, "get") for _ in range(2)]
+    callers = [CallerThread(mp, queue, "get", *arguments) for _ in range(count)]
     until_all_blocked(callers)
-    queue.put("first")
-    _soon(mp, lambda: sum(caller.has_returned for caller in callers) == 1, "one reader back")
-    queue.put("second")
-    assert sorted(caller.result() for caller in callers) == ["first", "second"]
+    with _busy() if arguments else contextlib.nullcontext():
+        queue.put(0)
+    _soon(mp, lambda: any(caller.has_returned for caller in callers), "one reader back")
+    waiting = [caller for caller in callers if not caller.has_returned]
+    assert len(waiting) == count - 1
+    until_all_blocked(waiting)
+    _put_all(queue, range(1, count))
+    assert sorted(caller.result() for caller in callers) == list(range(count))
 
 
 @requirement("queues.get.large-by-several-at-once")
@@ -1047,7 +1109,13 @@ def test_get_raises_what_unpickling_raises(mp):
 
 
 def _check_get_is_interrupted(mp, queue, *arguments):
-    """What a signal's handler raises comes out of get(); what is put then, another thread gets in the same way."""
+    """What a signal's handler raises comes out of get(); what is put then, another thread gets in the same way.
+
+    A signal whose handler returns does not end it.
+    """
+    with Interrupted(mp, functools.partial(queue.put, "after the signal")) as handled:
+        assert queue.get(*arguments) == "after the signal"
+    assert handled
     with Interrupted(mp, raising=Interruption), raises(Interruption):
         queue.get(*arguments)
     queue.put("item")
@@ -1056,7 +1124,10 @@ def _check_get_is_interrupted(mp, queue, *arguments):
 
 @requirement("queues.get.exception-of-handler-comes-out")
 def test_exception_of_a_signal_handler_comes_out_of_get(mp):
-    """What a signal's handler raises comes out of a get() that waits; others get what is put then."""
+    """What a signal's handler raises comes out of a get() that waits; others get what is put then.
+
+    One that returns does not end it.
+    """
     queue = mp.Queue()
     for arguments in ((), (True, mp.timeout * 100)):
         _check_get_is_interrupted(mp, queue, *arguments)
@@ -1140,15 +1211,16 @@ def test_empty_is_false_once_an_item_has_arrived(mp):
 
 
 def _tell_whether_empty_and_get(queue, told, report):
-    for look in (queue.empty, queue.empty, queue.get):
-        report.send(outcome_of(look))
+    put = functools.partial(queue.put, "its own")
+    for call_it in (queue.empty, queue.empty, queue.get, put, queue.get):
+        report.send(outcome_of(call_it))
         told.recv()
 
 
 def _found_by_child(mp, queue, close=lambda: None):
-    """Whether a child finds a queue empty, before an item is in it and then; and what get() comes to in it.
+    """Whether a child finds a queue empty, before an item is in it and then; and what get(), put() and get() come to.
 
-    It gets after something else was called here, and while the queue is empty no more.
+    These it calls after something else was called here, and while the queue is empty no more.
     """
     told, tell = mp.Pipe(duplex=False)
     reporter, report = mp.Pipe(duplex=False)
@@ -1161,9 +1233,9 @@ def _found_by_child(mp, queue, close=lambda: None):
     tell.send("there is an item")
     found.append(reporter.recv())
     close()
-    for _ in range(2):
+    for _ in range(4):
         tell.send("go on")
-    found.append(reporter.recv())
+    found += [reporter.recv() for _ in range(3)]
     process.join()
     return found
 
@@ -1172,21 +1244,22 @@ def _found_by_child(mp, queue, close=lambda: None):
 def test_child_asks_whether_a_queue_is_empty(mp):
     """empty() of a Queue tells a child what it tells the parent."""
     found = _found_by_child(mp, mp.Queue())
-    assert found == [("returned", True), ("returned", False), ("returned", "item")]
+    assert found == [("returned", each) for each in (True, False, "item", None, "its own")]
 
 
 @requirement("queues.full.free-slot")
 def test_full_is_false_while_a_slot_is_free(mp):
-    """full() is False while the queue takes another item, and again when one was got."""
-    queue = mp.Queue(2)
-    found = [queue.full()]
-    queue.put(1)
-    found.append(queue.full())
-    queue.put(2)
-    queue.get()
-    found.append(queue.full())
-    assert found == [False, False, False]
-    assert queue.get() == 2
+    """full() is False while the queue takes another item, the ninth of nine too, and again when one was got."""
+    for maxsize in (2, 9):
+        queue = mp.Queue(maxsize)
+        found = []
+        for number in range(maxsize):
+            found.append(queue.full())
+            queue.put(number)
+        queue.get()
+        found.append(queue.full())
+        assert found == [False] * (maxsize + 1)
+        assert _get_many(queue, maxsize - 1) == list(range(1, maxsize))
 
 
 @requirement("queues.full.no-slot")
@@ -1243,12 +1316,14 @@ def test_empty_of_a_closed_queue(mp):
 
 @requirement("queues.close.unread-items-are-no-error")
 def test_items_that_nobody_gets_are_no_error(mp, monkeypatch):
-    """A queue that is closed with an item on it, at once or when the item has arrived, says nothing."""
+    """A queue that is closed with items on it, at once or when the one item has arrived, says nothing."""
     written = io.StringIO()
     monkeypatch.setattr(sys, "stderr", written)
     for arrived in (False, True):
         queue = mp.Queue()
-        queue.put("item")
+        # Of many the background thread still has some to send.
+        for number in range(1 if arrived else 200):
+            queue.put(number)
         if arrived:
             _soon(mp, lambda: not queue.empty(), "an item in the queue")  # noqa: B023 - called at once
         queue.close()
@@ -1287,8 +1362,11 @@ def _gets_much_within(queue, timeout):
 
 @observed_once
 def _got_of_closed_and_dropped(mp):
-    """What a child gets of a queue that its parent has closed, and of one that it has dropped, with much on them."""
-    closed, dropped = mp.Queue(), mp.Queue()
+    """What a child gets of a queue that its parent has closed, and of one that it has dropped, with much on them.
+
+    The first is a bounded one, with slots enough.
+    """
+    closed, dropped = mp.Queue(2 * MANY), mp.Queue()
     told, tell = mp.Pipe(duplex=False)
     reporter, report = mp.Pipe(duplex=False)
     process = mp.Process(
@@ -1338,31 +1416,39 @@ def _put_get_tell(queues, report):
 
 @requirement("queues.close.releases-descriptors")
 def test_closed_and_flushed_queue_has_no_descriptors(mp):
-    """When a queue was closed, and all that was put on it is flushed, its descriptors go."""
-    kept = mp.Queue()  # whatever the first queue of a process starts is there now
-    kept.put("item")
-    kept.get()
-    before = _descriptors()
-    queue = mp.Queue()
+    """When a queue, bounded or not, was closed, and all that was put on it is flushed, its descriptors go."""
+    # Whatever the first queue of a process starts is there now.
+    kept = [_used_up(mp, maxsize) for maxsize in (0, 2)]
+    for maxsize in (0, 2):
+        before = _descriptors()
+        queue = _used_up(mp, maxsize)
+        assert _descriptors() > before
+        queue.close()
+        _soon(mp, lambda: _descriptors() == before, "its descriptors closed")  # noqa: B023 - called at once
+    assert [each.empty() for each in kept] == [True, True]
+
+
+def _used_up(mp, maxsize):
+    queue = mp.Queue(maxsize)
     queue.put("item")
     assert queue.get() == "item"
-    assert _descriptors() > before
-    queue.close()
-    _soon(mp, lambda: _descriptors() == before, "its descriptors closed")
+    return queue
 
 
 @requirement("queues.close.releases-descriptors-unused")
 def test_closed_queue_on_which_nothing_was_put_has_no_descriptors(mp):
-    """The descriptors of a queue on which this process has put nothing go when it is closed."""
-    kept = mp.Queue()  # whatever the first queue of a process starts is there now
-    before = _descriptors()
-    queue = mp.Queue()
-    assert _descriptors() > before
-    queue.close()
-    queue.join_thread()
-    assert kept.empty()
-    # Nothing was put: there is nothing to be flushed first, and nobody to wait for.
-    assert _descriptors() == before
+    """The descriptors of a queue, bounded or not, on which this process has put nothing go when it is closed."""
+    # Whatever the first queue of a process starts is there now.
+    kept = [mp.Queue(maxsize) for maxsize in (0, 2)]
+    for maxsize in (0, 2):
+        before = _descriptors()
+        queue = mp.Queue(maxsize)
+        assert _descriptors() > before
+        queue.close()
+        queue.join_thread()
+        # Nothing was put: there is nothing to be flushed first, and nobody to wait for.
+        assert _descriptors() == before
+    assert [each.empty() for each in kept] == [True, True]
 
 
 @requirement("queues.close.ends-background-thread")
@@ -1463,7 +1549,11 @@ def test_all_is_flushed_when_join_thread_returns(mp):
 
 @requirement("queues.join-thread.waits-in-creator")
 def test_join_thread_waits_in_the_creator_of_the_queue(mp):
-    """join_thread() in the process that has made the queue waits until all is flushed, too, be it one large item."""
+    """join_thread() in the process that has made the queue waits until all is flushed, too, be it one large item.
+
+    And until the thread that has done so has ended.
+    """
+    before = set(threading.enumerate())
     queue, other = mp.Queue(), mp.Queue()
     told, tell = mp.Pipe(duplex=False)
     reporter, report = mp.Pipe(duplex=False)
@@ -1479,6 +1569,7 @@ def test_join_thread_waits_in_the_creator_of_the_queue(mp):
     tell.send("get them")
     assert reporter.recv() is True
     assert [caller.result() for caller in callers] == [None, None]
+    assert set(threading.enumerate()) <= before
     process.join()
 
 
@@ -2005,7 +2096,10 @@ def test_get_from_a_simple_queue_blocks(mp):
 
 @requirement("queues.simple.exception-of-handler-comes-out")
 def test_exception_of_a_signal_handler_comes_out_of_get_of_a_simple_queue(mp):
-    """What a signal's handler raises comes out of a SimpleQueue.get() that waits; others get what is put then."""
+    """What a signal's handler raises comes out of a SimpleQueue.get() that waits; others get what is put then.
+
+    One that returns does not end it.
+    """
     _check_get_is_interrupted(mp, mp.SimpleQueue())
 
 
@@ -2376,7 +2470,10 @@ def test_every_join_resumes(mp):
 
 @requirement("queues.joinable.exception-of-handler-comes-out")
 def test_exception_of_a_signal_handler_comes_out_of_join(mp):
-    """What a signal's handler raises comes out of a join() that waits; others put, and finish tasks, after it."""
+    """What a signal's handler raises comes out of a join() that waits; others put, and finish tasks, after it.
+
+    One that returns does not end it.
+    """
     queue = mp.JoinableQueue()
     queue.put("item")
     with Interrupted(mp, raising=Interruption), raises(Interruption):
@@ -2384,7 +2481,11 @@ def test_exception_of_a_signal_handler_comes_out_of_join(mp):
     for method, *arguments in (("put", "another"), ("task_done",), ("task_done",), ("join",)):
         assert CallerThread(mp, queue, method, *arguments).result() is None
     assert queue.join() is None
-    assert _get_many(queue, 2) == ["item", "another"]
+    queue.put("last")
+    with Interrupted(mp, queue.task_done) as handled:
+        assert queue.join() is None
+    assert handled
+    assert _get_many(queue, 3) == ["item", "another", "last"]
 
 
 @requirement("queues.joinable.task-done-too-often")
@@ -2437,5 +2538,6 @@ def _simple_queue_in_child(mp):
 
 @requirement("queues.simple.close-in-one-process-only")
 def test_simple_queue_that_another_process_has_closed(mp):
-    """A child gets what its parent has put on a SimpleQueue, and then closed it."""
-    assert _simple_queue_in_child(mp)[2] == ("returned", "item")
+    """A child gets what its parent has put on a SimpleQueue, and then closed it, and puts and gets more."""
+    found = _simple_queue_in_child(mp)[2:]
+    assert found == [("returned", each) for each in ("item", None, "its own")]

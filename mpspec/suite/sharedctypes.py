@@ -1,5 +1,6 @@
 """Tests of the chapter sharedctypes: values and arrays in shared memory."""
 
+import collections
 import contextlib
 import ctypes
 import gc
@@ -110,6 +111,9 @@ class _Access:
 
     def has(self, item):
         return item in self.wrapper
+
+    def call(self, name, *args):
+        return getattr(self.wrapper, name)(*args)
 
     def increment(self, times):
         for _ in range(times):
@@ -575,6 +579,7 @@ def test_array_of_a_sequence(mp):
         *([1, 4, 5], [3, 4, 5], [3, 4, 5], [3, 4, 5], [3, 2, 5]),
         *([3, 4, 5], [3, 4, 5], [3, 4, 5], [3, 4, 5]),
     ]
+    assert list(mp.Array("i", collections.deque([3, 4, 5]))) == [3, 4, 5]  # has no slices
     assert list(mp.Array("d", [0.5])) == [0.5]
     assert list(mp.Array("l", range(5000))) == [*range(5000)]
 
@@ -886,8 +891,11 @@ def test_raw_value_of_a_structure(mp):
     assert (type(point), point.x, point.y) == (_Point, 4.0, 6.0)
 
 
-def _modify_raw(numbers, point, array, large, addresses):
+def _modify_raw(numbers, copies, point, arrays, addresses):
     value, copy, union, threes = numbers
+    pair, twin, again = copies
+    array, large = arrays
+    pair[0] = twin.x = again[1] = 7
     value.value += 1
     threes[1][0] = 7
     union.bytes[3] += 1
@@ -907,13 +915,18 @@ def _see_raw_objects(mp):
     original = ctypes.c_int(7)
     copy, union = make.copy(original), make.RawValue(_Number, 0x01010101)
     threes = make.RawArray(_Three, [(1, 2, 3), (4, 5, 6)])
+    ordinary = (ctypes.c_int * 2)(1, 2), _Point(4, 6)
+    pair, twin, again = map(make.copy, (*ordinary, make.RawArray("i", [1, 2])))
     addresses = make.RawArray(ctypes.c_void_p, [ctypes.addressof(original), None])
-    run(mp, _modify_raw, (value, copy, union, threes), point, array, large, addresses)
+    numbers = (value, copy, union, threes)
+    copies, arrays = (pair, twin, again), (array, large)
+    run(mp, _modify_raw, numbers, copies, point, arrays, addresses)
     return {
         "value": (value.value, point.x, point.y, [*union.bytes]),
         "array": (array[:], [three[:] for three in threes]),
         "large": (large[0], large[-1], sum(large[1:-1:4096]), len(large)),
         "copy": (original.value, copy.value),
+        "copies": (pair[0], twin.x, again[1]),
         "addresses": {ctypes.addressof(original), *addresses},
     }
 
@@ -1296,8 +1309,9 @@ def test_copy_is_independent(mp):
 
 @requirement("sharedctypes.copy.is-shared")
 def test_copy_is_shared(mp):
-    """A child changes the copy of an ordinary ctypes object, and the parent reads it."""
-    assert _see_raw_objects(mp)["copy"] == (7, 8)
+    """A child changes copies of ordinary ctypes objects, and of a shared array, and the parent reads them."""
+    seen = _see_raw_objects(mp)
+    assert (seen["copy"], seen["copies"]) == ((7, 8), (7, 7.0, 7))
 
 
 @requirement("sharedctypes.synchronized.get-obj")
@@ -1328,7 +1342,7 @@ def test_lock_given_to_synchronized(mp):
 
 @requirement("sharedctypes.synchronized.default-lock-recursive")
 def test_default_lock_of_synchronized(mp):
-    """Without a lock, or with None, the lock can be acquired twice by its owner, and by nobody else."""
+    """Without a lock, or with None, it is an RLock: its owner can acquire it twice, and nobody else."""
     make = mp.sharedctypes
     raw = make.RawValue("i", 7)
     others = [make.RawArray("i", 1), make.RawArray("c", 1), make.RawValue(_Point)]
@@ -1338,6 +1352,7 @@ def test_default_lock_of_synchronized(mp):
         *(make.synchronized(other, ctx=mp.context) for other in others),
     ):
         lock = wrapper.get_lock()
+        assert isinstance(lock, type(mp.RLock()))
         assert [lock.acquire(), lock.acquire(False)] == [True, True]
         assert not _free_for_others(mp, wrapper)
 
@@ -1506,15 +1521,19 @@ class _NamedPoint(_Point):
 
 @requirement("sharedctypes.value.derived-structure")
 def test_value_of_a_derived_structure(mp):
-    """Inherited fields and the type's own are attributes of the wrapper."""
+    """Inherited fields and the type's own are attributes of the wrapper, accessed under its lock."""
     point = mp.Value(_NamedPoint, 4, 6, b"P")
     point.x = 5
     assert (point.x, point.y, point.name, point.get_obj().x) == (5.0, 6.0, b"P", 5.0)
+    assert _until_released(mp, point, ("read", "x"), ("write", "y", 7)) == [5.0, None]
 
 
 @requirement("sharedctypes.value.pointer")
 def test_value_of_a_pointer(mp):
-    """A wrapped pointer leads, by ``contents`` and by index, to what it was made of."""
+    """A wrapped pointer leads, by ``contents`` and by index, to what it was made of, or led to since.
+
+    It is accessed under the wrapper's lock.
+    """
     numbers = (ctypes.c_int * 2)(7, 8)
     pointer = mp.Value(ctypes.POINTER(ctypes.c_int), numbers)
     pointer.contents.value = 9
@@ -1523,6 +1542,10 @@ def test_value_of_a_pointer(mp):
     assert isinstance(pointer.get_obj(), ctypes.POINTER(ctypes.c_int))
     with pointer.get_lock():
         assert not _free_for_others(mp, pointer)
+    other = ctypes.c_int(5)
+    calls = (("get", 1), ("put", 1, 8), ("read", "contents"), ("write", "contents", other))
+    *found, contents, nothing = _until_released(mp, pointer, *calls)
+    assert (found, contents.value, nothing, pointer[0]) == ([9, None], 9, None, 5)
 
 
 class _Vector(ctypes.Structure):
@@ -1543,12 +1566,17 @@ class _Vector(ctypes.Structure):
 
 @requirement("sharedctypes.synchronized.methods")
 def test_wrapper_of_a_structure_with_methods(mp):
-    """The methods and properties of a structure's class are the wrapper's as well, and act on the structure."""
+    """The methods and properties of a structure's class are the wrapper's as well, and act on the structure.
+
+    They wait while its lock is held.
+    """
     vector = mp.Value(_Vector, 4, 6)
     vector.scale(2, shift=1)
     assert vector.both == (9.0, 13.0)
     vector.both = (1, 2)
     assert (vector.get_obj().x, vector.get_obj().y) == (1.0, 2.0)
+    calls = (("call", "scale", 2), ("read", "both"), ("write", "both", (3, 4)))
+    assert _until_released(mp, vector, *calls)[1:] == [(2.0, 4.0), None]
 
 
 class _Named(ctypes.Structure):
@@ -1558,11 +1586,13 @@ class _Named(ctypes.Structure):
 
 @requirement("sharedctypes.synchronized.anonymous-fields")
 def test_wrapper_of_a_structure_with_anonymous_fields(mp):
-    """The fields of an anonymous field are attributes of the wrapper."""
+    """The fields of an anonymous field are attributes of the wrapper, accessed under its lock."""
     named = mp.Value(_Named)
     named.whole = 0x01010101
     assert (named.whole, [*named.bytes]) == (0x01010101, [1] * 4)
     assert named.get_obj().number.whole == 0x01010101
+    calls = (("read", "whole"), ("write", "whole", 1))
+    assert _until_released(mp, named, *calls) == [0x01010101, None]
 
 
 @requirement("sharedctypes.array.wide-characters")
@@ -1577,12 +1607,17 @@ def test_array_of_wide_characters(mp):
 
 @requirement("sharedctypes.synchronized.wide-text")
 def test_value_of_wide_characters(mp):
-    """``value`` of an array of c_wchar is the text before the first null; a shorter one ends with it."""
+    """``value`` of an array of c_wchar is the text before the first null; a shorter one ends with it.
+
+    It is accessed under the array's lock.
+    """
     for kind in ("u", ctypes.c_wchar):
         array = mp.Array(kind, "häßlich")
         values = [array.value]
         array.value = "schön"
         assert [*values, array.value, array[6]] == ["häßlich", "schön", "h"]
+        calls = (("read", "value"), ("write", "value", "gut"))
+        assert _until_released(mp, array, *calls) == ["schön", None]
 
 
 @requirement("sharedctypes.synchronized.classes")

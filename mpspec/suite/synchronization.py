@@ -19,6 +19,7 @@ from mpspec.children import (
     RaisingAt,
     among_signals,
     ask,
+    by_a_bad_clock,
     fail_to_start,
     observed_once,
     outcome_of,
@@ -787,10 +788,6 @@ def _release_both(mp, lock, other):
     CallerThread(mp, other, "release").result()
 
 
-def _release(lock):
-    lock.release()
-
-
 @requirement("synchronization.lock.release.by-another-thread")
 def test_lock_released_by_another_thread(mp):
     """A thread unlocks what another has locked."""
@@ -949,7 +946,7 @@ def test_with_lock_after_an_error(mp):
 
 @requirement("synchronization.lock.locked")
 def test_lock_locked(mp):
-    """``locked()`` follows acquire() and release(), also those of a child."""
+    """``locked()`` follows acquire() and release(), also those of a child, and though somebody waits."""
     # One that no other process has had before.
     lock = mp.Lock()
     with lock:
@@ -961,7 +958,11 @@ def test_lock_locked(mp):
     lock.release()
     assert lock.locked() is False
     with lock:
-        assert [lock.locked(), ask(mp, lock.locked)] == [True, True]
+        waiter = CallerThread(mp, _Entering(lock), "enter")
+        waiter.until_blocked()
+        states = [lock.locked(), ask(mp, lock.locked)]
+    waiter.result()
+    assert [state is True for state in states] == [True, True]
 
 
 def _acquire(lock):
@@ -1227,14 +1228,18 @@ def test_with_rlock(mp):
 
 @requirement("synchronization.rlock.locked")
 def test_rlock_locked(mp):
-    """``locked()`` follows acquire() and release(), for the owner and for others."""
+    """``locked()`` follows acquire() and release(), for the owner and for others, and though somebody waits."""
     lock = mp.RLock()
-    states = [lock.locked()]
+    assert lock.locked() is False
     with lock:
         with lock:
             pass
+        states = [lock.locked()]
+        waiter = CallerThread(mp, _Entering(lock), "enter")
+        waiter.until_blocked()
         states += [lock.locked(), CallerThread(mp, lock, "locked").result(), ask(mp, _locked, lock)]
-    assert states == [False, True, True, True]
+    waiter.result()
+    assert [state is True for state in states] == [True] * 4
     assert lock.locked() is False
 
 
@@ -1401,7 +1406,10 @@ def test_with_semaphore(mp):
 
 @requirement("synchronization.semaphore.get-value")
 def test_semaphore_get_value(mp):
-    """get_value() follows acquire() and release(), also those of a child, and above the initial value."""
+    """get_value() follows acquire() and release(), also those of a child, and above the initial value.
+
+    It is zero, no less, while some wait.
+    """
     semaphore = mp.Semaphore(2)
     semaphore.release()
     values = [semaphore.get_value()]
@@ -1411,6 +1419,19 @@ def test_semaphore_get_value(mp):
     assert ask(mp, _acquire_and_tell, semaphore, "get_value") == 0
     assert [*values, semaphore.get_value()] == [3, 1, 0]
     assert mp.Semaphore(500).get_value() == 500
+    assert _told_while_two_wait(mp, mp.Semaphore(2), "get_value") == 0
+
+
+def _told_while_two_wait(mp, semaphore, name):
+    """What a method of a semaphore of two tells when two more want it."""
+    assert _takes(semaphore, 2) == [True, True]
+    waiters = [CallerThread(mp, semaphore, "acquire") for _ in range(2)]
+    until_all_blocked(waiters)
+    found = getattr(semaphore, name)()
+    for _ in waiters:
+        semaphore.release()
+    assert [waiter.result() for waiter in waiters] == [True, True]
+    return found
 
 
 def _acquire_and_tell(semaphore, name):
@@ -1430,6 +1451,7 @@ def test_semaphore_locked(mp):
     assert semaphore.locked() is True
     assert mp.Semaphore(0).locked() is True
     assert _locked_by_a_child(mp, mp.Semaphore(1)) == [True, True, False]
+    assert _told_while_two_wait(mp, mp.Semaphore(2), "locked") is True
 
 
 def _locked_by_a_child(mp, semaphore):
@@ -1545,12 +1567,28 @@ def test_bounded_semaphore_released_too_often(mp):
 
 @requirement("synchronization.bounded-semaphore.release.bound-counts-all-processes")
 def test_bound_counts_all_processes(mp):
-    """After a child's release(), the parent's is one too many."""
-    semaphore = mp.BoundedSemaphore(1)
-    semaphore.acquire()
-    run(mp, _release, semaphore)
+    """A child gets what the parent releases, and when it has released all, the parent's next is one too many."""
+    semaphore = mp.BoundedSemaphore(2)
+    assert _takes(semaphore, 2) == [True, True]
+    child = Caller(mp, _Freeing(semaphore), "acquire_and_release_two")
+    child.until_blocked()
+    semaphore.release()
+    assert child.result() is True
     with raises(ValueError):
         semaphore.release()
+
+
+class _Freeing:
+    """Releases what it has acquired, and one more."""
+
+    def __init__(self, semaphore):
+        self.semaphore = semaphore
+
+    def acquire_and_release_two(self):
+        acquired = self.semaphore.acquire()
+        self.semaphore.release()
+        self.semaphore.release()
+        return acquired
 
 
 @requirement("synchronization.bounded-semaphore.with.holds")
@@ -1581,7 +1619,7 @@ def test_bounded_semaphore_release_many(mp):
 
 @requirement("synchronization.bounded-semaphore.get-value")
 def test_bounded_semaphore_get_value(mp):
-    """get_value() follows acquire() and release(), also in a child and those of it."""
+    """get_value() follows acquire() and release(), also in a child and those of it; it is zero while some wait."""
     semaphore = mp.BoundedSemaphore(2)
     values = [semaphore.get_value()]
     semaphore.acquire()
@@ -1589,6 +1627,7 @@ def test_bounded_semaphore_get_value(mp):
     semaphore.release()
     values += [semaphore.get_value(), ask(mp, _acquire_and_tell, semaphore, "get_value")]
     assert [*values, semaphore.get_value()] == [2, 1, 2, 1, 1]
+    assert _told_while_two_wait(mp, mp.BoundedSemaphore(2), "get_value") == 0
 
 
 @requirement("synchronization.bounded-semaphore.locked")
@@ -1599,6 +1638,7 @@ def test_bounded_semaphore_locked(mp):
     semaphore.acquire()
     assert semaphore.locked() is True
     assert _locked_by_a_child(mp, mp.BoundedSemaphore(1)) == [True, True, False]
+    assert _told_while_two_wait(mp, mp.BoundedSemaphore(2), "locked") is True
 
 
 # Condition
@@ -1663,6 +1703,13 @@ def test_condition_with_a_plain_lock(mp):
     assert waiter.result() is True
     with condition:
         assert condition.wait(_MOMENT) is False
+
+
+@requirement("synchronization.condition.lock.of-another-kind-refused")
+def test_condition_with_what_is_no_lock(mp):
+    """``Condition("lock")`` raises AttributeError or TypeError."""
+    with raises(AttributeError, TypeError):
+        mp.Condition("lock")
 
 
 @requirement("synchronization.condition.acquire.passes-arguments-and-result")
@@ -1964,7 +2011,10 @@ def _notify_until(condition, done):
 
 @requirement("synchronization.condition.wait-for.timeout-is-total")
 def test_wait_for_times_out_though_notified(mp):
-    """Notifications that come all the time do not extend the timeout of wait_for()."""
+    """Notifications that come all the time do not extend the timeout of wait_for().
+
+    Nor does a clock that is set back.
+    """
     condition, done = mp.Condition(), threading.Event()
     notifier = threading.Thread(target=_notify_until, args=(condition, done), daemon=True)
     notifier.start()
@@ -1975,7 +2025,8 @@ def test_wait_for_times_out_though_notified(mp):
     done.set()
     notifier.join()
     # One that comes late does not leave as much time again.
-    assert within(_LATE * 2.6, functools.partial(_wait_for_nothing, condition)) is False
+    late = functools.partial(_wait_for_nothing, condition)
+    assert within(_LATE * 2.6, functools.partial(by_a_bad_clock, late)) is False
     # What comes in time does end it.
     flags = []
     began = time.monotonic()
@@ -2178,12 +2229,19 @@ def test_notify_all_by_its_old_name(mp):
 
 @requirement("synchronization.condition.locked")
 def test_condition_locked(mp):
-    """``locked()`` is True exactly while somebody holds the lock, in another thread and another process as well."""
+    """``locked()`` is True exactly while somebody holds the lock, in another thread and another process as well.
+
+    How many wait for it makes no difference.
+    """
     conditions = mp.Condition(), mp.Condition(mp.Lock())
     with conditions[0], conditions[1]:
+        waiters = [CallerThread(mp, _Entering(one), "enter") for one in conditions]
+        until_all_blocked(waiters)
         held = [one.locked() for one in conditions]
         held += [CallerThread(mp, one, "locked").result() for one in conditions]
         held += ask(mp, _locked_each, *conditions)
+    for waiter in waiters:
+        waiter.result()
     for one in (*conditions, mp.Condition()):
         assert one.locked() is False
     assert [state is True for state in held] == [True] * 6
@@ -2229,30 +2287,47 @@ def test_set_event_is_set(mp):
 
 @requirement("synchronization.event.set.seen-by-others")
 def test_event_is_set_for_all_processes(mp):
-    """A child finds set what its parent has set, and the parent what the child has set."""
+    """A child finds set what its parent has set, and the parent what the child has set.
+
+    When another child has cleared both, the two wait for each other.
+    """
     asked, answered, not_asked = mp.Event(), mp.Event(), mp.Event()
     asked.set()
     run(mp, _answer, asked, answered, not_asked)
     assert answered.is_set()
+    assert answered.wait(0) is True
     # Cleared by who has not looked, and set by another.
     not_asked.clear()
     assert not_asked.is_set() is False
     # It was cleared by another process than the one that has found it set, or has set it.
-    run(mp, _clear, answered, asked)
+    child = Caller(mp, _Answering(asked, answered), "clear_and_answer")
+    child.until_blocked()
     assert answered.is_set() is False
     assert answered.wait(0) is False
+    waiter = CallerThread(mp, answered, "wait")
+    waiter.until_blocked()
     asked.set()
-    assert asked.is_set() is True
+    assert [asked.is_set(), child.result(), waiter.result()] == [True] * 3
 
 
-def _clear(*events):
-    for event in events:
-        event.clear()
+class _Answering:
+    """Clears events, and sets one when the other is set again."""
+
+    def __init__(self, asked, answered):
+        self.asked = asked
+        self.answered = answered
+
+    def clear_and_answer(self):
+        self.answered.clear()
+        self.asked.clear()
+        found = self.asked.wait()
+        self.answered.set()
+        return found
 
 
 def _answer(asked, answered, not_asked):
     not_asked.set()
-    if asked.is_set():
+    if asked.is_set() and asked.wait(0):
         answered.set()
 
 
@@ -2359,12 +2434,29 @@ def test_wait_for_an_event_that_is_cleared_at_once(mp):
 
 @requirement("synchronization.barrier.wait.blocks-until-all-arrive")
 def test_barrier_blocks_until_all_have_arrived(mp):
-    """Two of three parties sleep until the third arrives."""
-    barrier = mp.Barrier(3)
-    waiters = [Caller(mp, barrier, "wait"), CallerThread(mp, barrier, "wait")]
-    until_all_blocked(waiters)
-    indexes = {barrier.wait(), *(waiter.result() for waiter in waiters)}
-    assert len(indexes) == 3
+    """Two of three parties, a child and a thread, sleep until the third arrives."""
+    assert len(_see_rounds(mp)[0]) == 3
+
+
+@observed_once
+def _see_rounds(mp):
+    """The indexes that a child, a thread and this one get, ten times; at first two of them wait for the third."""
+    rounds = _Rounds(mp.Barrier(3), mp.timeout)
+    others = [Caller(mp, rounds, "run"), CallerThread(mp, rounds, "run")]
+    until_all_blocked(others)
+    indexes = [rounds.run(), *(other.result() for other in others)]
+    return [{*those} for those in zip(*indexes, strict=True)]
+
+
+class _Rounds:
+    """A party that passes a barrier again and again."""
+
+    def __init__(self, barrier, timeout):
+        self.barrier = barrier
+        self.timeout = timeout
+
+    def run(self):
+        return [_Barred(self.barrier).wait(self.timeout) for _ in range(10)]
 
 
 @requirement("synchronization.barrier.wait.blocks-until-all-arrive")
@@ -2401,24 +2493,14 @@ def test_barrier_is_used_again(mp):
         assert {barrier.wait(), waiter.result()} == {0, 1}
 
 
-class _Rounds:
-    """A party that passes a barrier again and again."""
-
-    def __init__(self, barrier, timeout):
-        self.barrier = barrier
-        self.timeout = timeout
-
-    def run(self):
-        return [self.barrier.wait(self.timeout) for _ in range(10)]
-
-
 @requirement("synchronization.barrier.reusable-at-once")
 def test_barrier_is_used_again_at_once(mp):
-    """Three parties pass the barrier ten times without a pause, and each time they get 0, 1 and 2."""
+    """Three parties, one of them a child or none, pass ten times without a pause, each time with 0, 1 and 2."""
+    assert _see_rounds(mp) == [{0, 1, 2}] * 10
     rounds = _Rounds(mp.Barrier(3), mp.timeout)
     callers = [CallerThread(mp, rounds, "run") for _ in range(2)]
     indexes = [rounds.run(), *(caller.result() for caller in callers)]
-    assert [sorted(those) for those in zip(*indexes, strict=True)] == [[0, 1, 2]] * 10
+    assert [{*those} for those in zip(*indexes, strict=True)] == [{0, 1, 2}] * 10
 
 
 @requirement("synchronization.barrier.reusable-at-once")
@@ -2467,13 +2549,22 @@ def _fail():
 
 @requirement("synchronization.barrier.action.error-breaks")
 def test_failing_action_breaks_the_barrier(mp):
-    """After an error of the action the barrier is broken, and all who wait get BrokenBarrierError."""
+    """After an error of the action the barrier is broken, and all who wait, or will, get BrokenBarrierError."""
     barrier = mp.Barrier(3, _fail)
     waiters = _barred(mp, barrier, 2)
     with raises(KeyError, mp.BrokenBarrierError):
         barrier.wait()
     assert [waiter.result() for waiter in waiters] == ["BrokenBarrierError"] * 2
     assert barrier.broken is True
+    _nobody_passes(mp, barrier)
+
+
+def _nobody_passes(mp, barrier):
+    """See that as many as could pass a barrier all get BrokenBarrierError."""
+    callers = [
+        CallerThread(mp, _Barred(barrier), "wait", mp.timeout) for _ in range(barrier.parties)
+    ]
+    assert {caller.result() for caller in callers} == {"BrokenBarrierError"}
 
 
 def _barred(mp, barrier, count, *timeout):
@@ -2485,11 +2576,14 @@ def _barred(mp, barrier, count, *timeout):
 
 @requirement("synchronization.barrier.action.interrupt-breaks")
 def test_interrupted_action_breaks_the_barrier(mp):
-    """After KeyboardInterrupt out of the action the barrier is broken."""
+    """After KeyboardInterrupt out of the action the barrier is broken, and refuses those who come."""
     barrier = mp.Barrier(1, _be_interrupted)
     with raises(KeyboardInterrupt):
         barrier.wait()
     assert barrier.broken is True
+    with raises(mp.BrokenBarrierError, KeyboardInterrupt) as second:
+        barrier.wait()
+    assert second.type is mp.BrokenBarrierError
 
 
 def _be_interrupted():
@@ -2505,11 +2599,12 @@ def test_error_of_the_action_is_raised(mp):
 
 @requirement("synchronization.barrier.timeout.breaks")
 def test_timeout_breaks_the_barrier(mp):
-    """The barrier is broken after a wait() that timed out."""
+    """The barrier is broken after a wait() that timed out: two who come then don't pass it."""
     barrier = mp.Barrier(2)
     with raises(Exception):
         barrier.wait(_MOMENT)
     assert barrier.broken is True
+    _nobody_passes(mp, barrier)
 
 
 @requirement("synchronization.barrier.timeout.raises")
