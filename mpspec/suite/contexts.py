@@ -443,6 +443,11 @@ def _set_facts(mp):
     other = "spawn" if method == "fork" else "fork"
     returned = mp.set_start_method(method=method)
     again = [outcome_of(mp.set_start_method, each)[0] for each in (other, method, None)]
+    again += [
+        outcome_of(mp.set_start_method, *arguments)[0]
+        for arguments in ((other, False), (None, False))
+    ]
+    again.append(outcome_of(mp.set_start_method, other, force=False)[0])
     after = mp.get_start_method()
     child = _facts_of_child(mp)
     child_of_default = _facts_of_child(mp, mp.get_context())
@@ -532,9 +537,9 @@ def test_set_start_method_is_used(mp):
 
 @requirement("contexts.set-start-method.at-most-once")
 def test_set_start_method_twice(mp):
-    """A second call raises RuntimeError, whatever it asks for; the first one's method stays."""
+    """A second call raises RuntimeError, whatever it asks for, with force=False as without; the method stays."""
     facts = _facts(mp, _set_facts)
-    assert facts["again"] == ["RuntimeError"] * 3
+    assert facts["again"] == ["RuntimeError"] * 6
     assert facts["after"] == mp.start_method
 
 
@@ -953,9 +958,10 @@ def _use_objects(queues, primitives, state, shared, words):
 
 
 def _shared_ctypes(module):
-    """A value, an array and a wrapper made without a context, and with None."""
+    """A value, an array and a wrapper made with None for a context; others are made without one elsewhere."""
     raw = module.RawValue("i", 1)
-    return module.Value("i", 1), module.Array("i", [0, 1], ctx=None), module.synchronized(raw)
+    value, array = module.Value("i", 1, ctx=None), module.Array("i", [0, 1], ctx=None)
+    return value, array, module.synchronized(raw, None, None)
 
 
 def _taken(package):
@@ -1358,14 +1364,14 @@ def _none_facts(mp):
     asked = [mp.get_all_start_methods(), mp.cpu_count(), mp.active_children(), mp.current_process()]
     after_questions = mp.get_start_method(allow_none=True)
     del asked
-    mp.set_start_method(None)
+    mp.set_start_method(None, force=False)
     default = mp.get_start_method(allow_none=True)
     mp.set_start_method(None, force=True)
     return {
         "after questions": after_questions,
         "default": default,
         "unset": mp.get_start_method(allow_none=True),
-        "again": mp.get_start_method(),
+        "again": mp.get_start_method(allow_none=False),
         "set": [
             mp.set_start_method(None, force=True),
             outcome_of(mp.set_start_method, "spawn")[0],
@@ -1374,7 +1380,7 @@ def _none_facts(mp):
         "unset again": [
             mp.set_start_method(None, force=True),
             mp.get_start_method(allow_none=True),
-            mp.get_start_method(),
+            mp.get_start_method(False),
         ],
     }
 
@@ -1406,14 +1412,18 @@ def test_start_method_set_to_none(mp):
 
 
 def _after_get_context(mp):
-    mp.get_context()
-    return mp.get_start_method(allow_none=True)
+    found = []
+    for arguments in ((), (None,)):
+        mp.set_start_method(None, force=True)
+        mp.get_context(*arguments)
+        found.append(mp.get_start_method(allow_none=True))
+    return found
 
 
 @requirement("contexts.get-context.sets-default")
 def test_default_context_sets_the_method(mp):
-    """After ``get_context()`` the start method is the default."""
-    assert _facts(mp, _after_get_context) == _facts(mp, _default_facts)["default"]
+    """After ``get_context()``, or ``get_context(None)``, the start method is the default."""
+    assert _facts(mp, _after_get_context) == [_facts(mp, _default_facts)["default"]] * 2
 
 
 def _after_start(mp):
@@ -1776,7 +1786,7 @@ def test_parameters_of_start_method_functions(mp):
     other = "spawn" if mp.start_method == "fork" else "fork"
     assert unfixed["unfixed"] == [None, None]
     assert unfixed["default context"] == [unfixed["default"]] * 3
-    assert (chosen["after"], chosen["again"]) == (mp.start_method, ["RuntimeError"] * 3)
+    assert (chosen["after"], chosen["again"]) == (mp.start_method, ["RuntimeError"] * 6)
     assert chosen["forced"][::2] == [other, mp.start_method]
 
 

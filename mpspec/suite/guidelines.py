@@ -240,24 +240,39 @@ def _output(mp, source, text=""):
 
 
 READER = """
-import sys
+import os, sys
 
 def read(connection):
     connection.send(sys.stdin.read())
+    is_null = os.fstat(sys.stdin.fileno()).st_rdev == os.stat(os.devnull).st_rdev
+    connection.send((is_null, sys.stdin.readable(), sys.stdin.writable()))
 
 if __name__ == "__main__":
     receiver, sender = mp.Pipe(duplex=False)
     process = mp.Process(target=read, args=(sender,))
     process.start()
     print([receiver.recv(), sys.stdin.read()])
+    print(receiver.recv())
     process.join()
 """
+
+
+@observed_once
+def _readers(mp):
+    """What a child and its parent read, and what the child's standard input is."""
+    return _output(mp, READER, "for the parent")
 
 
 @requirement("guidelines.stdin.child-reads-nothing")
 def test_child_has_no_standard_input(mp):
     """A child reads nothing from its standard input; its parent reads it all."""
-    assert _output(mp, READER, "for the parent") == ["['', 'for the parent']"]
+    assert _readers(mp)[0] == "['', 'for the parent']"
+
+
+@requirement("guidelines.stdin.null-device")
+def test_childs_standard_input_is_the_null_device(mp):
+    """A child's ``sys.stdin`` is ``os.devnull``, open for reading alone."""
+    assert _readers(mp)[1] == "(True, True, False)"
 
 
 NESTED_READERS = """

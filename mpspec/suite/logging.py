@@ -342,9 +342,11 @@ def test_name_in_a_childs_messages(mp):
 
 @requirement("logging.package.reports-processes")
 def test_package_logs(mp):
-    """With the level INFO there are messages about a child that are not the program's own."""
+    """With the level INFO there are messages of a child that are not the program's own, before those of its target."""
     lines = _facts(mp, _children)["written"]
-    assert [line for line in lines if line.startswith("[INFO/")] != []
+    texts = [line.partition("] ")[2] for line in lines]
+    before = lines[: texts.index("from the child")]
+    assert [line for line in before if line.startswith("[INFO/")] != []
 
 
 @requirement("logging.package.reports-exit")
@@ -359,7 +361,7 @@ _SINCE_THEN = "what follows comes of the manager's deletion"
 
 
 def _session(mp):
-    """The documentation's session; gives the main process's own messages."""
+    """The documentation's session; gives the main process's own messages, and the manager's address."""
     import io
     import logging
 
@@ -370,9 +372,10 @@ def _session(mp):
     manager = mp.Manager()
     logger.addHandler(logging.StreamHandler(own))
     logger.warning(_SINCE_THEN)
+    address = manager.address
     del manager
     gc.collect()
-    return own.getvalue().splitlines()
+    return own.getvalue().splitlines(), address
 
 
 def _example(mp):
@@ -382,11 +385,16 @@ def _example(mp):
 
 @requirement("logging.example.session")
 def test_example_session(mp):
-    """The main process's warning comes first, then reports of the server, and of both when the manager goes."""
-    own, (first, *others) = _facts(mp, _example)
+    """The main process's warning comes first, then reports of the server, and of both when the manager goes.
+
+    The server tells where it serves.
+    """
+    (own, address), (first, *others) = _facts(mp, _example)
     assert first == "[WARNING/MainProcess] doomed"
     at = others.index(f"[WARNING/MainProcess] {_SINCE_THEN}")
     assert [line for line in others[:at] if line.startswith("[INFO/")] != []
+    # The manager has it from the server, and may have gone on before that reports it.
+    assert [line for line in others if line.startswith("[INFO/") and repr(address) in line] != []
     # It goes with the last reference to it.
     reports = [line for line in others[at:] if line.startswith("[INFO/")]
     assert [line for line in reports if line.endswith("exitcode 0")] != []

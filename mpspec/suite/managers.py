@@ -318,6 +318,7 @@ def workshop_manager(mp):
     Workshop.register("SecretProxiedMachine", _Machine, proxytype=_machine_proxy(mp), exposed=())
     Workshop.register("UntypedMachine", _Machine, proxytype=_machine_proxy(mp), method_to_typeid={})
     Workshop.register("ProxiedMachine", _Machine, proxytype=_machine_proxy(mp))
+    Workshop.register("PartlyNoneMachine", _Machine, _machine_proxy(mp), None, None)
     Workshop.register("StoppedMachine", _Machine, proxytype=_machine_proxy(mp), exposed=["stop"])
     Workshop.register(
         "TypedMachine", _Machine, proxytype=_machine_proxy(mp), method_to_typeid={"stop": "Part"}
@@ -946,7 +947,8 @@ def _life_over_tcp(mp):
 
 def _turn_over_tcp(mp, port):
     # Few calls: where each of them needs a connection of its own, TCP makes it wait 40 ms for several things.
-    client = _bare_manager(mp)(("127.0.0.1", port), ctx=mp.context)
+    # Not the address that a server takes for itself when it serves nobody else.
+    client = _bare_manager(mp)(("127.0.0.2", port), ctx=mp.context)
     client.connect()
     machine = client.Machine()
     return machine.part().turn(), machine.turns()
@@ -1106,7 +1108,7 @@ def _start_by_default(mp):
     """What a manager without arguments is like, in a process whose authkey was changed."""
     mp.set_start_method(mp.start_method, force=True)
     mp.current_process().authkey = KEY
-    manager = mp.managers.BaseManager()
+    manager = mp.managers.BaseManager(None, None, "pickle", None)
     mp.current_process().authkey = b"another"
     _, process = _started_by(mp, manager.start)
     facts = {"of context": isinstance(process, mp.Process)}
@@ -1574,11 +1576,11 @@ def test_exposed_may_name_private_methods(workshop):
 
 @requirement("managers.register.exposed-by-proxytype")
 def test_exposed_by_the_proxytype(workshop):
-    """Without an exposed list the proxytype's ``_exposed_`` counts."""
-    machine = workshop.ProxiedMachine()
-    assert machine._callmethod("turns") == 0
-    with raises(Exception):
-        machine._callmethod("stop")
+    """Without an exposed list, or with None, the proxytype's ``_exposed_`` counts."""
+    for machine in (workshop.ProxiedMachine(), workshop.PartlyNoneMachine()):
+        assert machine._callmethod("turns") == 0
+        with raises(Exception):
+            machine._callmethod("stop")
 
 
 @requirement("managers.register.exposed-before-proxytype")
@@ -1658,12 +1660,12 @@ def test_method_to_typeid(mp, workshop):
 
 @requirement("managers.register.method-to-typeid-by-proxytype")
 def test_method_to_typeid_of_the_proxytype(mp, workshop):
-    """Without method_to_typeid the proxytype's ``_method_to_typeid_`` counts."""
-    machine = workshop.ProxiedMachine()
-    part = machine.part()
-    assert isinstance(part, mp.managers.BaseProxy)
-    assert part.turn() == 1
-    assert machine.turns() == 1
+    """Without method_to_typeid, or with None, the proxytype's ``_method_to_typeid_`` counts."""
+    for machine in (workshop.ProxiedMachine(), workshop.PartlyNoneMachine()):
+        part = machine.part()
+        assert isinstance(part, mp.managers.BaseProxy)
+        assert part.turn() == 1
+        assert machine.turns() == 1
 
 
 @requirement("managers.register.method-to-typeid-before-proxytype")
@@ -2848,6 +2850,7 @@ def test_barrier_releases(mp, manager, companion):
     for timeout in ((), (None,)):
         companion.call(barrier, "wait", *timeout).until_blocked()
         own = barrier.wait()
+        assert type(own) is int
         assert sorted([own, companion.result()]) == [0, 1]
     barrier = manager.Barrier(4)
     companion.begin(_call_in_threads, mp, barrier, "wait", 3)
@@ -3356,7 +3359,7 @@ def test_server_of_given_arguments(mp, queue_server, tmp_path):
     assert shared.get() == "hello"
     host, port = first.serve_at(("127.0.0.1", 0), "pickle").address()
     assert (host, port > 0) == ("127.0.0.1", True)
-    _queue_client(mp, (host, port)).connect()
+    _queue_client(mp, ("localhost", port)).connect()
 
 
 @requirement("managers.get-server.serve-forever")

@@ -217,8 +217,7 @@ def _rob(mp, pool, workers, threads):
 
             begun = set()
             begun = begin(3)
-            for pid in sorted(begun)[:2]:
-                os.kill(pid, signal.SIGKILL)
+            _kill_at_once(sorted(begun)[:2])
             tasks = len(begin(2))
             # The thread that starts workers lists one after it has begun, and may be about to start one too many.
             wait_until(lambda: len(staff()) >= len(workers), mp.timeout, "the workers listed")
@@ -227,6 +226,20 @@ def _rob(mp, pool, workers, threads):
             return begun == workers, tasks, len(staff())
     finally:
         _end(pool)
+
+
+def _kill_at_once(pids):
+    """Kill processes while no other thread of this one runs, so that who looks for ended ones finds all."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1)
+    try:
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        killed = time.monotonic()
+        while time.monotonic() < killed + 0.01:
+            pass
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def _begin(started, gate):
@@ -1312,6 +1325,22 @@ def test_imap_unordered_is_lazy(mp, pool):
         _assert_lazy(mp, pool.imap_unordered, chunksize)
 
 
+@requirement("pool.imap.exception-before-others")
+def test_imap_does_not_end_by_an_exception(mp, pool, tmp_path):
+    """While the call after one that has failed goes on ``next`` raises TimeoutError, then what that raises."""
+    for method in (pool.imap, pool.imap_unordered):
+        gate = _gate(tmp_path, method.__name__)
+        items = [(_Refusal("early"), None), (_Refusal("late"), gate)]
+        results = method(_pass_gate_and_raise, items)
+        with raises(_Refusal, match="early"):
+            results.next(mp.timeout / 2)
+        with raises(mp.TimeoutError):
+            results.next(0.01)
+        gate.write_text("open")
+        with raises(_Refusal, match="late"):
+            results.next(mp.timeout / 2)
+
+
 @requirement("pool.imap.end-wakes")
 def test_end_of_the_iterable_ends_the_iterator(mp, pool):
     """A ``next`` that waits while the iterable turns out to have ended raises StopIteration."""
@@ -1329,6 +1358,8 @@ def test_end_of_the_iterable_ends_the_iterator(mp, pool):
         resume.set()
         with raises(StopIteration):
             caller.result()
+        with raises(StopIteration):
+            results.next(mp.timeout / 2)
 
 
 @requirement("pool.imap.next-timeout")
@@ -1874,6 +1905,7 @@ def _closed_pool(mp):
     from mpspec.observing import wait_until
 
     resume = threading.Event()
+    called, errors, callbacks = _callbacks()
     with _folder() as folder:
         gate = _gate(folder)
         pool, workers = _new_pool(mp, 2, _hold_end, (str(folder),))
@@ -1881,7 +1913,12 @@ def _closed_pool(mp):
         try:
             wait_until(lambda: all(each.exists() for each in gates.values()), mp.timeout, "held")
             results = [pool.apply_async(_pass_gate, (gate,))]
-            results += [pool.apply_async(_square, (number,)) for number in (3, 4)]
+            results += [pool.apply_async(_square, (number,), **callbacks) for number in (3, 4)]
+            results.append(pool.map_async(_square, [5], **callbacks))
+            failing = [
+                pool.apply_async(_refuse, **callbacks),
+                pool.map_async(_refuse, [7], **callbacks),
+            ]
             iterated = _squares_of_two(mp, pool, resume)
             pool.close()
             facts = {"closed": [worker.is_alive() for worker in workers]}
@@ -1891,6 +1928,9 @@ def _closed_pool(mp):
             resume.set()
             facts["results"] = [result.get(mp.timeout) for result in results]
             facts["iterated"] = [_all_of(mp, each) for each in iterated]
+            facts["failed"] = [outcome_of(each.get, mp.timeout)[0] for each in failing]
+            facts["called back"] = [called.get(timeout=mp.timeout) for _ in range(3)]
+            facts["errors"] = [outcome_of(errors.get, timeout=mp.timeout)[0] for _ in failing]
             facts["waited"], _ = outcome_of(_let_end, mp, caller, gates)
             if facts["waited"] != "returned":
                 pool.terminate()
@@ -1904,10 +1944,13 @@ def _closed_pool(mp):
 
 @requirement("pool.close.completes-tasks")
 def test_close_lets_tasks_complete(mp):
-    """Tasks that were submitted before ``close`` are completed, and all of an iterable."""
+    """Tasks that were submitted before ``close`` are completed, and all of an iterable; callbacks are called."""
     facts = _closed_pool(mp)
     assert facts["closed"] == [True, True]
-    assert facts["results"] == ["open", 9, 16]
+    assert facts["results"] == ["open", 9, 16, [25]]
+    assert facts["called back"] == [9, 16, [25]]
+    assert facts["failed"] == ["_Refusal"] * 2
+    assert facts["errors"] == ["returned"] * 2
     assert facts["iterated"] == [[4, 9], [4, 9]]
     assert facts["joined"] == [False, False]
 
@@ -2814,7 +2857,8 @@ def test_thread_pool_terminate(mp):
     with _endless(mp) as numbers:
         pool = mp.pool.ThreadPool(1)
         pool.imap_unordered(_square, numbers)
-        _end(pool)
+        for _ in range(2):  # which may be repeated
+            _end(pool)
     for end in (mp.pool.ThreadPool.terminate, _leave, _close_and_leave, _leave_by_exception):
         pool = mp.pool.ThreadPool(1)
         begun, gate, done = threading.Event(), threading.Event(), []
@@ -3002,16 +3046,21 @@ def test_task_of_a_killed_worker(mp):
 
 
 @requirement("pool.imap.keeps-pool")
-def test_results_keep_their_pool(mp):
+def test_results_keep_their_pool(mp, tmp_path):
     """Results come although nothing else refers to the pool; then its workers end, though the results are kept."""
+    threads, gate = threading.enumerate(), _gate(tmp_path)
     pool, [worker] = _new_pool(mp)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
+        pool.apply_async(_pass_gate, (gate,))  # all others wait for it
         called, mapped = pool.apply_async(_square, (3,)), pool.map_async(_square, range(3))
         failed = [pool.apply_async(_refuse), pool.map_async(_refuse, range(3))]
         results, unordered = pool.imap(_square, range(3)), pool.imap_unordered(_square, range(3))
+        for thread in _new_threads(threads):
+            _until_blocked(mp, thread)  # or one may be the last to hold the pool
         del pool
         gc.collect()
+        gate.write_text("open")
         assert (called.get(mp.timeout), mapped.get(mp.timeout)) == (9, [0, 1, 4])
         assert [outcome_of(result.get, mp.timeout)[0] for result in failed] == ["_Refusal"] * 2
         for values in (results, unordered):

@@ -439,9 +439,10 @@ def test_constructor_refuses_a_group(mp):
 
 @requirement("process.constructor.target-none")
 def test_constructor_without_target(mp):
-    """A process without a target ends at once, with exit code 0."""
-    process = mp.Process()
-    assert process.run() is None
+    """A process without a target, or with None for one, calls nothing, and ends at once, with exit code 0."""
+    process = mp.Process(target=None)
+    for each in (mp.Process(), mp.Process(None, None), process):
+        assert each.run() is None
     process.start()
     process.join()
     assert process.exitcode == 0

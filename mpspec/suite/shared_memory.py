@@ -1124,7 +1124,7 @@ _USE_MANAGERS = """\
 import atexit
 
 def use():
-    with mp.managers.SharedMemoryManager(ctx=mp.context) as manager:
+    with mp.managers.SharedMemoryManager() as manager:
         items = manager.ShareableList(range(3))
         block = manager.SharedMemory(16)
         items.shm.close()
@@ -1138,6 +1138,7 @@ def leave():
     print(*(block.name for block in blocks))
 
 if __name__ == "__main__":
+    mp.set_start_method(mp.start_method)
     use()
     leave()
 """

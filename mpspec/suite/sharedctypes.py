@@ -1207,6 +1207,8 @@ def test_value_of_the_module(mp):
     assert (raw.value, type(raw)) == (7, ctypes.c_int)
     values = [make("i", 7), make("i", 7, lock=True), make("i", 7)]
     assert [type(value.get_obj()) for value in values] == [ctypes.c_int] * 3
+    points = [make(_Point, 4, 6, lock=lock) for lock in (mp.Lock(), False)]
+    assert [(point.x, point.y) for point in points] == [(4, 6)] * 2
     _each_has_its_lock(mp, values)
 
 
@@ -1230,6 +1232,9 @@ def test_array_of_the_module(mp):
     assert isinstance(make(ctypes.c_int, 1, lock=False), ctypes.c_int * 1)
     arrays = [make("i", [7]), make("i", [7], lock=True), make("i", [7])]
     assert [isinstance(each.get_obj(), ctypes.c_int * 1) for each in arrays] == [True] * 3
+    assert make("i", 3)[:] == [0, 0, 0]
+    assert make("c", b"ab", lock=mp.Lock()).value == b"ab"
+    assert make(_Point, [(4, 6)], lock=mp.Lock())[0].y == 6
     _each_has_its_lock(mp, arrays)
 
 

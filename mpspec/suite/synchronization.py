@@ -775,17 +775,19 @@ def test_lock_timeout_without_block(mp):
 
 @requirement("synchronization.lock.release.by-another-process")
 def test_lock_released_by_another_process(mp):
-    """A child, and a thread of it, unlock what its parent has locked."""
-    lock, other = mp.Lock(), mp.Lock()
+    """A child, and a thread of it, unlock what its parent has locked, which unlocks what the child has locked."""
+    lock, other, of_child = mp.Lock(), mp.Lock(), mp.Lock()
     lock.acquire()
     other.acquire()
-    run(mp, _release_both, mp, lock, other)
-    assert [lock.acquire(False), other.acquire(False)] == [True, True]
+    run(mp, _release_two, mp, lock, other, of_child)
+    of_child.release()
+    assert [each.acquire(False) for each in (lock, other, of_child)] == [True] * 3
 
 
-def _release_both(mp, lock, other):
+def _release_two(mp, lock, other, third):
     lock.release()
     CallerThread(mp, other, "release").result()
+    third.acquire()
 
 
 @requirement("synchronization.lock.release.by-another-thread")
@@ -1044,7 +1046,8 @@ def test_nonblocking_acquire_of_owned_rlock(mp):
     lock = mp.RLock()
     lock.acquire()
     assert ask(mp, _can_take, lock) is False
-    assert CallerThread(mp, lock, "acquire", False).result() is False
+    for block in (False, 0):
+        assert CallerThread(mp, lock, "acquire", block).result() is False
 
 
 @requirement("synchronization.rlock.acquire.failure-keeps-level")
@@ -1290,7 +1293,8 @@ def test_semaphore_blocks_at_zero(mp):
 def test_nonblocking_acquire_of_exhausted_semaphore(mp):
     """acquire(False) returns False at zero, and does not wait; it returns True above."""
     semaphore = mp.Semaphore(0)
-    assert within(AT_ONCE, lambda: semaphore.acquire(False)) is False
+    for block in (False, 0):
+        assert within(AT_ONCE, functools.partial(semaphore.acquire, block)) is False
     semaphore.release()
     assert semaphore.acquire(False) is True
 
@@ -1446,7 +1450,7 @@ def test_semaphore_locked(mp):
     states = [semaphore.locked()]
     semaphore.acquire()
     states.append(semaphore.locked())
-    assert states == [False, False]
+    assert [state is False for state in states] == [True, True]
     semaphore.acquire()
     assert semaphore.locked() is True
     assert mp.Semaphore(0).locked() is True
@@ -1547,7 +1551,8 @@ def test_nonblocking_acquire_of_exhausted_bounded_semaphore(mp):
     """acquire(False) returns False at zero, and does not wait; it returns True above."""
     semaphore = mp.BoundedSemaphore(1)
     assert semaphore.acquire(False) is True
-    assert within(AT_ONCE, lambda: semaphore.acquire(False)) is False
+    for block in (False, 0):
+        assert within(AT_ONCE, functools.partial(semaphore.acquire, block)) is False
     semaphore.release()
     assert semaphore.acquire(False) is True
 
@@ -2475,6 +2480,7 @@ def test_barrier_gives_each_an_index(mp):
         waiters = [CallerThread(mp, barrier, "wait") for _ in range(parties - 1)]
         indexes = [barrier.wait(), *(waiter.result() for waiter in waiters)]
         assert sorted(indexes) == [*range(parties)]
+        assert {type(index) for index in indexes} == {int}
 
 
 @requirement("synchronization.barrier.wait.one-party-passes-at-once")
@@ -2691,12 +2697,13 @@ def test_abort_ends_those_that_wait(mp):
 
 @requirement("synchronization.barrier.abort.later-calls-get-error")
 def test_wait_after_abort(mp):
-    """wait() raises BrokenBarrierError at once, again and again."""
+    """wait() raises BrokenBarrierError at once, again and again, in a child as well."""
     barrier = mp.Barrier(1)
     barrier.abort()
     for _ in range(2):
         with raises(mp.BrokenBarrierError):
             barrier.wait()
+    assert ask(mp, _Barred(barrier).wait, mp.timeout) == "BrokenBarrierError"
 
 
 @requirement("synchronization.barrier.reset.waiters-get-error")
