@@ -512,8 +512,9 @@ if __name__ == "__main__":
 
 @requirement("guidelines.main-module.guarded")
 def test_guarded_main_module_runs(mp):
-    """The guarded program prints the greeting, once."""
-    assert _output(mp, GUARDED) == ["hello"]
+    """The guarded program prints the greeting, once, though its file's name has no ending."""
+    done = run_script(mp, GUARDED, name="program")
+    assert (done.stdout.split(), done.returncode) == (["hello"], 0)
 
 
 WANDERER = """

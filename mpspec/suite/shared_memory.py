@@ -1188,7 +1188,11 @@ def _see_a_life(mp):
     last = [dropped.SharedMemory(size=16), dropped.ShareableList("beta").shm]
     blocks += last
     seen["held"] = [_exists(mp, block.name) for block in last]
-    del dropped
+    (server,) = (each for each in mp.active_children() if each.pid not in before)
+    os.kill(server.pid, signal.SIGINT)
+    server.join(0.05)
+    seen["interrupted"] = server.is_alive()
+    del dropped, server
     for _ in range(3):  # an interpreter may need several to call all finalizers
         gc.collect()
     seen["dropped"] = [_exists(mp, block.name) for block in last]
@@ -1204,6 +1208,12 @@ def test_start_starts_a_process(mp):
     assert len(seen["started"]) == 1
     assert seen["told"] == ("one", 2)
     assert seen["unmanaged"] == [False] * 4
+
+
+@requirement("shared-memory.manager.survives-interrupt")
+def test_manager_survives_an_interrupt(mp):
+    """SIGINT, as a Ctrl-C sends it to all processes of a terminal, does not end the manager's process."""
+    assert _see_a_life(mp)["interrupted"] is True
 
 
 @requirement("shared-memory.manager.shutdown-unlinks")
