@@ -866,6 +866,7 @@ def _begin_facts(connection):
             "arguments": sys.argv,
             "flags": [sys.flags.optimize, sys.flags.no_user_site, sys.flags.utf8_mode],
             "warnings": sys.warnoptions,
+            "main thread": threading.current_thread() is threading.main_thread(),
         }
     )
 
@@ -917,6 +918,13 @@ def test_working_directory_of_a_child(mp):
     """``os.getcwd()`` in a child, or a child's child, gives the folder that its parent was in at the start."""
     facts = _facts(mp, _facts_of_beginnings, OPTIONS)
     assert [each["folder"] for each in facts] == ["/usr", "/", "/usr"]
+
+
+@requirement("contexts.child.main-thread")
+def test_main_thread_of_a_child(mp):
+    """A target runs in ``threading.main_thread()`` of its child, be it started by the main thread or by another."""
+    facts = _facts(mp, _facts_of_beginnings, OPTIONS)
+    assert [each["main thread"] for each in facts] == [True] * 3
 
 
 @requirement("contexts.child.arguments")

