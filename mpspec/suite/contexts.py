@@ -1080,7 +1080,6 @@ def _package_facts(mp):
         event.set()
         texts = [queue.get(timeout=mp.timeout) for _ in range(2)]
         process.join()
-        # The main process's third one.
         names = [process.name, package.Process().name]
         queue.close()
         joinable.close()
@@ -1422,9 +1421,9 @@ def test_start_method_set_to_none(mp):
 def _after_get_context(mp):
     found = []
     for arguments in ((), (None,)):
-        mp.set_start_method(None, force=True)
         mp.get_context(*arguments)
         found.append(mp.get_start_method(allow_none=True))
+        mp.set_start_method(None, force=True)
     return found
 
 

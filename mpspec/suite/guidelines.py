@@ -244,7 +244,10 @@ import os, sys
 
 def read(connection):
     connection.send(sys.stdin.read())
-    is_null = os.fstat(sys.stdin.fileno()).st_rdev == os.stat(os.devnull).st_rdev
+    try:
+        is_null = os.fstat(sys.stdin.fileno()).st_rdev == os.stat(os.devnull).st_rdev
+    except OSError:  # it has no descriptor
+        is_null = False
     connection.send((is_null, sys.stdin.readable(), sys.stdin.writable()))
 
 if __name__ == "__main__":
