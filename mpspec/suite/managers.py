@@ -947,9 +947,9 @@ def _life_over_tcp(mp):
 
 def _turn_over_tcp(mp, port):
     # Few calls: where each of them needs a connection of its own, TCP makes it wait 40 ms for several things.
-    # Not the address that a server takes for itself when it serves nobody else.
-    client = _bare_manager(mp)(("127.0.0.2", port), ctx=mp.context)
-    client.connect()
+    for host in ("127.0.0.1", "127.0.0.2"):
+        client = _bare_manager(mp)((host, port), ctx=mp.context)
+        client.connect()
     machine = client.Machine()
     return machine.part().turn(), machine.turns()
 

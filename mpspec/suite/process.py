@@ -2760,7 +2760,8 @@ def test_default_timeout_of_sockets_does_not_matter(mp):
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(mp.timeout)
     try:
-        assert run(mp, _nothing).exitcode == 0
+        # A wait that gives up at once may find ready what it waits for, now and then.
+        assert [run(mp, _nothing).exitcode for _ in range(3)] == [0] * 3
         with mp.Pool(1) as pool:
             assert len(pool.apply(bytes, (1 << 20,))) == 1 << 20
             pool.close()
