@@ -5,15 +5,17 @@ Everything here must be importable, quickly, in a child that was started with ``
 
 from __future__ import annotations
 
+import contextlib
 import copyreg
 import functools
 import os
+import sys
 import threading
 import time
 
 TYPE_CHECKING = False  # importing ``typing`` would cost each child some milliseconds
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
     from mpspec.api import Api
@@ -368,6 +370,17 @@ def by_a_bad_clock(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever t
 
     with mock.patch("time.time", iter(range(10**9, 0, -3600)).__next__):
         return call()
+
+
+@contextlib.contextmanager
+def switching(interval: float) -> Iterator[None]:
+    """Let the threads of this process take turns after so many seconds."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(interval)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def among_signals(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the call gives

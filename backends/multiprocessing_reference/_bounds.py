@@ -54,8 +54,7 @@ class Bounds:
         self._ledger = ledger
         self._slots, self._members = slots, members
         self._watch: _Watch | None = None
-        self._closing = False
-        self._taken_at_close = 0
+        self._taken_at_close: int | None = None  # None: this process has not closed it
         self._users = 0  # the calls that use the descriptors without holding a slot
         register_after_fork(self, Bounds._after_fork)
 
@@ -69,11 +68,12 @@ class Bounds:
     def hold(self, change: int) -> None:
         """Note that this process holds *change* slots more (or, if negative, fewer)."""
         with self._ledger.lock:
-            if change > 0 and (self._closing or self._ledger.row is None):
-                self._join()
+            if change > 0:
+                self._require_open()
+                if self._ledger.row is None:
+                    self._join()
             self._ledger.hold(change)
-            if self._closing:
-                self._release_if_over()
+            self._release_if_over()
 
     def sent(self) -> None:
         """Note that a message holds the slot now that this process has acquired."""
@@ -88,11 +88,15 @@ class Bounds:
         """Take a slot within *timeout* seconds (None: whenever there is one), if *block*."""
         if self._try():
             return True
-        self._begin_use()
+        with self._ledger.lock:
+            self._require_open()
+            self._users += 1
         try:
             return self._acquire(block and (timeout is None or timeout > 0), timeout)
         finally:
-            self._end_use()
+            with self._ledger.lock:
+                self._users -= 1
+                self._release_if_over()
 
     def _acquire(self, block: bool, timeout: float | None) -> bool:  # noqa: FBT001
         deadline = None if timeout is None else monotonic() + timeout
@@ -118,7 +122,6 @@ class Bounds:
         return True
 
     def _join(self) -> None:
-        self._require_open()
         self._restore(self._ledger.claim())
         os.eventfd_write(self._members, 1)
 
@@ -135,7 +138,7 @@ class Bounds:
     def taken(self) -> int:
         """Return how many slots are taken, roughly; or were when this process closed it, for want of a later answer."""
         with self._ledger.lock:
-            return self._taken_at_close if self._closing else self._taken()
+            return self._taken() if self._taken_at_close is None else self._taken_at_close
 
     def _taken(self) -> int:
         with open(f"/proc/self/fdinfo/{self._slots}", encoding="ascii") as lines:  # noqa: PTH123 - pathlib is slow to load
@@ -145,35 +148,24 @@ class Bounds:
     def full(self) -> bool:
         """Return whether all slots are taken, or were when this process closed it."""
         with self._ledger.lock:
-            if self._closing:
-                return self._taken_at_close >= self._maxsize
-            return not readable(self._slots, 0)
+            if self._taken_at_close is None:
+                return not readable(self._slots, 0)
+            return self._taken_at_close >= self._maxsize
 
     def close(self) -> None:
         """Release all that this process has of it, once no call needs it; ValueError for who wants a slot then."""
         with self._ledger.lock:
-            if not self._closing:
+            if self._taken_at_close is None:
                 self._taken_at_close = self._taken()
-                self._closing = True
-            self._release_if_over()
-
-    def _begin_use(self) -> None:
-        with self._ledger.lock:
-            self._require_open()
-            self._users += 1
-
-    def _end_use(self) -> None:
-        with self._ledger.lock:
-            self._users -= 1
             self._release_if_over()
 
     def _require_open(self) -> None:
-        if self._closing:
+        if self._taken_at_close is not None:
             message = "the queue is closed: this process closed it, and can't use it now"
             raise ValueError(message)
 
     def _release_if_over(self) -> None:
-        if self._closing and not self._users and not self._ledger.held:
+        if self._taken_at_close is not None and not self._users and not self._ledger.held:
             self._release_all()
 
     def _release_all(self, _close: Any = os.close) -> None:  # noqa: ANN401 - os may be gone at exit

@@ -31,6 +31,7 @@ from mpspec.children import (
     observed_once,
     outcome_of,
     raises,
+    switching,
     until_all_blocked,
     waits,
     within,
@@ -230,16 +231,12 @@ def _rob(mp, pool, workers, threads):
 
 def _kill_at_once(pids):
     """Kill processes while no other thread of this one runs, so that who looks for ended ones finds all."""
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1)
-    try:
+    with switching(1):
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
         killed = time.monotonic()
         while time.monotonic() < killed + 0.01:
             pass
-    finally:
-        sys.setswitchinterval(interval)
 
 
 def _begin(started, gate):

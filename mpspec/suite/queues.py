@@ -574,21 +574,24 @@ def test_maxsize_bounds_what_two_put_at_the_same_time(mp):
     queues = mp.Queue(1), mp.JoinableQueue(1)
     for number in range(1, 41):
         for queue in queues:
-            outcomes = _outcomes_of_two_puts(mp, queue, number)
+            outcomes = _put_amid_put(mp, queue, number, block=False)
             assert outcomes.count("returned") == 1
             assert set(outcomes) <= {"returned", "Full"}
             queue.get()
 
 
-def _outcomes_of_two_puts(mp, queue, number):
-    """What becomes of a put() and, if the first has so many steps, of another thread's at one of these."""
+def _put_amid_put(mp, queue, number, *, block):
+    """What becomes of a put(), and of another thread's at a step of that, if it has so many.
+
+    A step is that it calls a function, or that one returns.
+    """
     others = []
 
     def put_another():
-        others.append(CallerThread(mp, queue, "put_nowait", "another's"))
+        others.append(CallerThread(mp, queue, "put", "another's", block))
         return others[-1]
 
-    put = functools.partial(queue.put, "item", False)
+    put = functools.partial(queue.put, "item", block)
     first = outcome_of(Stepwise(number, put_another).call, put)[0]
     return [first, *(outcome_of(other.result)[0] for other in others)]
 
@@ -1468,19 +1471,6 @@ def test_background_thread_ends_after_close(mp):
     process.join()
 
 
-def _put_amid_put(mp, queue, number):
-    """Put an item, and let another thread put one at a step of that: as it calls a function, or that returns."""
-    others = []
-
-    def put_another():
-        others.append(CallerThread(mp, queue, "put", "another's"))
-        return others[-1]
-
-    Stepwise(number, put_another).call(functools.partial(queue.put, "item"))
-    for other in others:
-        other.result()
-
-
 @requirement("queues.close.ends-background-thread")
 def test_one_background_thread_though_two_threads_put_first(mp):
     """No thread is left of a queue of either kind, though another thread put, too, at a step of the first put().
@@ -1493,7 +1483,7 @@ def test_one_background_thread_though_two_threads_put_first(mp):
     before = set(threading.enumerate())
     for number in range(1, 13):
         for queue in (mp.Queue(), mp.JoinableQueue()):
-            _put_amid_put(mp, queue, number)
+            assert _put_amid_put(mp, queue, number, block=True) == ["returned"] * 2
             got = [queue.get(timeout=mp.timeout) for _ in range(2)]
             assert sorted(got) == ["another's", "item"]
             queue.close()

@@ -7,7 +7,6 @@ import gc
 import mmap
 import os
 import pickle
-import sys
 import threading
 import time
 
@@ -19,6 +18,7 @@ from mpspec.children import (
     outcome_of,
     raises,
     run,
+    switching,
     value_of,
 )
 from mpspec.marks import requirement
@@ -784,19 +784,17 @@ def test_slices_are_accessed_under_one_lock(mp):
             array[:] = [number] * 500
 
     thread = threading.Thread(target=assign, daemon=True)
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        thread.start()
-        deadline = time.monotonic() + mp.timeout / 2
-        while len(found) < 30 and time.monotonic() < deadline:
-            items = set(array[:])
-            assert len(items) == 1
-            found |= items
-    finally:
-        ended.set()
-        thread.join(mp.timeout)
-        sys.setswitchinterval(interval)
+    with switching(1e-6):
+        try:
+            thread.start()
+            deadline = time.monotonic() + mp.timeout / 2
+            while len(found) < 30 and time.monotonic() < deadline:
+                items = set(array[:])
+                assert len(items) == 1
+                found |= items
+        finally:
+            ended.set()
+            thread.join(mp.timeout)
 
 
 @requirement("sharedctypes.array.lock-false")
@@ -999,15 +997,11 @@ def test_objects_of_several_threads_do_not_overlap(mp):
         threading.Thread(target=_make_many, args=(mp, number, arrays), daemon=True)
         for number, arrays in enumerate(kept)
     ]
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
+    with switching(1e-6):
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(mp.timeout / 2)
-    finally:
-        sys.setswitchinterval(interval)
     assert [len(arrays) for arrays in kept] == [100] * 4
     assert [{number for array in arrays for number in array} for arrays in kept] == [
         {0},
