@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 
+from ._log import info
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -57,4 +59,5 @@ def private_directory(kind: str) -> str:
         base = "/tmp"  # noqa: S108
     directory = f"{base}/{kind}-{os.urandom(8).hex()}"
     os.mkdir(directory, 0o700)  # noqa: PTH102 - pathlib is heavy
+    info("created temp directory %s", directory)
     return directory

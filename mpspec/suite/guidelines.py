@@ -249,12 +249,20 @@ def read(connection):
     except OSError:  # it has no descriptor
         is_null = False
     connection.send((is_null, sys.stdin.readable(), sys.stdin.writable()))
+    try:
+        descriptor = sys.stdin.fileno()
+        sys.stdin.close()
+        stays = os.fstat(descriptor).st_rdev == os.stat(os.devnull).st_rdev
+    except OSError:  # it had none, or that is closed
+        stays = False
+    connection.send((sys.stdin.closed, stays))
 
 if __name__ == "__main__":
     receiver, sender = mp.Pipe(duplex=False)
     process = mp.Process(target=read, args=(sender,))
     process.start()
     print([receiver.recv(), sys.stdin.read()])
+    print(receiver.recv())
     print(receiver.recv())
     process.join()
 """
@@ -276,6 +284,12 @@ def test_child_has_no_standard_input(mp):
 def test_childs_standard_input_is_the_null_device(mp):
     """A child's ``sys.stdin`` is ``os.devnull``, open for reading alone."""
     assert _readers(mp)[1] == "(True, True, False)"
+
+
+@requirement("guidelines.stdin.descriptor-stays-open")
+def test_descriptor_of_a_closed_standard_input(mp):
+    """A child that closes ``sys.stdin`` leaves the descriptor below it open."""
+    assert _readers(mp)[2] == "(True, True)"
 
 
 NESTED_READERS = """

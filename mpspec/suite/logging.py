@@ -401,6 +401,14 @@ def test_example_session(mp):
     assert [line for line in reports if line.partition("] ")[2] in own] != []
 
 
+@requirement("logging.example.temporary-directory")
+def test_temporary_directory_in_the_example_session(mp):
+    """It is reported, apart from the address, in which directory that is."""
+    (_, address), lines = _facts(mp, _example)
+    reports = [line for line in lines if line.startswith("[INFO/") and address not in line]
+    assert [line for line in reports if os.path.dirname(address) in line] != []
+
+
 @requirement("logging.example.names")
 def test_names_in_the_example_session(mp):
     """What the server reports has its name, SyncManager-something, and what the main process does has that one's."""

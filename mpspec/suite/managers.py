@@ -1919,7 +1919,7 @@ def test_set_is_shared(manager, companion):
     shared.discard(1)
     assert 1 not in shared
     assert len(shared) == 1
-    assert str(shared) == "{2}"
+    assert str(shared) == "{2}" not in repr(shared)
 
 
 @requirement("managers.set.no-comparison-by-value")
@@ -1927,8 +1927,9 @@ def test_sets_do_not_compare_by_value(mp, manager):
     """A set's proxy equals neither an equal set nor a proxy for one, though it is ordered like a set."""
     shared = manager.set([1])
     assert isinstance(shared, mp.managers.BaseProxy)
-    assert (shared == {1}) is False
-    assert (shared == manager.set([1])) is False
+    for other in ({1}, manager.set([1])):
+        assert (shared == other) is False
+        assert (shared != other) is True
     assert shared.copy() == {1}
 
 
@@ -2949,7 +2950,7 @@ def test_barrier_wait_timeout(mp, manager, companion):
         companion.result()
     assert raised.value.name == "BrokenBarrierError"
     # Who comes in time is let through.
-    for own, timeout in ((0, mp.timeout), (mp.timeout, None)):
+    for own, timeout in ((0, mp.timeout), (mp.timeout, None), (None, mp.timeout)):
         barrier = manager.Barrier(2, None, own)
         _let_wait(mp, barrier, companion, timeout)
         assert {barrier.wait(), companion.result()} == {0, 1}
@@ -3483,7 +3484,7 @@ def test_str_of_a_proxy(manager, workshop):
 
 
 @requirement("managers.proxy.repr")
-def test_repr_of_a_proxy(manager):
+def test_repr_of_a_proxy(manager, workshop):
     """``repr`` of a proxy is the proxy's own representation, and tells nothing of the referent's value."""
     shared = manager.list([123456])
     before = repr(shared)
@@ -3491,7 +3492,7 @@ def test_repr_of_a_proxy(manager):
     assert repr(shared) == before
     proxies = [
         shared, manager.dict({123456: 0}), manager.Namespace(x=123456), manager.Value("i", 123456),
-        manager.Array("i", [123456]),
+        manager.Array("i", [123456]), workshop.Greeter("123456"),
     ]  # fmt: skip
     assert [each for each in map(repr, proxies) if "123456" in each.partition("at 0x")[0]] == []
 
@@ -3519,7 +3520,7 @@ def test_proxies_do_not_compare_by_value(manager):
     with raises(TypeError):
         _ = shared < manager.list([4])
     shared = manager.dict(a=1)
-    assert (shared == {"a": 1}) is False
+    assert (shared == {"a": 1}, shared != {"a": 1}) == (False, True)
     for kind, arguments in (
         ("dict", ({"a": 1},)), ("Value", ("i", 1)), ("Array", ("i", [1])), ("Namespace", ()),
     ):  # fmt: skip
@@ -3596,6 +3597,26 @@ def test_proxies_in_referents(manager):
     b.extend(manager.list([1, 2]))  # as with any other list
     b += manager.list([3])
     assert b[:] == ["hello", 1, 2, 3]
+    value = manager.Value("i", 7)
+    manager.list([value])[0].value = 8
+    stored = [
+        value, manager.Array("i", [1]), manager.Lock(), manager.RLock(), manager.Semaphore(), manager.BoundedSemaphore(),
+        manager.Condition(), manager.Event(), manager.Barrier(2),
+    ]  # fmt: skip
+    for before, after in zip(stored, manager.list(stored), strict=True):
+        assert (type(after), str(after)) == (type(before), str(before))
+    assert value.value == 8
+
+
+@requirement("managers.set.nested")
+def test_proxies_in_sets(manager):
+    """A set may contain proxies, and changes made through those are seen by all."""
+    inner, added = manager.list([1]), manager.list([2])
+    shared = manager.set([inner])
+    shared.add(added)
+    for proxy in shared:
+        proxy.append(3)
+    assert (inner[:], added[:]) == ([1, 3], [2, 3])
 
 
 @requirement("managers.proxy.nested-in-another-manager")

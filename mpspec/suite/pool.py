@@ -921,8 +921,13 @@ def test_callback_comes_first(mp, pool):
 @requirement("pool.apply.keywords")
 def test_apply_by_name(mp, pool):
     """``apply`` takes func, args and kwds; ``apply_async`` callback and error_callback as well."""
+    _assert_apply_takes_all(mp, pool)
+
+
+def _assert_apply_takes_all(mp, pool):
+    """See what apply() and apply_async() of a pool, or of a ThreadPool, take, by name and by position."""
     arguments = {"func": _add, "args": (1, 2), "kwds": {"z": 3}}
-    assert pool.apply(**arguments) == 6
+    assert pool.apply(**arguments) == pool.apply(_add, (1, 2), {"z": 3}) == 6
     results, errors, callbacks = _callbacks()
     assert pool.apply_async(**arguments, **callbacks).get(timeout=mp.timeout) == 6
     assert results.get(timeout=mp.timeout) == 6
@@ -1049,6 +1054,10 @@ def test_map_by_name(mp, pool):
 @requirement("pool.map-async.positional-order")
 def test_callbacks_by_position(mp, pool):
     """By position the callbacks of ``map_async`` and ``starmap_async`` follow the chunksize."""
+    _assert_callbacks_follow_chunksize(mp, pool)
+
+
+def _assert_callbacks_follow_chunksize(mp, pool):
     results, errors, callbacks = _callbacks()
     by_position = (1, callbacks["callback"], callbacks["error_callback"])
     pool.map_async(_square, [3], *by_position)
@@ -2671,8 +2680,6 @@ def test_thread_pool_has_the_interface_of_a_pool(mp):
             assert [results.get(timeout=mp.timeout) for _ in range(2)] == [[0, 1, 4, 9], [3, 7]]
         pool.starmap_async(_refuse, [("gear",)], **callbacks).wait()
         assert errors.get(timeout=mp.timeout).args == ("gear",)
-        assert pool.apply_async(_square, (3,), **callbacks).get() == 9
-        assert results.get(timeout=mp.timeout) == 9
         pool.apply_async(_refuse, ("gear", 7), **callbacks).wait()
         assert errors.get(timeout=mp.timeout).args == ("gear", 7)
         result = pool.map_async(_invert, [5], **callbacks)
@@ -2681,6 +2688,8 @@ def test_thread_pool_has_the_interface_of_a_pool(mp):
         assert isinstance(result, mp.pool.AsyncResult)
         assert (result.ready(), result.successful()) == (True, False)
         assert pool.map(_square, iter(range(12))) == [x * x for x in range(12)]
+        _assert_apply_takes_all(mp, pool)
+        _assert_callbacks_follow_chunksize(mp, pool)
         _assert_waits_in_threads(mp, pool)
         _assert_order_of_threads(mp, pool)
         _assert_chunks_of_threads(mp, pool)

@@ -476,8 +476,9 @@ def _recorded(process):
 
 @requirement("process.constructor.args-default-empty")
 def test_constructor_without_arguments(mp):
-    """The target gets no arguments unless some are given."""
-    assert _recorded(mp.Process(target=_record)) == [((), {})]
+    """The target gets no arguments unless some are given: it may as well be given the defaults."""
+    for given in ({}, {"args": (), "kwargs": {}}):
+        assert _recorded(mp.Process(target=_record, **given)) == [((), {})]
 
 
 @requirement("process.constructor.args-list")

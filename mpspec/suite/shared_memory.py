@@ -1636,12 +1636,16 @@ def test_empty_list(mp):
 
 @requirement("shared-memory.list.name-given")
 def test_list_is_made_under_a_name(mp):
-    """With a sequence and a name the new list's block has that name."""
+    """With a sequence and a name the new list's block has that name; without, or with ``None``, a novel one."""
     name = _novel_name()
-    made = mp.shared_memory.ShareableList([1, 2], name=name)
-    assert (list(made), made.shm.name) == ([1, 2], name)
-    assert _exists(mp, name)
-    _free_lists(made)
+    make = mp.shared_memory.ShareableList
+    lists = make([1, 2], name=name), make([3], name=None), make([4])
+    names = [each.shm.name for each in lists]
+    assert (len({*names, ""}), names[0]) == (4, name)
+    assert [_exists(mp, each) for each in names] == [True] * 3
+    assert [list(each) for each in lists] == [[1, 2], [3], [4]]
+    for each in lists:
+        _free_lists(each)
 
 
 @requirement("shared-memory.list.name-taken")

@@ -824,6 +824,7 @@ def test_value_of_characters(mp):
         array.value = b" short\n "
         values.append(array.value)
         assert values == [b"hello world", b" short\n "]
+        assert {type(value) for value in values} == {bytes}
         assert mp.Array(kind, 5).value == b""
 
 
@@ -834,7 +835,9 @@ def test_raw_of_characters(mp):
         array = mp.Array(kind, 5)
         raws = [array.raw]
         array.raw = b"a\0b\0c"
-        assert [*raws, array.raw, array.value] == [bytes(5), b"a\0b\0c", b"a"]
+        raws.append(array.raw)
+        assert [*raws, array.value] == [bytes(5), b"a\0b\0c", b"a"]
+        assert {type(raw) for raw in raws} == {bytes}
 
 
 @requirement("sharedctypes.array.characters-take-lock")
@@ -1201,8 +1204,10 @@ def test_value_of_the_module(mp):
     assert (raw.value, type(raw)) == (7, ctypes.c_int)
     values = [make("i", 7), make("i", 7, lock=True), make("i", 7)]
     assert [type(value.get_obj()) for value in values] == [ctypes.c_int] * 3
-    points = [make(_Point, 4, 6, lock=lock) for lock in (mp.Lock(), False)]
+    lock = mp.Lock()
+    points = [make(_Point, 4, 6, lock=each) for each in (lock, False)]
     assert [(point.x, point.y) for point in points] == [(4, 6)] * 2
+    assert points[0].get_lock() is lock
     _each_has_its_lock(mp, values)
 
 
@@ -1429,6 +1434,7 @@ def test_objects_modified_by_a_child(mp):
     unlocked = mp.Value(ctypes.c_double, 1.0 / 3.0, lock=False)
     text = mp.Array("c", b"hello world", lock=lock)
     points = mp.Array(_Point, [(1.875, -6.25), (-5.75, 2.0), (2.375, 9.5)], lock=lock)
+    assert text.get_lock() is points.get_lock() is lock
     run(mp, _modify, number, unlocked, text, points)
     assert (number.value, unlocked.value, text.value) == (49, (1.0 / 3.0) ** 2, b"HELLO WORLD")
     pairs = [(point.x, point.y) for point in points]

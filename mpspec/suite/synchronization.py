@@ -1068,8 +1068,8 @@ def test_rlock_acquire_parameters(mp):
     """acquire() takes block and timeout, by name and by position."""
     lock = mp.RLock()
     assert lock.acquire(block=True, timeout=None) is True
-    assert CallerThread(mp, lock, "acquire", block=False).result() is False
-    assert CallerThread(mp, lock, "acquire", True, 0.0).result() is False
+    for position, name in (((), {"block": False}), ((), {"timeout": 0.0}), ((True, 0.0), {})):
+        assert CallerThread(mp, lock, "acquire", *position, **name).result() is False
 
 
 @requirement("synchronization.rlock.acquire.timeout-expires")
