@@ -132,19 +132,20 @@ def test_what_a_failed_test_held_goes_in_silence(conformance: Conformance) -> No
 def test_interrupt_ends_a_run_at_once(conformance: Conformance) -> None:
     process = conformance.start(
         "--backend=tests.misbehaving:hang",
+        "--patience=100",  # whose deadline is far beyond what is waited for here
         "-n2",
+        "-v",
         f"--requirement={MEETS}",
         "--requirement=process.start",
     )
     assert process.stdout is not None
-    for line in process.stdout:
-        if "2 workers [2 items]" in line:
-            break
-    time.sleep(1)  # into the hanging test
-    started = time.monotonic()
+    awaited = {"test_not_alive_before_start[hang-fork]", "PASSED"}
+    while awaited:
+        line = process.stdout.readline()
+        assert line, f"ended before {awaited}"
+        awaited -= {word for word in awaited if word in line}
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=20)
-    assert time.monotonic() - started < 2
+    output, _ = process.communicate(timeout=60)
     assert process.returncode == 2, output
     assert "interrupted: 1 PASS" in output
     assert conformance.survivors() == []
