@@ -69,7 +69,8 @@ def active_children() -> list[BaseProcess]:
     return [
         child
         for child in list(children)
-        if child._launched is not None and child._note(child._launched.poll()) is None
+        # Another thread may close it between two looks.
+        if (launched := child._launched) is not None and child._note(launched.poll()) is None
     ]
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import sys
-from _thread import allocate_lock
+from _thread import RLock
 from select import poll
 
 from ._undo import on_failure
@@ -37,7 +37,7 @@ class ResourceTracker:
     """
 
     def __init__(self) -> None:
-        self._lock = allocate_lock()
+        self._lock = RLock()
         self._fd: int | None = None
         self._pid: int | None = None
 
@@ -47,14 +47,20 @@ class ResourceTracker:
 
     def getfd(self) -> int:
         """Return the descriptor to pass to children; start the tracker if there is none."""
+        # Reentrant: a signal handler may use the tracker while its own thread is here.
         with self._lock:
             fd = self._fd
             died = fd is not None and not self._check_alive()
-            if fd is not None and died:
-                os.close(fd)
             if fd is None or died:
-                self._pid, fd = _start()
-                self._fd = fd
+                pid, new = _start()
+                if self._fd is None or self._fd == fd:
+                    self._pid, self._fd = pid, new
+                    if fd is not None:
+                        os.close(fd)
+                else:
+                    os.close(new)  # a handler was faster
+                    new = self._fd
+                fd = new
         if died:
             from .util import sub_warning
 
@@ -105,7 +111,7 @@ class ResourceTracker:
             os.write(self.getfd(), record)
 
     def _after_fork(self) -> None:
-        self._lock = allocate_lock()  # another thread of the parent may have held it
+        self._lock = RLock()  # another thread of the parent may have held it
 
 
 _resource_tracker = ResourceTracker()

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 
-from mpspec.children import ask, observed_once, outcome_of, raises, remade, run
+from mpspec.children import Unpicklable, ask, observed_once, outcome_of, raises, remade, run
 from mpspec.marks import requirement
 from mpspec.programs import call
 
@@ -154,12 +154,16 @@ def test_no_child_after_a_failed_start(mp, companion):
 
 @requirement("contexts.spawn.failed-start-leaves-no-trace")
 def test_pickling_after_a_failed_start(mp):
-    """After a ``start()`` that raised, locks and keys are refused by pickle, and connections can be sent, as before."""
-    with raises(Exception):
-        mp.Process(target=_nothing, args=(_generator(),)).start()
-    for refused in (mp.Lock(), mp.current_process().authkey):
-        with raises(RuntimeError, TypeError):
-            pickle.dumps(refused)
+    """After a ``start()`` that raised, locks and keys are refused by pickle, and connections can be sent, as before.
+
+    So it is after one that a Ctrl-C has ended while it pickled.
+    """
+    for argument in (_generator(), Unpicklable(KeyboardInterrupt)):
+        with raises(Exception, KeyboardInterrupt):
+            mp.Process(target=_nothing, args=(argument,)).start()
+        for refused in (mp.Lock(), mp.current_process().authkey):
+            with raises(RuntimeError, TypeError):
+                pickle.dumps(refused)
     (receiver, sender), (travelling, other) = mp.Pipe(duplex=False), mp.Pipe()
     sender.send(travelling)
     received = receiver.recv()
@@ -411,14 +415,16 @@ def test_default_is_first(mp):
 
 @requirement("contexts.default.fork")
 def test_default_up_to_3_13(mp):
-    """A program that does not choose uses fork."""
+    """A program that does not choose uses fork, and starts a process by it."""
     assert _facts(mp, _default_facts)["default"] == "fork"
+    assert _looks_started_by(_facts(mp, _after_start), "fork")
 
 
 @requirement("contexts.default.forkserver")
 def test_default_since_3_14(mp):
-    """A program that does not choose uses forkserver."""
+    """A program that does not choose uses forkserver, and starts a process by it."""
     assert _facts(mp, _default_facts)["default"] == "forkserver"
+    assert _looks_started_by(_facts(mp, _after_start), "forkserver")
 
 
 @requirement("contexts.get-start-method.allow-none")
@@ -549,7 +555,7 @@ def test_set_start_method_after_use(mp):
     facts = _facts(mp, _default_facts)
     assert facts["set after use"] == "RuntimeError"
     assert facts["after that"] == facts["default"]
-    assert _facts(mp, _after_start)[1] == "RuntimeError"
+    assert _facts(mp, _after_start)["set after that"] == "RuntimeError"
 
 
 @requirement("contexts.set-start-method.force")
@@ -976,19 +982,25 @@ def _taken(package):
     """What objects of the package itself do by the arguments that its functions were given, all in this process."""
     lock, called = package.Lock(), []
     package.Barrier(1, lambda: called.append("action")).wait()
-    limited = {"Queue": package.Queue(1), "JoinableQueue": package.JoinableQueue(1)}
-    for each in limited.values():
+    package.Barrier(parties=1, action=lambda: called.append("action by name")).wait()
+    limited = [package.Queue(1), package.Queue(maxsize=1)]
+    limited += [package.JoinableQueue(1), package.JoinableQueue(maxsize=1)]
+    for each in limited:
         each.put("the only one")
-    semaphores = package.Semaphore(2), package.BoundedSemaphore(2)
-    with package.Condition(lock):
-        held = not lock.acquire(block=False)
+    semaphores = [package.Semaphore(2), package.Semaphore(value=2)]
+    semaphores += [package.BoundedSemaphore(2), package.BoundedSemaphore(value=2)]
+    held = []
+    for condition in (package.Condition(lock), package.Condition(lock=lock)):
+        with condition:
+            held.append(not lock.acquire(block=False))
     numbers = package.Value("i", 3, lock=False), package.Array("i", [3], lock=False)
     ends = package.Pipe(False)
+    barriers = package.Barrier(2, None, 0.01), package.Barrier(parties=2, timeout=0.01)
     found = {
-        "limits": [outcome_of(each.put, 2, False)[0] for each in limited.values()],
+        "limits": [outcome_of(each.put, 2, False)[0] for each in limited],
         "semaphores": [[each.acquire(False) for _ in range(3)] for each in semaphores],
         "condition": held,
-        "barrier": [*called, outcome_of(package.Barrier(2, None, 0.01).wait)[0]],
+        "barrier": [*called, *(outcome_of(each.wait)[0] for each in barriers)],
         "locks": [hasattr(each, "get_lock") for each in numbers],
         "own locks": [
             package.Value("i", lock=lock).get_lock() is lock,
@@ -998,7 +1010,7 @@ def _taken(package):
         "pipe": [end.writable for end in ends],
         "level": package.log_to_stderr(40).level,
     }
-    for each in limited.values():
+    for each in limited:
         each.get()
     for end in ends:
         end.close()
@@ -1006,10 +1018,10 @@ def _taken(package):
 
 
 _TAKEN = {
-    "limits": ["Full"] * 2,
-    "semaphores": [[True, True, False]] * 2,
-    "condition": True,
-    "barrier": ["action", "BrokenBarrierError"],
+    "limits": ["Full"] * 4,
+    "semaphores": [[True, True, False]] * 4,
+    "condition": [True] * 2,
+    "barrier": ["action", "action by name", *["BrokenBarrierError"] * 2],
     "locks": [False] * 2,
     "own locks": [True] * 2,
     "raw": [3, [3, 4]],
@@ -1024,15 +1036,20 @@ def _mark(mark):
 
 
 def _after_force(mp):
-    """How what the package starts came to be when another method is set, by force, than it has used."""
+    """How what the package starts came to be when another method is set, by force, than it has used.
+
+    And what a worker finds when the pool's arguments are given by name.
+    """
     package, main = mp.package, os.getpid()
-    with package.Pool(1) as pool:
+    named = {"initializer": _mark, "initargs": ("by name",), "maxtasksperchild": 2}
+    with package.Pool(processes=1, **named) as pool:
         found = {"worker": _origin(pool.apply(os.getpid))}
+        mark = pool.apply(_read_state)
     before = package.active_children()
     with package.Manager():
         (server,) = {*package.active_children()} - {*before}
         found["server"] = _origin(server.pid)
-    return {kind: {"child": each, "main": main} for kind, each in found.items()}
+    return {"mark": mark, **{kind: {"child": each, "main": main} for kind, each in found.items()}}
 
 
 @remade
@@ -1115,7 +1132,10 @@ def _origin(pid):
 
 @requirement("contexts.package.objects")
 def test_objects_of_the_package(mp):
-    """Queues, primitives and shared values of the package do their work in a child, and heed their arguments."""
+    """Queues, primitives and shared values of the package do their work in a child, and heed their arguments.
+
+    By name as well as by position.
+    """
     texts = ["by the parent", "through two queues"]
     facts = _facts(mp, _package_facts)
     assert facts["objects"] == [texts, 2, [7, 4], 0]
@@ -1136,7 +1156,8 @@ def test_process_of_the_package(mp):
 def test_pool_of_the_package(mp):
     """A worker of the package's ``Pool()``, or of the class ``pool.Pool``, was started by the method that was set.
 
-    It has called the initializer, and is replaced when its time is up. Later ones are started by what is set then.
+    It has called the initializer, and is replaced when its time is up. Later ones are started by what is set then,
+    and the arguments may be given by name.
     """
     facts = _facts(mp, _package_facts)
     for worker in facts["workers"]:
@@ -1144,6 +1165,7 @@ def test_pool_of_the_package(mp):
     assert facts["pool"] == ["by the initializer", True]
     other = "spawn" if mp.start_method == "fork" else "fork"
     assert _looks_started_by(facts["by force"]["worker"], other)
+    assert facts["by force"]["mark"] == "by name"
 
 
 @requirement("contexts.package.manager")
@@ -1285,6 +1307,34 @@ def test_fork_server_is_started_anew(mp):
 def test_child_outlives_the_fork_server(mp):
     """A child whose fork server was killed answers; it is found ended when it has, with an exit code."""
     assert _facts(mp, _server_facts)["child"] == ["go on", False, True]
+
+
+def _end_together(mp):
+    """In a new interpreter: the exit codes of children killed while their server was stopped; a next one's."""
+    from mpspec.observing import has_ended, is_stopped, wait_until
+
+    processes = [mp.Process(target=signal.pause) for _ in range(6)]
+    for process in processes:
+        process.start()
+    pids = [process.pid for process in processes]
+    server = ask(mp, os.getppid)
+    os.kill(server, signal.SIGSTOP)
+    try:
+        wait_until(lambda: is_stopped(server), mp.timeout, "the server stopped")
+        _kill(pids, signal.SIGKILL)
+        wait_until(lambda: all(map(has_ended, pids)), mp.timeout, "the children ended")
+    finally:
+        os.kill(server, signal.SIGCONT)
+    for process in processes:
+        process.join(mp.timeout / 8)
+    return [process.exitcode for process in processes], run(mp, _nothing).exitcode
+
+
+@requirement("contexts.forkserver.ends-at-once")
+def test_children_of_the_fork_server_that_end_at_once(mp):
+    """Six children that have ended when the server looks are joined, each with its exit code; the next ends with 0."""
+    codes = call(_end_together, mp, timeout=mp.timeout)
+    assert codes == [[-signal.SIGKILL] * 6, 0]
 
 
 @requirement("contexts.tracker.ignores-signals")
@@ -1434,16 +1484,22 @@ def test_default_context_sets_the_method(mp):
 
 
 def _after_start(mp):
-    process = mp.package.Process(target=_nothing)
-    process.start()
-    process.join()
-    return [mp.get_start_method(allow_none=True), outcome_of(mp.set_start_method, "spawn")[0]]
+    """In a new interpreter: what its first process tells, and what there is then, nobody having chosen."""
+    child = _facts_of_child(mp)
+    return {
+        "child": child,
+        "main": os.getpid(),
+        "method": mp.get_start_method(allow_none=True),
+        "set after that": outcome_of(mp.set_start_method, "spawn")[0],
+    }
 
 
 @requirement("contexts.global.set-by-use")
 def test_start_sets_the_method(mp):
-    """After a process was started the start method is the default, and can't be set."""
-    assert _facts(mp, _after_start) == [_facts(mp, _default_facts)["default"], "RuntimeError"]
+    """After a process was started, by the default, the start method is that, and can't be set."""
+    facts, default = _facts(mp, _after_start), _facts(mp, _default_facts)["default"]
+    assert (facts["method"], facts["set after that"]) == (default, "RuntimeError")
+    assert _looks_started_by(facts, default)
 
 
 # Where the system keeps what has a name, and is shared.
@@ -1451,13 +1507,14 @@ _SHARED = "/dev/shm"  # noqa: S108
 
 
 def _leave(mp):
-    """Make two semaphores, and a segment: gives them, the files that are the semaphores, if any, and its name."""
-    semaphores = [mp.Lock(), mp.Semaphore(2)]
+    """Make the primitives, and a segment: gives them, the files that are their semaphores, if any, and its name."""
+    primitives = [mp.Lock(), mp.RLock(), mp.Semaphore(2), mp.BoundedSemaphore(2)]
+    primitives += [mp.Condition(), mp.Event(), mp.Barrier(2)]
     with open("/proc/self/maps") as file:
         inodes = {int(line.split()[4]) for line in file if _SHARED in line}
     files = [each.path for each in os.scandir(_SHARED) if each.inode() in inodes]
     kind, segment = outcome_of(lambda: mp.shared_memory.SharedMemory(create=True, size=16))
-    return (semaphores, segment), files, segment.name if kind == "returned" else None
+    return (primitives, segment), files, segment.name if kind == "returned" else None
 
 
 def _outlive(mp, connection, files, name):
@@ -1535,8 +1592,9 @@ def test_leftovers_are_unlinked(mp):
 
 
 def _after_pool(mp):
-    with mp.pool.Pool(1, context=None):
-        return mp.get_start_method(allow_none=True)
+    with mp.pool.Pool(1, context=None) as pool:
+        worker = {"child": _origin(pool.apply(os.getpid)), "main": os.getpid()}
+        return {"method": mp.get_start_method(allow_none=True), **worker}
 
 
 def _after_pool_of_set(mp):
@@ -1546,9 +1604,11 @@ def _after_pool_of_set(mp):
 
 @requirement("contexts.global.set-by-pool")
 def test_pool_sets_the_method(mp):
-    """After ``Pool(1, context=None)`` the start method is the default, unless another was set."""
-    assert _facts(mp, _after_pool) == _facts(mp, _default_facts)["default"]
-    assert _facts(mp, _after_pool_of_set) == "spawn"
+    """After ``Pool(1, context=None)`` the start method is the default, unless another was set; it starts by that."""
+    default = _facts(mp, _default_facts)["default"]
+    for facts, method in ((_after_pool, default), (_after_pool_of_set, "spawn")):
+        assert _facts(mp, facts)["method"] == method
+        assert _looks_started_by(_facts(mp, facts), method)
 
 
 @requirement("contexts.tracker.unlinks-semaphores")
@@ -1608,6 +1668,42 @@ def test_tidy_program_leaves_nothing(mp):
 def test_tracker_and_children_of_os_fork(mp):
     """A program ends without a word though one child that it forked lives on, and another has ended before."""
     assert _end_of_tidy_program(mp) == (0, "")
+
+
+BUSY = """
+import signal
+
+def use_segment():
+    segment = mp.shared_memory.SharedMemory(create=True, size=1)
+    segment.close()
+    segment.unlink()
+
+def interrupt(number, frame):
+    use_segment()
+    locks.pop()
+    if locks:
+        signal.setitimer(signal.ITIMER_REAL, 0.0005)  # the next one when this has returned
+
+if __name__ == "__main__":
+    use_segment()
+    locks = [mp.Lock() for _ in range(150)]
+    signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.0005)
+    while locks:
+        use_segment()
+        mp.Lock()
+    print("done")
+"""
+
+
+@requirement("contexts.tracker.used-at-any-moment")
+def test_tracker_is_used_amid_its_use(mp):
+    """A signal's handler drops locks, makes segments and destroys them whenever it comes, while the program does so."""
+    from mpspec.programs import run_script
+
+    done = run_script(mp, BUSY)
+    assert (done.returncode, done.stdout) == (0, "done\n")
+    assert "Traceback" not in done.stderr
 
 
 def _method_after_start(mp):
@@ -1760,6 +1856,8 @@ def _default_without_temporary_directory(mp):
         "default": [temporary, default],
         "others": [first, context],
         "start": [process.exitcode, package.get_start_method()],
+        "child": _facts_of_child(mp),
+        "main": os.getpid(),
     }
 
 
@@ -1781,9 +1879,10 @@ def test_default_without_a_temporary_directory(mp):
 
 @requirement("contexts.default.without-temporary-directory-starts")
 def test_program_without_a_temporary_directory(mp):
-    """Spawn is first of all methods and the method of ``get_context()`` then, and a process starts and ends with 0."""
+    """Spawn is first of all methods, and the method of ``get_context()``; a process starts by it, and ends with 0."""
     facts = _facts(mp, _default_without_temporary_directory)
     assert (facts["others"], facts["start"]) == (["spawn"] * 2, [0, "spawn"])
+    assert _looks_started_by(facts, "spawn")
 
 
 @requirement("contexts.parameters")
@@ -1798,17 +1897,22 @@ def test_parameters_of_start_method_functions(mp):
 
 
 def _after_objects(mp):
-    """In a new interpreter: the start method after each object of the package was made, none having been set."""
+    """In a new interpreter: the start method after each object of the package was made, none having been set.
+
+    And how the processes of those that have one came to be.
+    """
     package = mp.package
-    found = {}
+    found, started = {}, []
     for name, arguments in {**dict.fromkeys(_OBJECTS, ()), **_OBJECTS_WITH_ARGUMENTS}.items():
         package.set_start_method(None, force=True)
         made = getattr(package, name)(*arguments)
         found[name] = package.get_start_method(allow_none=True)
         if name in _OBJECTS_WITH_PROCESSES:
+            (process,) = package.active_children()
+            started.append({"child": _origin(process.pid), "main": os.getpid()})
             getattr(made, _OBJECTS_WITH_PROCESSES[name])()
         del made
-    return found
+    return {"methods": found, "started": started}
 
 
 _OBJECTS = (
@@ -1827,10 +1931,14 @@ _OBJECTS_WITH_PROCESSES = {"Manager": "shutdown", "Pool": "terminate"}
 
 @requirement("contexts.global.set-by-objects")
 def test_objects_set_the_method(mp):
-    """After any queue, primitive, value or array, a manager or a pool was made the start method is the default."""
-    found = _facts(mp, _after_objects)
-    assert set(found.values()) == {_facts(mp, _default_facts)["default"]}
-    assert set(found) == {*_OBJECTS, *_OBJECTS_WITH_ARGUMENTS}
+    """After any queue, primitive, value or array, a manager or a pool was made the start method is the default.
+
+    The manager's server and the pool's worker were started by it.
+    """
+    facts, default = _facts(mp, _after_objects), _facts(mp, _default_facts)["default"]
+    assert set(facts["methods"].values()) == {default}
+    assert set(facts["methods"]) == {*_OBJECTS, *_OBJECTS_WITH_ARGUMENTS}
+    assert [_looks_started_by(each, default) for each in facts["started"]] == [True] * 2
 
 
 def _after_modules(mp):

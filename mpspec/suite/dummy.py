@@ -558,3 +558,21 @@ def test_dummy_in_a_thread(mp):
     thread.start()
     thread.join()
     assert found == ["process", "pool"]
+
+
+def _tell_of_dummy(mp, sender):
+    found = []
+    _use_dummy(mp, found)
+    sender.send(found)
+
+
+@requirement("dummy.process.in-child")
+def test_dummy_in_a_child(mp):
+    """A daemonic child, which may have no children of its own, uses processes and pools of the dummy module."""
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_tell_of_dummy, args=(mp, sender), daemon=True)
+    process.start()
+    sender.close()
+    found = receiver.recv()
+    process.join()
+    assert found == ["process", "pool"]

@@ -20,7 +20,7 @@ from mpspec.children import (
     start_to_end_together,
 )
 from mpspec.marks import requirement
-from mpspec.programs import run_script
+from mpspec.programs import call, run_script
 
 # Far more than pipes and sockets buffer, whatever sizes an implementation sets.
 LARGE = 8_000_000
@@ -228,6 +228,42 @@ def test_memory_outlives_the_parents_reference(mp):
     ours.send("end")
     process.join()
     assert (found, values) == ([b"1"] * 4, [b"1"] * 4 + [b"2"] * 4)
+
+
+def _change_list(_gate, passed, connection):
+    """In a child: add to the list that it was passed, and tell what is in it."""
+    connection.send(outcome_of(_added_to, passed))
+
+
+def _added_to(passed):
+    passed.append("by the child")
+    return passed[:]
+
+
+def _drop_a_proxy(mp):
+    """In a new interpreter: what a child comes to with a proxy that its parent has dropped before the child ran."""
+    with mp.Manager() as manager:
+        kept, passed = manager.list(), manager.list(["by the parent"])
+        gate, opener = mp.Pipe(duplex=False)
+        receiver, sender = mp.Pipe(duplex=False)
+        # A forked child unpickles no gate: it waits there before it does anything else.
+        os.register_at_fork(after_in_child=functools.partial(gate.poll, mp.timeout / 2))
+        process = mp.Process(target=_change_list, args=(Gate(gate), passed, sender))
+        process.start()
+        del passed
+        gc.collect()
+        kept.append("what the server is told after that")
+        opener.send("the proxy was dropped")
+        outcome = receiver.recv()
+        process.join()
+        return outcome
+
+
+@requirement("guidelines.resources.proxy-outlives-parents-reference")
+def test_proxy_outlives_the_parents_reference(mp):
+    """A child uses the list that it was passed a proxy of after its parent has dropped its own."""
+    found = call(_drop_a_proxy, mp, timeout=mp.timeout)
+    assert found == ["returned", ["by the parent", "by the child"]]
 
 
 # Standard input
@@ -606,6 +642,33 @@ def test_main_module_given_by_a_relative_path(mp):
     assert _wander(mp, BY_RELATIVE_PATH)[:1] == ["hello"]
     of_child, of_grandchild = _lines_of_wanderer(mp, BY_RELATIVE_PATH)
     assert of_grandchild == of_child
+
+
+LINKED = """
+import os, sys
+
+def tell():
+    path, name = os.path.split(__file__)
+    print(os.path.basename(path), name)
+
+if __name__ == "__main__":
+    if os.path.islink(__file__):
+        tell()
+        process = mp.Process(target=tell)
+        process.start()
+        process.join()
+    else:
+        os.mkdir("folder")
+        os.symlink(__file__, "folder/link.py")
+        os.execv(sys.executable, [sys.executable, "folder/link.py"])
+"""
+
+
+@requirement("guidelines.main-module.by-symbolic-link")
+def test_main_module_given_by_a_symbolic_link(mp):
+    """``__file__`` is in a child the link that the program was run by, in its folder."""
+    done = run_script(mp, LINKED, arguments=("program.py",))
+    assert done.stdout.splitlines() == ["folder link.py"] * 2, done.stderr
 
 
 @requirement("guidelines.main-module.instances")

@@ -19,7 +19,7 @@ from mpspec.children import (
     until_all_blocked,
 )
 from mpspec.marks import requirement
-from mpspec.programs import call
+from mpspec.programs import call, run_script
 
 KEY = b"secret password"
 # More than any socket buffers.
@@ -327,16 +327,18 @@ def test_nobody_connects_to_a_closed_listener(mp):
 
 @requirement("listeners.close.removes-file")
 def test_file_of_a_unix_socket_goes_with_it(mp, tmp_path):
-    """close() removes the file of a Unix domain socket."""
+    """close(), and garbage collection, remove the file of a Unix domain socket, whatever the current directory is."""
     path = tmp_path / "socket"
     listener = mp.connection.Listener(str(path))
     assert path.exists()
-    listener.close()
+    with contextlib.chdir(tmp_path):
+        listener.close()
     assert not path.exists()
     listener = mp.connection.Listener(str(path))
     assert path.exists()
-    del listener
-    gc.collect()
+    with contextlib.chdir(tmp_path):
+        del listener
+        gc.collect()
     assert not path.exists()
 
 
@@ -711,8 +713,10 @@ def test_family_of_a_string_with_two_backslashes(mp, tmp_path):
 @requirement("listeners.family.given-beats-format")
 def test_family_given_to_listener(mp, tmp_path):
     """Listener takes the family that it is given, whatever the address looks like."""
-    with contextlib.chdir(tmp_path), mp.connection.Listener(r"\\name", family="AF_UNIX"):
-        assert (tmp_path / r"\\name").is_socket()
+    with contextlib.chdir(tmp_path):
+        for position, name in (((r"\\name",), {"family": "AF_UNIX"}), ((r"\\name", "AF_UNIX"), {})):
+            with mp.connection.Listener(*position, **name):
+                assert (tmp_path / r"\\name").is_socket()
 
 
 @requirement("listeners.client.family-given-beats-format")
@@ -720,8 +724,9 @@ def test_family_given_to_client(mp, tmp_path):
     """Client takes the family that it is given, whatever the address looks like."""
     with contextlib.chdir(tmp_path), mp.connection.Listener(family="AF_UNIX") as listener:
         (tmp_path / r"\\name").symlink_to(listener.address)
-        client = mp.connection.Client(r"\\name", family="AF_UNIX")
-        assert _talk(client, listener.accept()) == HEARD
+        for position, name in (((r"\\name",), {"family": "AF_UNIX"}), ((r"\\name", "AF_UNIX"), {})):
+            client = mp.connection.Client(*position, **name)
+            assert _talk(client, listener.accept()) == HEARD
 
 
 @requirement("listeners.client.family-fits")
@@ -789,11 +794,12 @@ def test_default_address(mp):
 def test_default_address_of_a_family(mp):
     """With a family alone a free address of that family is chosen."""
     for family in ("AF_INET", "AF_UNIX"):
-        with mp.connection.Listener(family=family) as listener:
-            client = mp.connection.Client(listener.address)
-            with _socket_of(client) as client_socket:
-                assert client_socket.family == getattr(socket, family)
-            assert _talk(client, listener.accept()) == HEARD
+        for position, name in (((), {"family": family}), ((None, family), {})):
+            with mp.connection.Listener(*position, **name) as listener:
+                client = mp.connection.Client(listener.address)
+                with _socket_of(client) as client_socket:
+                    assert client_socket.family == getattr(socket, family)
+                assert _talk(client, listener.accept()) == HEARD
 
 
 @requirement("listeners.address.default-inet-is-local")
@@ -825,6 +831,65 @@ def test_default_file_is_private(mp):
 def _default_address(mp):
     with mp.connection.Listener(family="AF_UNIX") as listener:
         return listener.address
+
+
+LISTENING = """
+import os
+
+def listen():
+    with mp.connection.Listener(family="AF_UNIX") as listener:
+        print(os.path.exists(listener.address))
+
+listen()
+"""
+
+# Its handler was registered before the package was imported, and runs after that one's.
+LISTENING_AT_LAST = """
+import atexit, runpy
+atexit.register(lambda: names["listen"]())
+names = runpy.run_path("program.py")
+"""
+
+
+@requirement("listeners.address.default-unix-at-exit")
+def test_default_file_in_an_exit_handler(mp):
+    """The last exit handler of all can listen at an address of the package's choice."""
+    done = run_script(mp, LISTENING, arguments=("-c", LISTENING_AT_LAST))
+    assert done.stdout.split() == ["True", "True"], done.stderr
+
+
+# That the daemon has ended tells the other child that its program waits for it, as its last act.
+LISTENING_TO_THE_LAST = """
+def talk():
+    with (
+        mp.connection.Listener(family="AF_UNIX") as listener,
+        mp.connection.Client(listener.address) as client,
+        listener.accept() as accepted,
+    ):
+        client.send("heard")
+        print(accepted.recv(), flush=True)
+
+def stay(receiver, sender):
+    receiver.poll(mp.timeout / 4)
+
+def outlive(receiver):
+    receiver.poll(None)
+    talk()
+
+if __name__ == "__main__":
+    talk()
+    receiver, sender = mp.Pipe(duplex=False)
+    mp.Process(target=stay, args=(receiver, sender), daemon=True).start()
+    sender.close()
+    mp.Process(target=outlive, args=(receiver,)).start()
+"""
+
+
+@requirement("listeners.address.default-unix-at-exit")
+def test_default_file_in_a_child_that_is_waited_for(mp):
+    """A child that outlives its program's daemons, while the program waits for its end, can listen like that, too."""
+    done = run_script(mp, LISTENING_TO_THE_LAST)
+    assert done.stdout.split() == ["heard", "heard"], done.stderr
 
 
 @requirement("listeners.address.default-unix-in-temporary-directory")
@@ -870,9 +935,13 @@ def test_default_backlog(mp, tmp_path):
 def test_backlog_given(mp, tmp_path):
     """A listener holds as many connections as a socket that listens with the backlog given."""
     for backlog in (0, 2, 7):
-        with mp.connection.Listener(family="AF_UNIX", backlog=backlog) as listener:
-            expected = _room_of_plain_socket(str(tmp_path / str(backlog)), backlog)
-            assert _room(listener.address) == expected
+        expected = _room_of_plain_socket(str(tmp_path / str(backlog)), backlog)
+        for listening in (
+            mp.connection.Listener(family="AF_UNIX", backlog=backlog),
+            mp.connection.Listener(None, "AF_UNIX", backlog),
+        ):
+            with listening as listener:
+                assert _room(listener.address) == expected
         with (
             mp.connection.Listener(family="AF_INET", backlog=backlog) as listener,
             socket.socket() as plain,

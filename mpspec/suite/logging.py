@@ -5,6 +5,7 @@ import os
 import re
 import sys
 
+from mpspec.children import outcome_of
 from mpspec.marks import requirement
 from mpspec.programs import call
 
@@ -12,6 +13,8 @@ from mpspec.programs import call
 _ALL_LEVELS = (1, 10, 20, 50)
 # A level that no message of a program has by chance.
 LEVEL = 17
+# Another, which lets no report of the package through.
+ABOVE_REPORTS = 27
 
 
 def _facts(mp, function):
@@ -307,23 +310,41 @@ def _start_speaker(mp):
         process.join()
 
 
+def _speak_alone(mp, sender):
+    logger = mp.log_to_stderr(ABOVE_REPORTS)
+    logger.warning("by its own call")
+    sender.send(logger.level)
+
+
 def _start_children(mp):
-    """Children before log_to_stderr(), whose settings it gives, and children after it."""
+    """Children before log_to_stderr(), whose settings it gives, the last of which calls it, and children after it."""
     settings = _settings_of_childs_logger(mp)
+    receiver, sender = mp.Pipe(duplex=False)
+    process = mp.Process(target=_speak_alone, args=(mp, sender), name="alone")
+    process.start()
+    sender.close()
+    kind, level = outcome_of(receiver.recv)
+    process.join()
     _start_speaker(mp)
-    return settings
+    return settings, [kind, level]
 
 
 def _children(mp):
     """In a new interpreter: how children's loggers are set, and what later ones write."""
-    settings, lines = _standard_error_of(_start_children, mp)
-    return {"settings": settings, "written": lines}
+    (settings, alone), lines = _standard_error_of(_start_children, mp)
+    return {"settings": settings, "alone": alone, "written": lines}
 
 
 @requirement("logging.child.writes")
 def test_child_writes_to_stderr(mp):
-    """A child's message is written, once, with its level, and so is that of a child's child."""
+    """A child's message is written, once, with its level, and so is that of a child's child.
+
+    And of a child that has called log_to_stderr() itself, which has the level that it passed.
+    """
     lines = _facts(mp, _children)["written"]
+    (line,) = [line for line in lines if "by its own call" in line]
+    assert line.startswith("[WARNING/")
+    assert _facts(mp, _children)["alone"] == ["returned", ABOVE_REPORTS]
     (line,) = [line for line in lines if "from below" in line]
     assert line.startswith("[WARNING/")
     (line,) = [line for line in lines if "from the child" in line]
@@ -336,6 +357,7 @@ def test_name_in_a_childs_messages(mp):
     """A child's own message has the child's name, and so has what the package reports of the child."""
     lines = _facts(mp, _children)["written"]
     assert lines.count("[WARNING/speaker] from the child") == 1
+    assert lines.count("[WARNING/alone] by its own call") == 1
     reports = [line for line in lines if line.startswith("[INFO/speaker] ")]
     assert [line for line in reports if "exitcode 0" in line] != []
 

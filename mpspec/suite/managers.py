@@ -932,6 +932,9 @@ def test_address_is_as_given(mp, socket_path):
     facts = _life_at(mp, socket_path)
     assert facts["address"] == socket_path
     assert facts["sum"] == 7
+    again = _life_over_tcp(mp)["again"]
+    assert again["tells"] == again["given"]
+    assert again["connected"] == ("returned", None)
 
 
 @observed_once
@@ -942,6 +945,10 @@ def _life_over_tcp(mp):
     facts["turns"] = outcome_of(_turn_over_tcp, mp, manager.address[1])
     gc.collect()
     manager.shutdown()
+    given = "127.0.0.1", manager.address[1]
+    with _started_manager(mp, address=given) as again:
+        facts["again"] = {"given": given, "tells": again.address}
+        facts["again"]["connected"] = outcome_of(_bare_manager(mp)(given, ctx=mp.context).connect)
     return facts
 
 
@@ -1226,7 +1233,7 @@ def _shut_down_in_time(mp, initializer, timeout):
         began = time.monotonic()
         manager.shutdown()
         took = time.monotonic() - began
-        process.join()
+        assert not process.is_alive()
         if took < 0.9:
             break
     assert took < 0.9
@@ -1757,6 +1764,7 @@ def test_list_change(manager):
     shared[1:] = [8]
     same = shared
     shared += [6]
+    shared += []
     shared *= 2
     assert shared is same
     assert shared[:] == [7, 8, 6, 7, 8, 6]
@@ -2091,7 +2099,8 @@ def _set_item(shared, index, value):
 def test_value_and_array_by_name(manager):
     """Value takes typecode and value, Array typecode and sequence, by these names."""
     assert manager.Value(typecode="i", value=7).value == 7
-    assert list(manager.Array(typecode="i", sequence=[1, 2])) == [1, 2]
+    assert manager.Array(typecode="i", sequence=[1, 2])[:] == array.array("i", [1, 2])
+    assert manager.Array(typecode="i", sequence=[1, 2])[:].typecode == "i"
 
 
 @requirement("managers.array")
@@ -2262,7 +2271,7 @@ def test_lock_release_when_free(manager):
 
 
 @requirement("managers.synchronization.keywords")
-def test_parameters_by_name(manager, companion):
+def test_parameters_by_name(mp, manager, companion):
     """The parameters of ``acquire`` and ``wait`` have the names that threading gives; None for timeout is no limit."""
     event, condition = manager.Event(), manager.Condition()
     for lock in (manager.Lock(), manager.Semaphore(), manager.BoundedSemaphore()):
@@ -2275,13 +2284,20 @@ def test_parameters_by_name(manager, companion):
         lock.release()
     assert event.wait(timeout=0.01) is False
     assert condition.wait(timeout=0.01) is False
-    assert manager.Condition(lock=manager.Lock()).acquire() is True
+    lock = manager.Lock()
+    assert manager.Condition(lock=lock).acquire() is True
+    assert lock.acquire(False) is False
+    assert manager.Condition(None).acquire() is manager.Condition(lock=None).acquire() is True
     assert manager.Semaphore(value=0).acquire(False) is False
     assert manager.BoundedSemaphore(value=2).acquire(False) is True
     assert manager.BoundedSemaphore(value=0).acquire(False) is False
     assert manager.Barrier(parties=1, action=event.set, timeout=0.01).wait() == 0
     assert event.is_set() is True
-    assert manager.Queue(maxsize=1).full() is False
+    with raises(mp.BrokenBarrierError):
+        manager.Barrier(parties=2, timeout=0.01).wait()
+    bounded = manager.Queue(maxsize=1)
+    bounded.put(1)
+    assert bounded.full() is True
     for semaphore in (manager.Semaphore(0), manager.BoundedSemaphore(0)):
         assert semaphore.acquire(False, None) is False
     for semaphore in (manager.Semaphore(1), manager.BoundedSemaphore(1)):
@@ -2514,20 +2530,20 @@ def _wait_in_threads(sender, condition, shared, count):
 def test_condition_notify_count(manager, companion):
     """``notify()`` wakes one of those who wait, ``notify(n)`` wakes n, or all when they are fewer."""
     condition, shared = manager.Condition(), manager.Value("i", -1)
-    companion.begin(_wait_in_threads, condition, shared, 5)
-    assert [companion.receive() for _ in range(5)] == ["waiting"] * 5
+    companion.begin(_wait_in_threads, condition, shared, 7)
+    assert [companion.receive() for _ in range(7)] == ["waiting"] * 7
     with condition:
         condition.notify(0)
     woken = []
-    for number, (arguments, count) in enumerate([((), 1), ((3,), 3), ((9,), 1)]):
+    for number, (position, name, count) in enumerate(
+        [((), {}, 1), ((3,), {}, 3), ((), {"n": 2}, 2), ((9,), {}, 1)]
+    ):
         with condition:
             shared.value = number
-            condition.notify(*arguments)
+            condition.notify(*position, **name)
         woken.append([companion.receive() for _ in range(count)])
-    assert woken == [[0], [1, 1, 1], [2]]
+    assert woken == [[0], [1, 1, 1], [2, 2], [3]]
     companion.result()
-    with condition:
-        condition.notify(n=2)
 
 
 @requirement("managers.condition.notify-all")
@@ -3925,6 +3941,26 @@ def test_another_proxy_keeps_the_referent(mp, workshop):
     assert workshop.Census().has("kept by another")
     del second
     _until_deleted(mp.timeout, workshop, "kept by another")
+
+
+class _Dropping:
+    """What lets go of all that a list holds when it is pickled, and comes out as 0."""
+
+    def __init__(self, held):
+        self._held = held
+
+    def __reduce__(self):
+        self._held.clear()
+        gc.collect()
+        return int, ()
+
+
+@requirement("managers.cleanup.amid-a-call")
+def test_a_proxy_is_deleted_amid_a_call_of_another(manager):
+    """An argument whose pickling deletes a second proxy for the object arrives by the first."""
+    first = manager.list()
+    first.append(_Dropping([pickle.loads(pickle.dumps(first))]))
+    assert first[:] == [0]
 
 
 @requirement("managers.cleanup.contained-proxy-keeps")

@@ -665,6 +665,33 @@ def test_output_of_a_preloaded_module(mp, tmp_path, monkeypatch):
     assert done.stdout.split() == ["preloaded"], done.stderr
 
 
+def _pids_of_children(mp, folder):
+    """The numbers of two children that have ended, in which a preloaded module is loaded."""
+    sys.path.insert(0, folder)
+    mp.set_forkserver_preload([_UNLIKELY])
+    children = [run(mp, _must_be_loaded, _UNLIKELY) for _ in range(2)]
+    assert [child.exitcode for child in children] == [0, 0]
+    return [child.pid for child in children]
+
+
+def _must_be_loaded(name):
+    assert name in sys.modules
+
+
+@requirement("miscellaneous.forkserver-preload.exit-handlers")
+def test_exit_handlers_of_a_preloaded_module(mp, tmp_path, monkeypatch):
+    """A handler that a preloaded module has registered is not called by the children, only where it was registered."""
+    _make_importable(tmp_path, monkeypatch)
+    path = tmp_path / "called"
+    _make_module(
+        tmp_path,
+        "import atexit, os, pathlib\n"
+        f"atexit.register(lambda: pathlib.Path({str(path)!r} + str(os.getpid())).touch())\n",
+    )
+    pids = call(_pids_of_children, mp, str(tmp_path), timeout=mp.timeout)
+    assert [pid for pid in pids if os.path.exists(f"{path}{pid}")] == []
+
+
 def _outcome_of_preload(mp):
     return outcome_of(mp.context.set_forkserver_preload, [_UNLIKELY, 1])[0]
 

@@ -496,7 +496,10 @@ def test_recv_bytes_raises_eoferror_when_the_other_end_is_closed(mp):
 
 @requirement("pipes.recv-bytes-into.end-of-file")
 def test_recv_bytes_into_raises_eoferror_when_the_other_end_is_closed(mp):
-    """recv_bytes_into() raises EOFError when nothing is left and the other end was closed, before or while it waits."""
+    """recv_bytes_into() raises EOFError when nothing is left and the other end was closed, before or while it waits.
+
+    So it does with an offset.
+    """
     for receiver, sender in (mp.Pipe(), mp.Pipe(duplex=False)):
         sender.send_bytes(b"last")
         sender.close()
@@ -505,9 +508,12 @@ def test_recv_bytes_into_raises_eoferror_when_the_other_end_is_closed(mp):
         for _ in range(2):
             with raises(EOFError):
                 receiver.recv_bytes_into(buffer)
-    for caller in _woken_by_close(mp, "recv_bytes_into", bytearray(8)):
-        with raises(EOFError):
-            caller.result()
+            with raises(EOFError):
+                receiver.recv_bytes_into(buffer, 2)
+    for offset in ((), (2,)):
+        for caller in _woken_by_close(mp, "recv_bytes_into", bytearray(8), *offset):
+            with raises(EOFError):
+                caller.result()
 
 
 @requirement("pipes.recv-bytes.no-part-of-message")
@@ -632,7 +638,10 @@ def _forward(source, target):
 
 @requirement("pipes.close.when-garbage-collected")
 def test_garbage_collection_closes(mp):
-    """A connection that nobody refers to any more is closed, of a two-way pipe and of a one-way one."""
+    """A connection that nobody refers to any more is closed, of a two-way pipe and of a one-way one.
+
+    So it is in a child that was given it.
+    """
     for duplex in (True, False):
         # No loop over the pipes themselves: what it goes through would refer to both ends.
         receiver, sender = mp.Pipe(duplex)
@@ -651,6 +660,24 @@ def test_garbage_collection_closes(mp):
             os.fstat(descriptor)
         with raises(Exception):
             sender.send("message")
+    receivers, ends = map(list, zip(mp.Pipe(), mp.Pipe(duplex=False), strict=True))
+    told, tell = mp.Pipe(duplex=False)
+    process = mp.Process(target=_drop_and_wait, args=(ends, told))
+    process.start()
+    for end in ends:
+        end.close()
+    for receiver in receivers:
+        assert receiver.poll(mp.timeout)
+        with raises(EOFError):
+            receiver.recv()
+    tell.send("end")
+    process.join()
+
+
+def _drop_and_wait(ends, told):
+    ends.clear()
+    gc.collect()
+    told.recv()
 
 
 def _status_of_fork(call):
@@ -1181,13 +1208,15 @@ def test_recv_bytes_into_fills_rows(mp):
 
 @requirement("pipes.recv-bytes-into.blocks-until-message")
 def test_recv_bytes_into_blocks_until_there_is_something(mp):
-    """recv_bytes_into() waits for a message."""
+    """recv_bytes_into() waits for a message, with an offset as well."""
     receiver, sender = mp.Pipe(duplex=False)
-    buffer = bytearray(7)
-    caller = CallerThread(mp, receiver, "recv_bytes_into", buffer)
-    caller.until_blocked()
-    sender.send_bytes(b"message")
-    assert (caller.result(), buffer) == (7, b"message")
+    for offset in ((), (2,)):
+        buffer = bytearray(9)
+        caller = CallerThread(mp, receiver, "recv_bytes_into", buffer, *offset)
+        caller.until_blocked()
+        sender.send_bytes(b"message")
+        assert caller.result() == 7
+        assert buffer == (bytes(*offset) + b"message").ljust(9, b"\0")
 
 
 @requirement("pipes.recv-bytes-into.refuses-read-only-buffer")
@@ -1413,7 +1442,7 @@ def test_default_timeout_of_sockets_does_not_matter(mp):
 
 @requirement("pipes.signals.receiving-goes-on")
 def test_receiving_goes_on_after_a_signal(mp):
-    """recv(), recv_bytes() and poll() that wait go on when a signal's handler has returned."""
+    """Each way to receive, and poll(), go on waiting when a signal's handler has returned."""
     receiver, sender = mp.Pipe(duplex=False)
     with Interrupted(mp, functools.partial(sender.send, "message")) as handled:
         assert (receiver.poll(mp.timeout * 100), handled) == (True, [signal.SIGUSR1])
@@ -1422,6 +1451,10 @@ def test_receiving_goes_on_after_a_signal(mp):
         assert (receiver.recv(), handled) == ("message", [signal.SIGUSR1])
     with Interrupted(mp, functools.partial(sender.send_bytes, b"bytes")) as handled:
         assert (receiver.recv_bytes(), handled) == (b"bytes", [signal.SIGUSR1])
+    buffer = bytearray(5)
+    with Interrupted(mp, functools.partial(sender.send_bytes, b"bytes")) as handled:
+        assert (receiver.recv_bytes_into(buffer), handled) == (5, [signal.SIGUSR1])
+    assert buffer == b"bytes"
 
 
 @requirement("pipes.signals.sending-goes-on")
@@ -1451,7 +1484,12 @@ def _receive_all(receiver, count, received):
 def test_exception_of_a_signal_handler_comes_out(mp):
     """What a signal's handler raises comes out of a call that waits to receive; the connection is as before."""
     for receiver, sender in (mp.Pipe(), mp.Pipe(duplex=False)):
-        for method, *arguments in (("recv",), ("recv_bytes",), ("poll", mp.timeout * 100)):
+        for method, *arguments in (
+            ("recv",),
+            ("recv_bytes",),
+            ("recv_bytes_into", bytearray(8)),
+            ("poll", mp.timeout * 100),
+        ):
             with Interrupted(mp, raising=Interruption), raises(Interruption):
                 getattr(receiver, method)(*arguments)
         sender.send("message")
@@ -1617,6 +1655,31 @@ def test_connection_of_a_process_that_has_ended(mp):
     run(mp, _send_each_way, mp, sender.send, queue.put, simple.put)
     for get in (receiver.recv, queue.get, simple.get):
         assert get().recv() == "sent before the end"
+
+
+def _send_two_ends(mp, connection):
+    pairs = [mp.Pipe() for _ in range(2)]
+    for mine, yours in pairs:
+        mine.send("from the child")
+        connection.send(yours)
+    connection.recv()
+
+
+@requirement("pipes.send.connection-after-refusal")
+def test_connection_comes_after_one_that_was_refused(mp):
+    """Of two connections sent here, one may be refused to this process while its key is another; the second comes."""
+    parent_end, child_end = mp.Pipe()
+    process = mp.Process(target=_send_two_ends, args=(mp, child_end))
+    process.start()
+    here = mp.current_process()
+    key, here.authkey = here.authkey, b"another key"
+    try:
+        outcome_of(parent_end.recv)
+    finally:
+        here.authkey = key
+    assert parent_end.recv().recv() == "from the child"
+    parent_end.send("received")
+    process.join()
 
 
 @requirement("pipes.argument.outlives-parents-reference")

@@ -27,6 +27,7 @@ from mpspec.children import (
     HUGE,
     CallerThread,
     Unpicklable,
+    ask,
     equal,
     observed_once,
     outcome_of,
@@ -165,14 +166,27 @@ def _note(folder, *args):
         file.write(f"{args}\n")
 
 
+class _Falsely:
+    """A callable whose truth value is false."""
+
+    def __init__(self, function):
+        self._function = function
+
+    def __bool__(self):
+        return False
+
+    def __call__(self, *args):
+        self._function(*args)
+
+
 @observed_once
 def _initialized_pool(mp):
-    """A pool of three workers whose initializer takes notes."""
+    """A pool of three workers whose initializer takes notes; its truth value is no matter."""
     from mpspec.observing import wait_until
 
     threads = threading.enumerate()
     with _folder() as folder:
-        pool, workers = _new_pool(mp, 3, _note, (str(folder), "one", 2))
+        pool, workers = _new_pool(mp, 3, _Falsely(_note), (str(folder), "one", 2))
 
         def written():
             return sum(note.stat().st_size > 0 for note in folder.iterdir())
@@ -1026,13 +1040,9 @@ def test_map_with_chunks(pool):
 
 
 @requirement("pool.map.chunks-are-tasks")
-def test_map_chunks_are_tasks(mp, pool, tmp_path):
+def test_map_chunks_are_tasks(mp, pool):
     """A chunk of ``chunksize`` items is one task, of which one worker does all."""
-
-    def submit(items):
-        return pool.map(_pass_gate_or_touch_item, items, 3)
-
-    _assert_chunk_is_one_task(mp, pool, tmp_path, submit)
+    _assert_chunk_is_one_task(mp, pool, pool.map, _pass_gate_or_touch_item)
 
 
 @requirement("pool.map.keywords")
@@ -1081,9 +1091,23 @@ def _pass_gate_or_touch_item(item):
     return _pass_gate_or_touch(*item)
 
 
-def _assert_chunk_is_one_task(mp, pool, tmp_path, submit):
-    """Three items in one chunk: the others wait for the first, though a worker is idle."""
-    begun, gate, paths = tmp_path / "begun", _gate(tmp_path), [tmp_path / "one", tmp_path / "two"]
+def _assert_chunk_is_one_task(mp, pool, method, function):
+    """Three items in one chunk: the others wait for the first, though a worker is idle.
+
+    The chunk's size is given by position, and by name.
+    """
+    for position, name in (((3,), {}), ((), {"chunksize": 3})):
+
+        def submit(items, position=position, name=name):
+            results = method(function, items, *position, **name)
+            return results.get() if hasattr(results, "get") else list(results)
+
+        with _folder() as folder:
+            _assert_others_wait_for_the_first(mp, pool, folder, submit)
+
+
+def _assert_others_wait_for_the_first(mp, pool, folder, submit):
+    begun, gate, paths = folder / "begun", _gate(folder), [folder / "one", folder / "two"]
     items = [("gate", begun, gate), *(("touch", path) for path in paths)]
     thread, results = _in_thread(submit, items)
     _until_begun(mp, begun)
@@ -1096,13 +1120,9 @@ def _assert_chunk_is_one_task(mp, pool, tmp_path, submit):
 
 
 @requirement("pool.map-async.chunks-are-tasks")
-def test_map_async_chunks_are_tasks(mp, pool, tmp_path):
+def test_map_async_chunks_are_tasks(mp, pool):
     """A chunk of ``map_async`` is one task."""
-
-    def submit(items):
-        return pool.map_async(_pass_gate_or_touch_item, items, 3).get()
-
-    _assert_chunk_is_one_task(mp, pool, tmp_path, submit)
+    _assert_chunk_is_one_task(mp, pool, pool.map_async, _pass_gate_or_touch_item)
 
 
 @requirement("pool.map.exception")
@@ -1114,9 +1134,9 @@ def test_map_raises(pool):
                 pool.map(_invert, items, chunksize)
 
 
-def _numbers_then_error():
+def _numbers_then_error(error=LookupError):
     yield from (2, 3)
-    raise LookupError
+    raise error
 
 
 def _error_at_once():
@@ -1387,6 +1407,25 @@ def test_imap_next_timeout(mp, pool, tmp_path):
         assert values.next(timeout=mp.timeout) == "open"
         with raises(StopIteration):
             values.next(timeout=mp.timeout)
+    assert _taken_without_waiting(mp, pool.imap(_square, [3, 4])) == [9, 16]
+
+
+def _taken_without_waiting(mp, values):
+    """Two results, taken by a next() that does not wait, as soon as they have come."""
+    from mpspec.observing import wait_until
+
+    found = []
+
+    def takes(*position, **name):
+        try:
+            found.append(values.next(*position, **name))
+        except mp.TimeoutError:
+            return False
+        return True
+
+    wait_until(lambda: takes(0), mp.timeout, "a result that next(0) gives")
+    wait_until(lambda: takes(timeout=0), mp.timeout, "another that next(timeout=0) gives")
+    return found
 
 
 @requirement("pool.imap.chunksize")
@@ -1412,11 +1451,7 @@ def test_chunksize_must_be_positive(pool):
 @requirement("pool.imap.chunks-are-tasks")
 def test_imap_chunks_are_tasks(mp, pool, tmp_path):
     """``imap`` and ``imap_unordered`` hand out one item a task by default, else ``chunksize`` items."""
-
-    def submit(items):
-        return list(pool.imap(_pass_gate_or_touch_item, items, 3))
-
-    _assert_chunk_is_one_task(mp, pool, tmp_path, submit)
+    _assert_chunk_is_one_task(mp, pool, pool.imap, _pass_gate_or_touch_item)
     gate = _gate(tmp_path, "both")
     for method in (pool.imap, pool.imap_unordered):
         results = method(_open, [(gate, "r"), (gate, "w")])
@@ -1457,8 +1492,9 @@ def test_iterable_raises(mp, pool):
         next(results)
     for method in (pool.imap, pool.imap_unordered):
         for chunksize in (1, 2):
-            with raises(LookupError):
-                list(method(_square, _numbers_then_error(), chunksize))
+            for error in (LookupError, OSError, _Refusal):
+                with raises(error):
+                    list(method(_square, _numbers_then_error(error), chunksize))
         with raises(LookupError):
             method(_square, _error_at_once()).next(mp.timeout / 2)
         with raises(LookupError):
@@ -1493,13 +1529,9 @@ def test_imap_unordered_with_chunks(pool):
 
 
 @requirement("pool.imap-unordered.chunks-are-tasks")
-def test_imap_unordered_chunks_are_tasks(mp, pool, tmp_path):
+def test_imap_unordered_chunks_are_tasks(mp, pool):
     """A chunk of ``imap_unordered`` is one task."""
-
-    def submit(items):
-        return list(pool.imap_unordered(_pass_gate_or_touch_item, items, 3))
-
-    _assert_chunk_is_one_task(mp, pool, tmp_path, submit)
+    _assert_chunk_is_one_task(mp, pool, pool.imap_unordered, _pass_gate_or_touch_item)
 
 
 @requirement("pool.imap-unordered.first-done-first")
@@ -1543,6 +1575,7 @@ def test_imap_unordered_next_timeout(mp, pool, tmp_path):
     for values, place in ((results, gate), (explicit, other)):
         place.write_text("open")
         assert values.next(timeout=mp.timeout) == "open"
+    assert sorted(_taken_without_waiting(mp, pool.imap_unordered(_square, [3, 4]))) == [9, 16]
 
 
 @requirement("pool.imap-unordered.exception")
@@ -1590,23 +1623,15 @@ def test_starmap_with_chunks(pool):
 
 
 @requirement("pool.starmap.chunks-are-tasks")
-def test_starmap_chunks_are_tasks(mp, pool, tmp_path):
+def test_starmap_chunks_are_tasks(mp, pool):
     """A chunk of ``starmap`` is one task."""
-
-    def submit(items):
-        return pool.starmap(_pass_gate_or_touch, items, 3)
-
-    _assert_chunk_is_one_task(mp, pool, tmp_path, submit)
+    _assert_chunk_is_one_task(mp, pool, pool.starmap, _pass_gate_or_touch)
 
 
 @requirement("pool.starmap-async.chunks-are-tasks")
-def test_starmap_async_chunks_are_tasks(mp, pool, tmp_path):
+def test_starmap_async_chunks_are_tasks(mp, pool):
     """A chunk of ``starmap_async`` is one task."""
-
-    def submit(items):
-        return pool.starmap_async(_pass_gate_or_touch, items, 3).get()
-
-    _assert_chunk_is_one_task(mp, pool, tmp_path, submit)
+    _assert_chunk_is_one_task(mp, pool, pool.starmap_async, _pass_gate_or_touch)
 
 
 @requirement("pool.starmap.exception")
@@ -2299,7 +2324,7 @@ def test_with_lets_the_pool_be_closed(mp):
 @requirement("pool.context-manager.exit-by-exception")
 def test_with_lets_exceptions_through(mp):
     """An exception that leaves the block of a pool terminates it, though its worker is busy, and goes on."""
-    for kind in (LookupError, KeyboardInterrupt):
+    for kind in (StopIteration, KeyboardInterrupt):
         pool, [worker] = _new_pool(mp)
         with _folder() as folder:
             with raises(kind), pool:
@@ -2560,13 +2585,21 @@ def _meet(barrier):
 
 @requirement("pool.thread-pool.threads")
 def test_thread_pool_runs_tasks_in_threads(mp):
-    """A ThreadPool's workers are threads of the process, as many as asked for."""
+    """A ThreadPool's workers are threads of the process, as many as asked for; a child, too, has its own."""
     with mp.pool.ThreadPool(3) as pool:
         places = pool.map(_meet, [threading.Barrier(3, timeout=mp.timeout)] * 3, 1)
     pool.join()
     assert {pid for pid, _ in places} == {os.getpid()}
     assert len({ident for _, ident in places} - {threading.get_ident()}) == 3
+    assert ask(mp, _use_threads, mp) == 1
     assert _threads(mp, 3) == 3
+
+
+def _use_threads(mp):
+    with mp.pool.ThreadPool(1) as pool:
+        result = pool.apply(abs, (-1,))
+    pool.join()
+    return result
 
 
 def _threads(mp, *args, **kwargs):
@@ -2630,7 +2663,7 @@ def test_thread_pool_initializer(mp):
         assert pool.apply(threading.get_ident) in idents
         assert called.empty()  # not later: a thread that ends before its pool does may be replaced
     pool.join()
-    pool = mp.pool.ThreadPool(initargs=("by name",), initializer=called.put, processes=1)
+    pool = mp.pool.ThreadPool(initargs=("by name",), initializer=_Falsely(called.put), processes=1)
     assert called.get(timeout=mp.timeout) == "by name"
     assert called.empty()
     _end(pool)
@@ -2767,18 +2800,9 @@ def _assert_chunks_of_threads(mp, pool):
     with _folder() as folder:
         _assert_maps_are_parallel(mp, pool, _gate(folder))
     for method in (pool.map, pool.imap, pool.imap_unordered, pool.map_async):
-        _assert_chunk_is_one_task_of_threads(mp, pool, method, _pass_gate_or_touch_item)
+        _assert_chunk_is_one_task(mp, pool, method, _pass_gate_or_touch_item)
     for method in (pool.starmap, pool.starmap_async):
-        _assert_chunk_is_one_task_of_threads(mp, pool, method, _pass_gate_or_touch)
-
-
-def _assert_chunk_is_one_task_of_threads(mp, pool, method, function):
-    def submit(items):
-        results = method(function, items, 3)
-        return results.get() if hasattr(results, "get") else list(results)
-
-    with _folder() as folder:
-        _assert_chunk_is_one_task(mp, pool, folder, submit)
+        _assert_chunk_is_one_task(mp, pool, method, _pass_gate_or_touch)
 
 
 def _waiting_for_event(pool, event):
@@ -2946,6 +2970,10 @@ def _interrupt():
     raise KeyboardInterrupt
 
 
+def _exit_worker():
+    os._exit(3)
+
+
 def _kill_worker():
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -2956,6 +2984,7 @@ _MISHAPS = {
     "unloadable": [(_refuse_unloadably, {})],
     "exits": [(sys.exit, {}), (_interrupt, {})],
     "killed": [(_kill_worker, {})],
+    "exited": [(_exit_worker, {})],
 }
 
 
@@ -2987,7 +3016,8 @@ def _tell_outcomes(mp, sender):
         for mishap, tasks in _MISHAPS.items()
     }
     # First another worker must be started.
-    results["killed"][-1].wait(mp.timeout / 2)
+    for mishap in ("killed", "exited"):
+        results[mishap][-1].wait(mp.timeout / 2)
     # Tasks of a pool without a mishap are the clock: a result that takes longer than many of them is lost.
     with mp.Pool(1) as pool:
         for _ in range(_ROUNDS):
@@ -3039,8 +3069,8 @@ def test_task_that_exits(mp):
 
 @requirement("pool.workers.replaced-when-killed")
 def test_killed_worker_is_replaced(mp):
-    """A pool whose only worker was killed runs the next task."""
-    assert _outcomes(mp)["killed"][-1] == 0
+    """A pool whose only worker was killed, or has exited in the midst of a task, runs the next task."""
+    assert [_outcomes(mp)[mishap][-1] for mishap in ("killed", "exited")] == [0, 0]
 
 
 @requirement("pool.workers.killed-task-raises")
@@ -3072,6 +3102,25 @@ def test_results_keep_their_pool(mp, tmp_path):
         for values in (results, unordered):
             assert [values.next(mp.timeout) for _ in range(3)] == [0, 1, 4]
         _collect_until_stopped(mp, worker)
+
+
+@requirement("pool.imap.keeps-pool")
+def test_a_result_alone_keeps_its_pool(mp, tmp_path):
+    """A single result of apply_async() or map_async() comes although nothing else refers to the pool."""
+    for name, wrapped in (("apply_async", tuple), ("map_async", list)):
+        threads, gate = threading.enumerate(), _gate(tmp_path, name)
+        pool, [worker] = _new_pool(mp)
+        result = getattr(pool, name)(_pass_gate, wrapped([gate]))
+        for thread in _new_threads(threads):
+            _until_blocked(mp, thread)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            del pool
+            gc.collect()
+            gate.write_text("open")
+            assert result.get(mp.timeout) in ("open", ["open"])
+            del result
+            _collect_until_stopped(mp, worker)
 
 
 class _Load:

@@ -5,6 +5,7 @@ import atexit
 import collections
 import contextlib
 import functools
+import itertools
 import os
 import re
 import select
@@ -2198,6 +2199,36 @@ def test_authkey_inherited(mp):
     assert _told(mp, "plain", "authkey")[0] == key
 
 
+AT_IMPORT = """
+seen = [mp.current_process().name, bytes(mp.current_process().authkey)]
+
+def tell():
+    print(seen)
+
+if __name__ == "__main__":
+    mp.current_process().authkey = b"the key"
+    process = mp.Process(target=tell, name="Ann")
+    process.start()
+    process.join()
+"""
+
+
+@observed_once
+def _seen_at_import(mp):
+    """What the main module finds to be the process's name and key while a child imports it."""
+    import ast
+
+    from mpspec.programs import run_script
+
+    return ast.literal_eval(run_script(mp, AT_IMPORT).stdout)
+
+
+@requirement("process.authkey.at-import")
+def test_authkey_while_a_child_imports_the_main_module(mp):
+    """The key is its parent's, which that has set for itself."""
+    assert _seen_at_import(mp)[1] == b"the key"
+
+
 @requirement("process.authkey.can-be-set")
 def test_authkey_set(mp):
     """A key set on a process object is the child's; the parent's stays, and so do its other children's."""
@@ -2263,6 +2294,12 @@ def test_current_process_in_a_child(mp):
     assert itself["name"] == _seen(mp, "plain", "name")
     assert (itself["same"], itself["in a thread"]) == (True, True)
     assert itself["alive"] == [("returned", True)] * 2
+
+
+@requirement("process.current.name-at-import")
+def test_name_while_a_child_imports_the_main_module(mp):
+    """``current_process().name`` is the name that the child was given."""
+    assert _seen_at_import(mp)[0] == "Ann"
 
 
 @requirement("process.current.main-thread")
@@ -2442,6 +2479,33 @@ def test_active_children_without_the_ended(mp):
     wait_until(lambda: process not in mp.active_children(), mp.timeout, "the child not active")
     process.join()
     assert process not in mp.active_children()
+
+
+@requirement("process.active-children.while-others-close")
+def test_active_children_while_another_thread_closes(mp):
+    """active_children() meets no error though another thread closes one that has ended at each third of its lines."""
+    processes = start_to_end_together(mp, 10, code=0)
+    for process in processes:
+        assert _is_ready(process.sentinel, mp.timeout)
+    left, lines, package = list(processes), itertools.count(1), mp.package.__name__
+
+    def close_another(frame, event, _argument):
+        if not frame.f_globals["__name__"].startswith(package):
+            return None
+        if left and event == "line" and next(lines) % 3 == 0:
+            closer = threading.Thread(target=outcome_of, args=(left.pop().close,))
+            closer.start()
+            closer.join(0.1)  # which may have to wait until the call is over
+        return close_another
+
+    before = sys.gettrace()
+    sys.settrace(close_another)
+    try:
+        outcome = outcome_of(mp.active_children)
+    finally:
+        sys.settrace(before)
+    assert outcome[0] == "returned"
+    assert set(processes).isdisjoint(mp.active_children())
 
 
 @requirement("process.active-children.joins-finished")
@@ -2747,6 +2811,49 @@ def _words_of_parents_handler(mp):
     return [run(mp, _nothing).exitcode, receiver.poll()]
 
 
+def _go_on(path):
+    with open(path) as gate:  # waits for somebody who opens it for writing
+        gate.read()
+
+
+def _leave_an_orphan(mp, path, sender, inherited):
+    for descriptor in inherited:
+        os.close(descriptor)
+    orphan = mp.Process(target=_go_on, args=(path,))
+    orphan.start()
+    sender.send(orphan.pid)
+    os._exit(0)
+
+
+def _program_of_an_orphan(mp, path):
+    """The number of a process that a child has left, in a program that has made and freed a block of memory."""
+    # The program's streams are read to their ends: nobody else may have them.
+    answers = os.dup(1)
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in (1, 2):
+        os.dup2(null, stream)
+    block = mp.shared_memory.SharedMemory(create=True, size=1)
+    block.close()
+    block.unlink()
+    receiver, sender = mp.Pipe(duplex=False)
+    run(mp, _leave_an_orphan, mp, path, sender, [answers] if mp.start_method == "fork" else [])
+    os.dup2(answers, 1)
+    return receiver.recv()
+
+
+@requirement("process.exit.orphan-goes-on")
+def test_program_ends_before_an_orphan(mp, tmp_path):
+    """A program ends while a grandchild goes on whose parent has exited without a word."""
+    from mpspec.observing import has_ended, wait_until
+
+    path = tmp_path / "gate"
+    os.mkfifo(path)
+    orphan = call(_program_of_an_orphan, mp, str(path), timeout=mp.timeout)
+    assert not has_ended(orphan)
+    path.write_text("go")
+    wait_until(lambda: has_ended(orphan), mp.timeout, "the orphan ended")
+
+
 @requirement("process.exit.parents-handlers")
 def test_exit_handlers_of_the_parent(mp):
     """What the parent has registered with ``atexit`` is not called when a forked child ends."""
@@ -2826,6 +2933,33 @@ def test_implementation_options_of_a_childs_interpreter(mp):
     (*_, options), (*_, childs_options) = _options(mp)
     assert (options["no_debug_ranges"], options["frozen_modules"]) == (True, "off")
     assert childs_options == options
+
+
+def _isolation():
+    names = ("isolated", "ignore_environment", "no_user_site", "safe_path")
+    return {name: getattr(sys.flags, name, None) for name in names}
+
+
+def _isolation_of_both(mp):
+    return [_isolation(), ask(mp, _isolation)]
+
+
+@requirement("process.start.interpreter-isolated")
+def test_isolated_interpreter_of_a_child(mp, tmp_path, monkeypatch):
+    """A child of a program that runs with the option -I is isolated as that is.
+
+    Where the environment does not count, a virtual one leads to what is under test.
+    """
+    import venv
+
+    venv.create(tmp_path, symlinks=True)
+    (site_packages,) = tmp_path.glob("lib/*/site-packages")
+    folders = [folder for folder in sys.path if folder]
+    (site_packages / "path.pth").write_text("\n".join(folders))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
+    parents, childs = call(_isolation_of_both, mp, timeout=mp.timeout, options=("-I",))
+    assert parents["isolated"] == 1
+    assert childs == parents
 
 
 @requirement("process.start.main-module-without-spec")

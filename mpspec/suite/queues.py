@@ -1102,13 +1102,13 @@ def _gets_while_another_unpickles(mp, queue, *arguments):
 
 @requirement("queues.get.raises-what-unpickling-raises")
 def test_get_raises_what_unpickling_raises(mp):
-    """When an item can't be made again get() raises; the item is gone, and its slot is free."""
-    queue = mp.Queue(1)
-    for way, error in (((), LookupError), ((True, mp.timeout), LookupError), ((), ValueError)):
-        queue.put(_Unwelcome(error))
-        _refuses(error, queue.get, *way)
-        queue.put("next")
-        assert queue.get(*way) == "next"
+    """When an item can't be made again get() of a queue of either kind raises; it is gone, and its slot is free."""
+    for queue in (mp.Queue(1), mp.JoinableQueue(1)):
+        for way, error in (((), LookupError), ((True, mp.timeout), LookupError), ((), ValueError)):
+            queue.put(_Unwelcome(error))
+            _refuses(error, queue.get, *way)
+            queue.put("next")
+            assert queue.get(*way) == "next"
 
 
 def _check_get_is_interrupted(mp, queue, *arguments):
@@ -1277,9 +1277,9 @@ def test_full_is_true_when_no_slot_is_free(mp):
 # The end of a queue
 
 
-def _closed_queues(mp):
+def _closed_queues(mp, kind):
     """Queues that were closed: one never used, one used up, one that still holds an item, and is full."""
-    unused, used, left = mp.Queue(), mp.Queue(), mp.Queue(1)
+    unused, used, left = kind(), kind(), kind(1)
     used.put("item")
     assert used.get() == "item"
     left.put("item")
@@ -1292,7 +1292,7 @@ def _closed_queues(mp):
 @requirement("queues.close.put-raises-valueerror")
 def test_put_on_a_closed_queue_raises_valueerror(mp):
     """After close(), put() and put_nowait() raise ValueError, whether the queue was used or not."""
-    for queue in _closed_queues(mp):
+    for queue in _closed_queues(mp, mp.Queue):
         _refuses(ValueError, queue.put, "item")
         _refuses(ValueError, queue.put, "item", False)
         _refuses(ValueError, queue.put, "item", timeout=0.01)
@@ -1302,7 +1302,7 @@ def test_put_on_a_closed_queue_raises_valueerror(mp):
 @requirement("queues.close.get-raises-valueerror")
 def test_get_from_a_closed_queue_raises_valueerror(mp):
     """After close(), get() and get_nowait() raise ValueError, waiting or not, items left or not."""
-    for queue in _closed_queues(mp):
+    for queue in _closed_queues(mp, mp.Queue):
         _refuses(ValueError, queue.get)
         _refuses(ValueError, queue.get, True, 0.01)
         _refuses(ValueError, queue.get, False)
@@ -1311,8 +1311,8 @@ def test_get_from_a_closed_queue_raises_valueerror(mp):
 
 @requirement("queues.close.empty-answers-or-raises-oserror")
 def test_empty_of_a_closed_queue(mp):
-    """After close(), empty() gives True or False, or raises OSError."""
-    for queue in _closed_queues(mp):
+    """After close(), empty() of a queue of either kind gives True or False, or raises OSError."""
+    for queue in (*_closed_queues(mp, mp.Queue), *_closed_queues(mp, mp.JoinableQueue)):
         with contextlib.suppress(OSError):
             assert queue.empty() in (True, False)
 
@@ -1495,7 +1495,7 @@ def test_one_background_thread_though_two_threads_put_first(mp):
 def test_garbage_collection_closes(mp):
     """A queue that nobody refers to any more is flushed, ends its thread, and releases its descriptors.
 
-    So does one of either kind that has nothing to flush.
+    So does one of either kind that has nothing to flush, here and in a child that was given it.
     """
     assert _got_of_closed_and_dropped(mp)[1] == ("returned", True)
     kept = mp.Queue()  # whatever the first queue of a process starts is there now
@@ -1503,6 +1503,7 @@ def test_garbage_collection_closes(mp):
     kept.get()
     for kind in (mp.Queue, mp.JoinableQueue):
         _use_and_drop(mp, kind)
+    ask(mp, _use_and_drop_each, mp, [mp.Queue(), mp.Queue(), mp.JoinableQueue()])
 
 
 def _use_and_drop(mp, kind):
@@ -1516,6 +1517,21 @@ def _use_and_drop(mp, kind):
     gc.collect()
     _soon(mp, lambda: set(threading.enumerate()) <= threads, "its thread gone")
     _soon(mp, lambda: _descriptors() <= descriptors, "its descriptors closed")
+
+
+def _use_and_drop_each(mp, queues):
+    """In a child that was given queues: check that nothing is left of each that it drops, all but the first."""
+    queues[0].put("item")
+    queues[0].get()
+    threads = set(threading.enumerate())
+    while len(queues) > 1:
+        queues[-1].put("item")
+        assert queues[-1].get() == "item"
+        descriptors = _descriptors()
+        queues.pop()
+        gc.collect()
+        _soon(mp, lambda: set(threading.enumerate()) <= threads, "its thread gone")
+        _soon(mp, lambda: _descriptors() < descriptors, "its descriptors closed")  # noqa: B023 - called at once
 
 
 def _put_join_and_vanish(queues):
@@ -1788,6 +1804,30 @@ def test_items_after_an_unpicklable_object_are_flushed_at_exit(mp):
     assert _ended_with_unpicklable(mp)["next"] == ("returned", "next")
 
 
+_kept = []
+
+
+def _end_with_a_failure(mp, queue):
+    """In a child: keep a listener whose file is gone, which can't be removed at the end; put, and come to the end."""
+    sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - for what is said of that, up to the end
+    listener = mp.connection.Listener(family="AF_UNIX")
+    os.unlink(listener.address)
+    _kept.append(listener)
+    _put_large(queue)
+
+
+@requirement("queues.exit.flushes-though-cleanup-fails")
+def test_items_are_flushed_though_something_else_fails_at_exit(mp):
+    """What a child has put arrives, and it ends with 0, though a listener that it has kept has lost its file."""
+    queue = mp.Queue()
+    process = mp.Process(target=_end_with_a_failure, args=(mp, queue))
+    process.start()
+    found = outcome_of(_get_within, queue, mp.timeout / 2)
+    assert equal(found, ("returned", [b"x" * LARGE, "end"]))
+    process.join()
+    assert process.exitcode == 0
+
+
 @requirement("queues.exit.unpicklable-takes-no-slot")
 def test_unpicklable_object_of_an_ended_child_keeps_no_slot(mp):
     """The slot of an unpicklable object that a child has put before its end is free."""
@@ -1940,22 +1980,25 @@ def test_simple_queue_is_shared_by_inheritance_alone(mp):
         sender.send(mp.SimpleQueue())
 
 
-def _use(_gate, queue, report):
-    queue.put("item")
-    report.send(queue.get())
+def _use(_gate, queues, report):
+    _put_on_each(queues, "item")
+    report.send([queue.get() for queue in queues])
 
 
 @requirement("queues.argument.outlives-parents-reference")
 def test_child_keeps_a_queue_that_its_parent_dropped(mp):
-    """A queue passed to a child works there, even if the parent has no reference of its own."""
+    """Queues of each kind passed to a child work there, even if the parent has no references of its own."""
     reporter, report = mp.Pipe(duplex=False)
     gate, opener = mp.Pipe(duplex=False)
-    process = mp.Process(target=_use, args=(Gate(gate), mp.Queue(), report))
+    process = mp.Process(
+        target=_use,
+        args=(Gate(gate), [mp.Queue(), mp.JoinableQueue(), mp.SimpleQueue()], report),
+    )
     process.start()
     report.close()
     gc.collect()
-    opener.send("the queue was dropped")
-    assert reporter.recv() == "item"
+    opener.send("the queues were dropped")
+    assert reporter.recv() == ["item"] * 3
     process.join()
 
 
@@ -2169,7 +2212,7 @@ def test_nobody_waits_for_another_to_unpickle_from_a_simple_queue(mp):
 
 @requirement("queues.simple.close-releases-resources")
 def test_closing_a_simple_queue_releases_its_descriptors(mp):
-    """After SimpleQueue.close() no descriptor of the queue is open."""
+    """After SimpleQueue.close() no descriptor of the queue is open; a child that was given it has fewer then."""
     kept = mp.SimpleQueue()  # whatever the first queue of a process starts is there now
     before = _descriptors()
     queue = mp.SimpleQueue()
@@ -2179,11 +2222,32 @@ def test_closing_a_simple_queue_releases_its_descriptors(mp):
     assert queue.close() is None
     assert _descriptors() == before
     assert kept.empty()
+    assert _closed_by_child(mp)[0] is True
+
+
+@observed_once
+def _closed_by_child(mp):
+    """What a child finds that has closed a SimpleQueue: that it has fewer descriptors, and what calls come to."""
+    return ask(mp, _close_and_use, mp.SimpleQueue())
+
+
+def _close_and_use(queue):
+    queue.put("used")
+    queue.get()
+    queue.put("left, for a get() that is not refused")
+    before = _descriptors()
+    queue.close()
+    fewer = _descriptors() < before
+    calls = ((queue.empty,), (queue.get,), (queue.put, "item"))
+    return fewer, [outcome_of(*call)[0] for call in calls]
 
 
 @requirement("queues.simple.close-makes-empty-raise")
 def test_empty_of_a_closed_simple_queue_raises_oserror(mp):
-    """After close() of an unused SimpleQueue, a used one, and one with an item left, empty() raises OSError, twice."""
+    """After close() of an unused SimpleQueue, a used one, and one with an item left, empty() raises OSError, twice.
+
+    So it does in a child that has closed the queue that it was given.
+    """
     for items, gets in (([], 0), ([1], 1), ([1, 2], 1), ([1], 0)):
         queue = mp.SimpleQueue()
         _put_all(queue, items)
@@ -2191,11 +2255,12 @@ def test_empty_of_a_closed_simple_queue_raises_oserror(mp):
         queue.close()
         for _ in range(2):
             _refuses(OSError, queue.empty)
+    assert _closed_by_child(mp)[1][0] == "OSError"
 
 
 @requirement("queues.simple.close-refuses-use")
 def test_closed_simple_queue_cannot_be_used(mp):
-    """After SimpleQueue.close(), get() and put() raise; close() may be called again."""
+    """After SimpleQueue.close(), get() and put() raise, in a child, too; close() may be called again."""
     queue = mp.SimpleQueue()
     queue.close()
     with raises(Exception):
@@ -2203,6 +2268,7 @@ def test_closed_simple_queue_cannot_be_used(mp):
     with raises(Exception):
         queue.put("item")
     queue.close()
+    assert "returned" not in _closed_by_child(mp)[1][1:]
 
 
 # JoinableQueue

@@ -447,12 +447,13 @@ def _leave_behind(mp, name, keywords):
 
 
 def _be_ended(mp, name, number):
-    """Leave a block behind, by the end of all processes of the program at once; and more than it.
+    """Leave a block behind, and a list, by the end of all processes of the program at once; and more than these.
 
     Files of blocks, too, that are gone when somebody comes to destroy them, and what is no block.
     """
     os.setpgrp()
     _leave_behind(mp, name, {})
+    mp.shared_memory.ShareableList([1, "x"], name=f"{name}_list").shm.close()
     for position in range(7):
         _leave_behind(mp, f"{name}_{position}", {})
         os.unlink(f"/dev/shm/{name}_{position}")  # noqa: S108 - where such blocks are
@@ -460,11 +461,14 @@ def _be_ended(mp, name, number):
     os.killpg(0, number)
 
 
-def _end_by_signal(mp, name, number):
+def _end_by_signal(mp, number):
+    """Names of blocks, one of them a list's, that a program has left whose processes all got a signal."""
     from mpspec.programs import ProgramError, call
 
+    name = _novel_name()
     with raises(ProgramError):
         call(_be_ended, mp, name, number, timeout=mp.timeout)
+    return name, f"{name}_list"
 
 
 def _only_attach(mp, name, keywords):
@@ -487,12 +491,37 @@ def test_tracker_destroys_what_a_program_left(mp):
 
 @requirement("shared-memory.track.true-destroys")
 def test_tracker_outlasts_signals(mp):
-    """Without ``track``, too, blocks vanish after the end of a program whose processes all got SIGTERM."""
+    """Without ``track``, too, a block and a list's vanish when all processes of their program were ended by SIGTERM."""
     from mpspec.observing import wait_until
 
-    name = _novel_name()
-    _end_by_signal(mp, name, signal.SIGTERM)
-    wait_until(lambda: not _there(mp, name), mp.timeout, "destroyed")
+    for name in _end_by_signal(mp, signal.SIGTERM):
+        wait_until(lambda name=name: not _there(mp, name), mp.timeout, f"{name} destroyed")
+
+
+_LEAVE_BY_MANAGER = """
+import os, signal
+
+if __name__ == "__main__":
+    manager = mp.managers.SharedMemoryManager(ctx=mp.context)
+    manager.start()
+    block, items = manager.SharedMemory(16), manager.ShareableList([1, "x"])
+    print(block.name, items.shm.name, flush=True)
+    (server,) = mp.active_children()
+    for pid in (server.pid, os.getpid()):
+        os.kill(pid, signal.SIGKILL)
+"""
+
+
+@requirement("shared-memory.track.made-by-manager")
+def test_tracker_destroys_what_a_killed_manager_left(mp):
+    """A block and a list's that a manager made vanish when its process was killed, and its program with it."""
+    from mpspec.observing import wait_until
+    from mpspec.programs import run_script
+
+    names = run_script(mp, _LEAVE_BY_MANAGER).stdout.split()
+    assert len(names) == 2
+    for name in names:
+        wait_until(lambda name=name: not _there(mp, name), mp.timeout, f"{name} destroyed")
 
 
 def _there(mp, name):
@@ -616,13 +645,12 @@ def test_other_program_leaves_the_block(mp):
 
 @requirement("shared-memory.track.left-is-destroyed")
 def test_what_a_program_left_is_destroyed(mp):
-    """Blocks that a program did not unlink vanish after its end, though all its processes got SIGTERM."""
+    """A block and a list's that a program did not unlink vanish after its end, though all its processes got SIGTERM."""
     from mpspec.observing import wait_until
 
-    name = _novel_name()
-    _end_by_signal(mp, name, signal.SIGTERM)
-    wait_until(lambda: not _exists(mp, name), mp.timeout, "destroyed")
-    _free(_new(mp, name=name))  # the account that was kept of it here is closed as well
+    for name in _end_by_signal(mp, signal.SIGTERM):
+        wait_until(lambda name=name: not _exists(mp, name), mp.timeout, f"{name} destroyed")
+        _free(_new(mp, name=name))  # the account that was kept of it here is closed as well
 
 
 @requirement("shared-memory.unlink.without-warning")
@@ -1678,6 +1706,10 @@ def test_list_is_attached_by_its_name(mp):
     assert [list(other) for other in others] == [SAMPLES] * 3
     assert {other.shm.name for other in others} == {made.shm.name}
     _free_lists(made, *others)
+    made = _list(mp, range(3000))
+    other = mp.shared_memory.ShareableList(name=made.shm.name)
+    assert list(other) == list(range(3000))
+    _free_lists(made, other)
 
 
 @requirement("shared-memory.list.attach-no-copy")

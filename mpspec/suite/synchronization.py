@@ -1098,6 +1098,9 @@ def test_rlock_released_within_the_timeout(mp):
 def test_rlock_negative_timeout(mp):
     """acquire() with a timeout below zero does not wait, nor does that of a condition."""
     for lock in (mp.RLock(), mp.Condition()):
+        for timeout in (0, -1):
+            assert lock.acquire(True, timeout) is True
+            lock.release()
         assert lock.acquire(True, -1) is True
         for timeout in (-_AGES, -1):
             assert CallerThread(mp, lock, "acquire", True, timeout).result() is False
@@ -1322,8 +1325,16 @@ def test_semaphore_timeout_expires(mp):
 
 @requirement("synchronization.semaphore.acquire.timeout-in-time")
 def test_semaphore_released_within_the_timeout(mp):
-    """acquire() with a timeout takes one of two, and at zero sleeps, and returns True after the release."""
+    """acquire() with a timeout takes one of two, and at zero sleeps, and returns True after the release.
+
+    It does after another process's, too.
+    """
     _take_within_the_timeout(mp, mp.Semaphore(2), mp.timeout)
+    semaphore = mp.Semaphore(0)
+    child = Caller(mp, semaphore, "acquire", True, mp.timeout)
+    child.until_blocked()
+    semaphore.release()
+    assert child.result() is True
 
 
 def _take_within_the_timeout(mp, semaphore, timeout):
@@ -1575,7 +1586,7 @@ def test_bound_counts_all_processes(mp):
     """A child gets what the parent releases, and when it has released all, the parent's next is one too many."""
     semaphore = mp.BoundedSemaphore(2)
     assert _takes(semaphore, 2) == [True, True]
-    child = Caller(mp, _Freeing(semaphore), "acquire_and_release_two")
+    child = Caller(mp, _Freeing(semaphore), "acquire_and_release_two", mp.timeout)
     child.until_blocked()
     semaphore.release()
     assert child.result() is True
@@ -1589,8 +1600,8 @@ class _Freeing:
     def __init__(self, semaphore):
         self.semaphore = semaphore
 
-    def acquire_and_release_two(self):
-        acquired = self.semaphore.acquire()
+    def acquire_and_release_two(self, timeout):
+        acquired = self.semaphore.acquire(True, timeout)
         self.semaphore.release()
         self.semaphore.release()
         return acquired
