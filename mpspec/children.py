@@ -352,13 +352,19 @@ class Interrupted:
 
         from mpspec.observing import wait_until_asleep
 
-        wait_until_asleep(os.getpid(), self._native, self._timeout)
-        signal.pthread_kill(self._ident, signal.SIGUSR1)
-        self._arrived.acquire(timeout=self._timeout)
+        arrived, deadline = False, time.monotonic() + self._timeout
+        # One that comes in the last moment before the call sleeps ends no sleep, and is not handled before its end.
+        while not arrived and time.monotonic() < deadline:
+            wait_until_asleep(os.getpid(), self._native, self._timeout)
+            signal.pthread_kill(self._ident, signal.SIGUSR1)
+            arrived = self._arrived.acquire(timeout=_AMPLE)
         if self._then:
             wait_until_asleep(os.getpid(), self._native, self._timeout)
             self._then()
 
+
+# Seconds in which a signal that has ended a sleep is handled, even on a busy machine.
+_AMPLE = 1
 
 # How often among_signals() sends one, and the seconds between two.
 _SIGNALS, _PAUSE = 100, 0.005

@@ -2484,10 +2484,14 @@ def test_active_children_without_the_ended(mp):
 @requirement("process.active-children.while-others-close")
 def test_active_children_while_another_thread_closes(mp):
     """active_children() meets no error though another thread closes one that has ended at each third of its lines."""
+    from mpspec.observing import has_ended, wait_until
+
     processes = start_to_end_together(mp, 10, code=0)
     for process in processes:
         assert _is_ready(process.sentinel, mp.timeout)
+        wait_until(lambda process=process: has_ended(process.pid), mp.timeout, "the child ended")
     left, lines, package = list(processes), itertools.count(1), mp.package.__name__
+    closers = []
 
     def close_another(frame, event, _argument):
         if not frame.f_globals["__name__"].startswith(package):
@@ -2495,7 +2499,10 @@ def test_active_children_while_another_thread_closes(mp):
         if left and event == "line" and next(lines) % 3 == 0:
             closer = threading.Thread(target=outcome_of, args=(left.pop().close,))
             closer.start()
-            closer.join(0.1)  # which may have to wait until the call is over
+            closer.join(mp.timeout / 10)
+            if closer.is_alive():  # it has to wait until the call is over, and so would the others
+                closers.append(closer)
+                left.clear()
         return close_another
 
     before = sys.gettrace()
@@ -2504,8 +2511,10 @@ def test_active_children_while_another_thread_closes(mp):
         outcome = outcome_of(mp.active_children)
     finally:
         sys.settrace(before)
-    for process in left:
-        process.join()
+    for closer in closers:
+        closer.join()
+    for process in processes:
+        outcome_of(process.join)  # unless it was closed
     assert outcome[0] == "returned"
 
 
