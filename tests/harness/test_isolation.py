@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from mpspec import leaks
+from mpspec.observing import wait_until_asleep
 from tests.conftest import verdicts
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ def test_interrupt_ends_a_run_at_once(conformance: Conformance) -> None:
         more = os.read(process.stdout.fileno(), 4096)  # no line ends before the next begins
         assert more, said
         said += more
+    wait_until_asleep(process.pid, process.pid, 10)  # and has taken note of it
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 2, output
