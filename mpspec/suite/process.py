@@ -2486,7 +2486,7 @@ def test_active_children_while_another_thread_closes(mp):
     """active_children() meets no error though another thread closes one that has ended at each third of its lines."""
     from mpspec.observing import has_ended, wait_until
 
-    processes = start_to_end_together(mp, 10, code=0)
+    processes = start_to_end_together(mp, 4, code=0)
     for process in processes:
         assert _is_ready(process.sentinel, mp.timeout)
         wait_until(lambda process=process: has_ended(process.pid), mp.timeout, "the child ended")
