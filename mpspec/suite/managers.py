@@ -2544,6 +2544,8 @@ def test_condition_notify_count(manager, companion):
         woken.append([companion.receive() for _ in range(count)])
     assert woken == [[0], [1, 1, 1], [2, 2], [3]]
     companion.result()
+    with condition:
+        condition.notify(n=2)
 
 
 @requirement("managers.condition.notify-all")

@@ -2324,7 +2324,17 @@ def test_with_lets_the_pool_be_closed(mp):
 @requirement("pool.context-manager.exit-by-exception")
 def test_with_lets_exceptions_through(mp):
     """An exception that leaves the block of a pool terminates it, though its worker is busy, and goes on."""
-    for kind in (StopIteration, KeyboardInterrupt):
+    _assert_let_through(mp, LookupError, KeyboardInterrupt)
+
+
+@requirement("pool.context-manager.exit-by-exception")
+def test_with_lets_stop_iteration_through(mp):
+    """StopIteration, which ends so much else, ends no block in silence."""
+    _assert_let_through(mp, StopIteration)
+
+
+def _assert_let_through(mp, *kinds):
+    for kind in kinds:
         pool, [worker] = _new_pool(mp)
         with _folder() as folder:
             with raises(kind), pool:

@@ -2481,15 +2481,21 @@ def test_active_children_without_the_ended(mp):
     assert process not in mp.active_children()
 
 
-@requirement("process.active-children.while-others-close")
-def test_active_children_while_another_thread_closes(mp):
-    """active_children() meets no error though another thread closes one that has ended at each third of its lines."""
+def _ended_together(mp, count, code):
+    """Children that have ended, and that nobody has asked whether they have."""
     from mpspec.observing import has_ended, wait_until
 
-    processes = start_to_end_together(mp, 4, code=0)
+    processes = start_to_end_together(mp, count, code)
     for process in processes:
         assert _is_ready(process.sentinel, mp.timeout)
         wait_until(lambda process=process: has_ended(process.pid), mp.timeout, "the child ended")
+    return processes
+
+
+@requirement("process.active-children.while-others-close")
+def test_active_children_while_another_thread_closes(mp):
+    """active_children() meets no error though another thread closes one that has ended at each third of its lines."""
+    processes = _ended_together(mp, 4, code=0)
     left, lines, package = list(processes), itertools.count(1), mp.package.__name__
     closers = []
 
@@ -2536,12 +2542,9 @@ def test_active_children_joins(mp):
 @requirement("process.active-children.joins-finished")
 def test_active_children_joins_all(mp):
     """One call leaves out, and joins, all of three children that have ended."""
-    from mpspec.observing import has_ended, wait_until
+    from mpspec.observing import wait_until
 
-    processes = start_to_end_together(mp, 3, code=4)
-    for process in processes:
-        assert _is_ready(process.sentinel, mp.timeout)
-        wait_until(lambda process=process: has_ended(process.pid), mp.timeout, "the child ended")
+    processes = _ended_together(mp, 3, code=4)
     assert set(processes).isdisjoint(mp.active_children())
     wait_until(lambda: all(_is_gone(each.pid) for each in processes), mp.timeout / 5, "all gone")
     assert [process.exitcode for process in processes] == [4, 4, 4]

@@ -1584,14 +1584,15 @@ def test_bounded_semaphore_released_too_often(mp):
 @requirement("synchronization.bounded-semaphore.release.bound-counts-all-processes")
 def test_bound_counts_all_processes(mp):
     """A child gets what the parent releases, and when it has released all, the parent's next is one too many."""
-    semaphore = mp.BoundedSemaphore(2)
-    assert _takes(semaphore, 2) == [True, True]
-    child = Caller(mp, _Freeing(semaphore), "acquire_and_release_two", mp.timeout)
-    child.until_blocked()
-    semaphore.release()
-    assert child.result() is True
-    with raises(ValueError):
+    for arguments in ((), (True, mp.timeout)):
+        semaphore = mp.BoundedSemaphore(2)
+        assert _takes(semaphore, 2) == [True, True]
+        child = Caller(mp, _Freeing(semaphore), "acquire_and_release_two", *arguments)
+        child.until_blocked()
         semaphore.release()
+        assert child.result() is True
+        with raises(ValueError):
+            semaphore.release()
 
 
 class _Freeing:
@@ -1600,8 +1601,8 @@ class _Freeing:
     def __init__(self, semaphore):
         self.semaphore = semaphore
 
-    def acquire_and_release_two(self, timeout):
-        acquired = self.semaphore.acquire(True, timeout)
+    def acquire_and_release_two(self, *arguments):
+        acquired = self.semaphore.acquire(*arguments)
         self.semaphore.release()
         self.semaphore.release()
         return acquired
