@@ -31,27 +31,34 @@ suites_key = pytest.StashKey[list[Path]]()
 
 
 class SuiteDirectory(pytest.Directory):
-    """A folder of the suite; its modules come in the order of the chapters."""
+    """A folder of the suite: of chapters, in their order, or of the modules of one chapter."""
 
     def collect(self) -> Iterable[pytest.Collector]:
-        """Give the modules that hold tests; they see mpspec's fixtures before the project's own of the same names."""
+        """Give what holds tests; they see mpspec's fixtures before the project's own of the same names."""
+        paths = sorted(path for path in self.path.iterdir() if _holds_tests(path))
+        if not isinstance(self.parent, SuiteDirectory):
+            self._offer_fixtures()
+            order = {name: number for number, name in enumerate(builtin_chapters())}
+            paths.sort(key=lambda path: order.get(path.stem, len(order)))
+        if self.path == SUITE_DIR:
+            # Importing the others is half of what a run of one requirement would cost.
+            settings = self.config.stash[settings_key]
+            paths = [path for path in paths if settings.asks_for(path.stem)]
+        for path in paths:
+            if path.is_dir():
+                yield SuiteDirectory.from_parent(self, path=path)
+            else:
+                yield SuiteModule.of(self, path)
+
+    def _offer_fixtures(self) -> None:
         from mpspec import fixtures  # which imports this module
 
         self.obj = fixtures
         self.session._fixturemanager.parsefactories(self)  # noqa: SLF001 - a plugin's would come after a conftest.py's
-        order = builtin_chapters()
-        files = (file for file in self.path.glob("*.py") if not file.name.startswith("_"))
-        known = {name: number for number, name in enumerate(order)}
-        if self.path == SUITE_DIR:
-            # Importing the others is half of what a run of one requirement would cost.
-            settings = self.config.stash[settings_key]
-            files = (file for file in files if settings.asks_for(file.stem))
-        for file in sorted(files, key=lambda file: (known.get(file.stem, len(known)), file.stem)):
-            yield SuiteModule.of(self, file)
 
 
 class SuiteModule(pytest.Module):
-    """One chapter's tests: the functions that are marked with a requirement."""
+    """Tests of one chapter: the functions that are marked with a requirement."""
 
     @classmethod
     def of(cls, parent: pytest.Collector, file: Path) -> SuiteModule:
@@ -84,6 +91,12 @@ class SuiteModule(pytest.Module):
         settings = self.config.stash[settings_key]
         requirement = _known(settings, identifier, self.path)
         return [variant for variant in settings.variants if settings.selects(requirement, variant)]
+
+
+def _holds_tests(path: Path) -> bool:
+    """Whether something in a folder of the suite is a module, or a chapter's package of modules."""
+    is_module = path.suffix == ".py" or (path / "__init__.py").is_file()
+    return is_module and not path.name.startswith("_")
 
 
 def _known(settings: Settings, identifier: str, file: Path) -> Requirement:
@@ -132,13 +145,16 @@ class Collection:
         self, path: Path, parent: pytest.Collector
     ) -> pytest.Collector | None:
         """Take the folders of the suite."""
-        return SuiteDirectory.from_parent(parent, path=path) if path in self._suites else None
+        return SuiteDirectory.from_parent(parent, path=path) if self._is_ours(path) else None
 
     def pytest_pycollect_makemodule(
         self, module_path: Path, parent: pytest.Collector
     ) -> pytest.Module | None:
         """Take the modules of the suite when they are named one by one."""
-        return SuiteModule.of(parent, module_path) if module_path.parent in self._suites else None
+        return SuiteModule.of(parent, module_path) if self._is_ours(module_path.parent) else None
+
+    def _is_ours(self, folder: Path) -> bool:
+        return folder in self._suites or folder.parent in self._suites
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Give each test the variants on which its requirement is selected."""

@@ -53,7 +53,7 @@ def pool(mp: Api) -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def workshop(mp: Api) -> Iterator[Any]:
     """A manager of types that the chapter managers registers."""
-    from mpspec.suite.managers import workshop_manager
+    from mpspec.suite.managers.workshop import workshop_manager
 
     manager = workshop_manager(mp)(ctx=mp.context)
     manager.start()
@@ -68,7 +68,7 @@ def queue_server(mp: Api) -> Iterator[Any]:
 
     Not over TCP: there each connection's handshake costs the standard library 40 ms of waiting for an acknowledgement.
     """
-    from mpspec.suite.managers import serve_queue
+    from mpspec.suite.managers.workshop import serve_queue
 
     receiver, sender = mp.Pipe(duplex=False)
     process = mp.Process(target=serve_queue, args=(mp, sender))

@@ -5,7 +5,7 @@ import os
 from mpspec.children import CallerThread, outcome_of, raises
 from mpspec.marks import requirement
 from mpspec.programs import call
-from mpspec.suite.listeners import conversation, reply_to
+from mpspec.suite.listeners.keys import conversation, reply_to
 
 KEY = b"a key of this chapter, long enough to be found where it is sent"
 

@@ -83,7 +83,7 @@ def test_collect_only(conformance: Conformance) -> None:
 
 def test_verbose_names_each_test(conformance: Conformance) -> None:
     _, output = conformance.run(BEHAVES, *THREE, "-v", "-n0")
-    assert len(re.findall(r"process\.py::test_\w+\[behave-fork\] PASSED", output)) == 3
+    assert len(re.findall(r"process/\w+\.py::test_\w+\[behave-fork\] PASSED", output)) == 3
 
 
 def test_verbose_counts_a_retired_workers_test_once(conformance: Conformance) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from typing import TYPE_CHECKING
 
 import pytest
 
+import mpspec.suite
 from mpspec import specification
-from mpspec.collection import SUITE_DIR
 from mpspec.errors import SpecificationError
 from mpspec.marks import ATTRIBUTE
 from mpspec.specification import EDITIONS, SPEC_DIR, Level, builtin_chapters, load
@@ -142,12 +143,12 @@ def test_every_shipped_chapter_has_a_place_in_the_order() -> None:
 def test_every_shipped_requirement_has_a_test_and_every_test_a_requirement() -> None:
     known = specification.load([SPEC_DIR])
     tested = set()
-    for file in SUITE_DIR.glob("[a-z]*.py"):
-        for member in vars(importlib.import_module(f"mpspec.suite.{file.stem}")).values():
+    for module in pkgutil.walk_packages(mpspec.suite.__path__, "mpspec.suite."):
+        for member in vars(importlib.import_module(module.name)).values():
             identifier = getattr(member, ATTRIBUTE, None)
             if identifier is not None:
-                assert identifier in known, f"{file}: {member.__name__}"
-                assert known[identifier].chapter == file.stem, identifier
+                assert identifier in known, f"{module.name}: {member.__name__}"
+                assert known[identifier].chapter == module.name.split(".")[2], identifier
                 tested.add(identifier)
     assert {each.id for each in known} == tested
 

@@ -1,0 +1,1 @@
+"""Tests of the chapter sharedctypes: values and arrays in shared memory."""

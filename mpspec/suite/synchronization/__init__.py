@@ -1,0 +1,1 @@
+"""Tests of the chapter synchronization: locks, semaphores, conditions, events and barriers."""
