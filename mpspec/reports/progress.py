@@ -28,6 +28,7 @@ class Progress:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._settings: Settings = config.stash[settings_key]
+        self._chapters = frozenset(self._settings.specification.chapters)
         self._waiting: collections.Counter[tuple[str, str]] = collections.Counter()
         self._letters: dict[tuple[str, str], list[Verdict]] = collections.defaultdict(list)
         self._report: Report | None = None
@@ -72,9 +73,14 @@ class Progress:
             found = _VARIANT.search(nodeid)
             if found:
                 self._total += 1
-                self._waiting[PurePath(nodeid.partition("::")[0]).stem, found[1]] += 1
+                self._waiting[self._chapter(nodeid), found[1]] += 1
         if self._terminal is not None and not self._quiet:
             self._terminal.showfspath = False
+
+    def _chapter(self, nodeid: str) -> str:
+        """The chapter of a test: its module, or the package that its module is in."""
+        path = PurePath(nodeid.partition("::")[0])
+        return path.parent.name if path.parent.name in self._chapters else path.stem
 
     def pytest_runtest_logstart(self) -> None:
         """Show what was written so far, also in a pipe or a file: the test that begins may take long."""
@@ -96,7 +102,7 @@ class Progress:
         found = _VARIANT.search(result.test)
         if found is None or self._quiet or self._terminal is None:
             return
-        key = (PurePath(result.test.partition("::")[0]).stem, found[1])
+        key = (self._chapter(result.test), found[1])
         listed = self._settings.deviation(result.id, result.variant)
         expected = listed is not None and result.verdict is listed.verdict
         self._letters[key].append(Verdict.EXPECTED if expected else result.verdict)

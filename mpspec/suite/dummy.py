@@ -335,6 +335,8 @@ def test_dummy_event_and_condition(mp):
     assert (event.is_set(), waits(event.wait)) == (False, False)
     with condition:
         assert waits(condition.wait) is False
+        assert condition.wait_for(lambda: 7) == 7
+        assert condition.wait_for(lambda: False, 0.01) is False
     lock = mp.dummy.Lock()
     with mp.dummy.Condition(lock):
         assert lock.acquire(False) is False
@@ -355,7 +357,7 @@ def test_dummy_event_and_condition(mp):
 
 @requirement("dummy.barrier")
 def test_dummy_barrier(mp):
-    """Two threads meet at a barrier, which has an action and a timeout."""
+    """Two threads meet at a barrier, which has an action and a timeout, and can be aborted and reset."""
     barrier, found = mp.dummy.Barrier(2), []
     process = mp.dummy.Process(target=lambda: found.append(barrier.wait()))
     process.start()
@@ -367,6 +369,14 @@ def test_dummy_barrier(mp):
     assert found[2:] == ["action"]
     with raises(threading.BrokenBarrierError):
         mp.dummy.Barrier(2, timeout=0.01).wait()
+    barrier = mp.dummy.Barrier(2)
+    assert (barrier.parties, barrier.n_waiting, barrier.broken) == (2, 0, False)
+    barrier.abort()
+    with raises(threading.BrokenBarrierError):
+        barrier.wait()
+    assert barrier.broken is True
+    barrier.reset()
+    assert barrier.broken is False
 
 
 def _assert_waits(mp, queue):
@@ -393,7 +403,9 @@ def test_dummy_queues(mp):
         queue.put(1, timeout=mp.timeout)
         with raises(mp.Full):
             queue.put_nowait(3)
+        assert (queue.qsize(), queue.full(), queue.empty()) == (2, True, False)
         assert [queue.get(), queue.get_nowait()] == [2, 1]
+        assert (queue.qsize(), queue.full(), queue.empty()) == (0, False, True)
         with raises(mp.Empty):
             queue.get(timeout=0.01)
         for number in range(100):
@@ -504,9 +516,15 @@ def test_dummy_value_and_array(mp):
     assert unsigned[0] > 0
 
 
+_MANAGED = (
+    *("list", "dict", "Namespace", "Value", "Array", "Pool", "Queue", "JoinableQueue"),
+    *("Lock", "RLock", "Semaphore", "BoundedSemaphore", "Condition", "Event", "Barrier"),
+)
+
+
 @requirement("dummy.manager")
 def test_dummy_manager(mp):
-    """``Manager`` gives what has lists, dicts, namespaces, queues and locks, and can be shut down."""
+    """``Manager`` gives what has lists, dicts, namespaces and all that the module has, and can be shut down."""
     manager = mp.dummy.Manager()
     assert (manager.list([1, 2]), manager.dict({"a": 1})) == ([1, 2], {"a": 1})
     namespace = manager.Namespace()
@@ -520,6 +538,9 @@ def test_dummy_manager(mp):
     assert queue.get() == "item"
     with manager.Lock() as held:
         assert held
+    offered = [name for name in _MANAGED if hasattr(mp.dummy, name)]
+    assert [name for name in offered if not hasattr(manager, name)] == []
+    assert manager.Value("i", 7).value == 7
     assert manager.shutdown() is None
 
 

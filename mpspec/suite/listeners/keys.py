@@ -174,12 +174,13 @@ def test_empty_key(mp):
 
 @requirement("listeners.authkey.not-bytes-refused")
 def test_key_that_is_no_byte_string(mp, tmp_path):
-    """Listener and Client refuse a key that is text; the address stays free."""
+    """Listener and Client refuse a key that is text, or a number; the address stays free."""
     path = str(tmp_path / "socket")
-    assert outcome_of(mp.connection.Listener, path, authkey="secret password")[0] != "returned"
-    gc.collect()
-    with mp.connection.Listener(path) as listener, raises(Exception):
-        mp.connection.Client(listener.address, authkey="secret password")
+    for key in ("secret password", 5):
+        assert outcome_of(mp.connection.Listener, path, authkey=key)[0] != "returned"
+        gc.collect()
+        with mp.connection.Listener(path) as listener, raises(Exception):
+            mp.connection.Client(listener.address, authkey=key)
 
 
 @requirement("listeners.authkey.refusal-is-typeerror")

@@ -204,6 +204,10 @@ def _start_by_default(mp):
     other = mp.managers.BaseManager(address=manager.address, authkey=KEY)
     facts["connected"] = outcome_of(other.connect)
     manager.shutdown()
+    given_nothing = mp.managers.BaseManager()
+    _, process = started_by(mp, given_nothing.start)
+    facts["of context without"] = isinstance(process, mp.Process)
+    given_nothing.shutdown()
     return facts
 
 
@@ -216,6 +220,7 @@ def _default_manager(mp):
 def test_ctx_default(mp):
     """Without a context the server's process is started by the current one."""
     assert _default_manager(mp)["of context"] is True
+    assert _default_manager(mp)["of context without"] is True
 
 
 @requirement("managers.constructor.authkey-of-the-moment")

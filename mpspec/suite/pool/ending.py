@@ -360,7 +360,7 @@ def test_with_gives_the_pool(mp):
 
 @requirement("pool.context-manager.exit-terminates")
 def test_with_terminates(mp):
-    """Leaving a pool terminates it, though its worker is busy, and an iterable has no end."""
+    """Leaving a pool terminates it, by a subclass's method too, though it is busy, and an iterable has no end."""
     pool, [worker] = new_pool(mp)
     with new_folder() as folder, endless(mp) as numbers:
         with pool:
@@ -370,6 +370,17 @@ def test_with_terminates(mp):
     assert not worker.is_alive()
     assert not (result.ready() and result.successful())
     assert outcome_of(pool.apply, square, (3,))[0] != "returned"
+    ends = []
+
+    class Noting(mp.pool.Pool):
+        def terminate(self):
+            ends.append("terminate")
+            super().terminate()
+
+    with Noting(1, context=mp.context) as pool:
+        pass
+    pool.join()
+    assert ends == ["terminate"]
 
 
 @requirement("pool.context-manager.exit-after-close")

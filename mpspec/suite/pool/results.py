@@ -234,6 +234,9 @@ def test_successful(pool):
         result = pool.map_async(invert, items, 1)
         result.wait()
         assert result.successful() is successful
+    result = pool.starmap_async(divmod, [(1, 0)], 1)
+    result.wait()
+    assert result.successful() is False
 
 
 @requirement("pool.async-result.successful-too-early")

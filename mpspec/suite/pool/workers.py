@@ -38,8 +38,19 @@ def test_replacements_are_daemonic(mp):
 
 @requirement("pool.workers.processes")
 def test_tasks_run_in_other_processes(pool):
-    """Tasks run in processes other than the pool's own."""
-    assert pool.apply(pid_of_worker) != os.getpid()
+    """Tasks run in processes other than the pool's own, however they are submitted."""
+    pids = [
+        pool.apply(pid_of_worker),
+        pool.apply_async(pid_of_worker).get(),
+        *pool.map(pid_of_worker, range(3)),
+        *pool.map_async(pid_of_worker, range(3)).get(),
+        *pool.starmap(pid_of_worker, [()] * 3),
+        *pool.starmap_async(pid_of_worker, [()] * 3).get(),
+    ]
+    for chunksize in (1, 2):
+        pids += pool.imap(pid_of_worker, range(3), chunksize)
+        pids += pool.imap_unordered(pid_of_worker, range(3), chunksize)
+    assert os.getpid() not in pids
 
 
 @requirement("pool.workers.concurrent")

@@ -174,7 +174,7 @@ def test_lock_given_to_synchronized(mp):
 
 @requirement("sharedctypes.synchronized.default-lock-recursive")
 def test_default_lock_of_synchronized(mp):
-    """Without a lock, or with None, it is an RLock: its owner can acquire it twice, and nobody else."""
+    """Without a lock, or with None, it is an RLock of its own: its owner can acquire it twice, and nobody else."""
     make = mp.sharedctypes
     raw = make.RawValue("i", 7)
     others = [make.RawArray("i", 1), make.RawArray("c", 1), make.RawValue(Point)]
@@ -187,6 +187,7 @@ def test_default_lock_of_synchronized(mp):
         assert isinstance(lock, type(mp.RLock()))
         assert [lock.acquire(), lock.acquire(False)] == [True, True]
         assert not free_for_others(mp, wrapper)
+    _each_has_its_lock(mp, [make.synchronized(raw), make.synchronized(others[0], None)])
 
 
 @requirement("sharedctypes.synchronized.offers-what-it-wraps")
@@ -335,6 +336,7 @@ def test_classes_of_wrappers(mp):
     array = make.SynchronizedArray(make.RawArray("i", [9, 2, 8]))
     text = make.SynchronizedString(make.RawArray("c", b"ab"))
     assert (number.value, array[:], text.value) == (7, [9, 2, 8], b"ab")
+    _each_has_its_lock(mp, [number, array, text])
     for wrapper in (number, array, text):
         assert [wrapper.acquire(), wrapper.acquire(False)] == [True, True]
         assert not free_for_others(mp, wrapper)
