@@ -175,7 +175,7 @@ def _own_executable():
 
 @requirement("miscellaneous.set-executable.default")
 def test_default_executable(companion):
-    """A spawned child's command line begins with this process's ``sys.executable``."""
+    """The command line of a spawned child, or of the fork server, begins with this process's ``sys.executable``."""
     assert companion.ask(_own_executable) == sys.executable
 
 

@@ -351,6 +351,14 @@ def _default_without_temporary_directory(mp):
     first = package.get_all_start_methods()[0]
     default = package.get_start_method()
     context = package.get_context().get_start_method()
+    served = mp.get_context("forkserver").Process(target=nothing)
+    try:
+        served.start()
+    except OSError:
+        forkserver = "OSError"
+    else:
+        served.join()
+        forkserver = served.exitcode
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     process = package.Process(target=nothing)
     process.start()
@@ -358,6 +366,7 @@ def _default_without_temporary_directory(mp):
     return {
         "default": [temporary, default],
         "others": [first, context],
+        "forkserver": forkserver,
         "start": [process.exitcode, package.get_start_method()],
         "child": told_by_child(mp),
         "main": os.getpid(),
@@ -386,6 +395,13 @@ def test_program_without_a_temporary_directory(mp):
     facts = facts_of_program(mp, _default_without_temporary_directory)
     assert (facts["others"], facts["start"]) == (["spawn"] * 2, [0, "spawn"])
     assert looks_started_by(facts, "spawn")
+
+
+@requirement("contexts.forkserver.without-temporary-directory")
+def test_fork_server_without_a_temporary_directory(mp):
+    """A process of the method forkserver can't be started, which OSError tells, or runs and ends with 0."""
+    facts = facts_of_program(mp, _default_without_temporary_directory)
+    assert facts["forkserver"] in ("OSError", 0)
 
 
 def _after_objects(mp):

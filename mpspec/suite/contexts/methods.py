@@ -508,17 +508,22 @@ def test_start_with_threads_does_not_warn(mp):
     assert call(_start_with_a_thread, mp, timeout=mp.timeout) == [0, []]
 
 
-def _note_of_hook(mp):
-    """Under fork: whether a hook of ``os.register_at_fork`` was called in a child."""
+def _note_of_hooks(mp):
+    """Under fork: which hooks of ``os.register_at_fork`` were called, as a child has it, and its parent."""
     called = []
-    os.register_at_fork(after_in_child=lambda: called.append("in the child"))
-    return ask(mp, lambda: called)
+    os.register_at_fork(
+        before=lambda: called.append("before"),
+        after_in_parent=lambda: called.append("in the parent"),
+        after_in_child=lambda: called.append("in the child"),
+    )
+    return [ask(mp, lambda: called), called]
 
 
 @requirement("contexts.fork.hooks")
 def test_hooks_of_a_fork(mp):
-    """What ``os.register_at_fork`` has registered is called in a forked child, once."""
-    assert ask(mp, _note_of_hook, mp) == ["in the child"]
+    """What ``os.register_at_fork`` has registered is called once: before the fork, in the parent, in the child."""
+    seen = ask(mp, _note_of_hooks, mp)
+    assert seen == [["before", "in the child"], ["before", "in the parent"]]
 
 
 @requirement("contexts.helpers.end-with-program")

@@ -172,11 +172,15 @@ def test_empty_key(mp):
         assert talk(client, caller.result()) == HEARD
 
 
+# Two of them are false, as no key is.
+_NO_BYTES = ("secret password", 5, "", 0)
+
+
 @requirement("listeners.authkey.not-bytes-refused")
 def test_key_that_is_no_byte_string(mp, tmp_path):
     """Listener and Client refuse a key that is text, or a number; the address stays free."""
     path = str(tmp_path / "socket")
-    for key in ("secret password", 5):
+    for key in _NO_BYTES:
         assert outcome_of(mp.connection.Listener, path, authkey=key)[0] != "returned"
         gc.collect()
         with mp.connection.Listener(path) as listener, raises(Exception):
@@ -185,11 +189,12 @@ def test_key_that_is_no_byte_string(mp, tmp_path):
 
 @requirement("listeners.authkey.refusal-is-typeerror")
 def test_error_of_a_key_that_is_no_byte_string(mp):
-    """The error of a key that is text is a TypeError."""
-    with raises(TypeError):
-        mp.connection.Listener(authkey="secret password")
-    with mp.connection.Listener() as listener, raises(TypeError):
-        mp.connection.Client(listener.address, authkey="secret password")
+    """The error of a key that is text, or a number, is a TypeError."""
+    for key in _NO_BYTES:
+        with raises(TypeError):
+            mp.connection.Listener(authkey=key)
+        with mp.connection.Listener() as listener, raises(TypeError):
+            mp.connection.Client(listener.address, authkey=key)
 
 
 def conversation(mp, key):

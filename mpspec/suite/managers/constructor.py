@@ -4,7 +4,14 @@ import pickle
 
 from mpspec.children import ask, observed_once, outcome_of, raises, value_of
 from mpspec.marks import requirement
-from mpspec.suite.managers.helpers import error_of, life_at, life_over_tcp, put_all, until_missing
+from mpspec.suite.managers.helpers import (
+    default_manager,
+    error_of,
+    life_at,
+    life_over_tcp,
+    put_all,
+    until_missing,
+)
 from mpspec.suite.managers.workshop import KEY, bare_manager, process_of, queue_client, started_by
 
 
@@ -39,10 +46,10 @@ def test_address_is_chosen(manager, workshop):
 
 @requirement("managers.constructor.address-given")
 def test_address_is_as_given(mp, socket_path):
-    """The server listens at the address that was given, which the manager tells before it is started."""
+    """The server listens at the address that was given; the manager tells it before it is started, as another does."""
     assert mp.managers.BaseManager(socket_path, ctx=mp.context).address == socket_path
     facts = life_at(mp, socket_path)
-    assert facts["address"] == socket_path
+    assert facts["address"] == facts["address of the other"] == socket_path
     assert facts["sum"] == 7
     again = life_over_tcp(mp)["again"]
     assert again["tells"] == again["given"]
@@ -193,40 +200,17 @@ def test_ctx_starts_the_process(mp, workshop):
     assert isinstance(process_of(mp, workshop), mp.Process)
 
 
-def _start_by_default(mp):
-    """What a manager without arguments is like, in a process whose authkey was changed."""
-    mp.set_start_method(mp.start_method, force=True)
-    mp.current_process().authkey = KEY
-    manager = mp.managers.BaseManager(None, None, "pickle", None)
-    mp.current_process().authkey = b"another"
-    _, process = started_by(mp, manager.start)
-    facts = {"of context": isinstance(process, mp.Process)}
-    other = mp.managers.BaseManager(address=manager.address, authkey=KEY)
-    facts["connected"] = outcome_of(other.connect)
-    manager.shutdown()
-    given_nothing = mp.managers.BaseManager()
-    _, process = started_by(mp, given_nothing.start)
-    facts["of context without"] = isinstance(process, mp.Process)
-    given_nothing.shutdown()
-    return facts
-
-
-@observed_once
-def _default_manager(mp):
-    return ask(mp, _start_by_default, mp)
-
-
 @requirement("managers.constructor.ctx-default")
 def test_ctx_default(mp):
     """Without a context the server's process is started by the current one."""
-    assert _default_manager(mp)["of context"] is True
-    assert _default_manager(mp)["of context without"] is True
+    assert default_manager(mp)["of context"] is True
+    assert default_manager(mp)["of context without"] is True
 
 
 @requirement("managers.constructor.authkey-of-the-moment")
 def test_authkey_of_the_moment(mp):
     """Without an authkey the manager uses the one that the current process has when it is constructed."""
-    assert _default_manager(mp)["connected"] == ("returned", None)
+    assert default_manager(mp)["connected"] == ("returned", None)
 
 
 @requirement("managers.constructor.shutdown-timeout-keyword")

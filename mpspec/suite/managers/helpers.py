@@ -187,6 +187,32 @@ def life_after_death(mp, address):
     return value_of(_lives_at(mp, address)["others"])
 
 
+def _start_by_default(mp):
+    """What managers without arguments are like, in a process whose authkey was changed."""
+    mp.set_start_method(mp.start_method, force=True)
+    mp.current_process().authkey = KEY
+    manager = mp.managers.BaseManager(None, None, "pickle", None)
+    mp.current_process().authkey = b"another"
+    _, process = started_by(mp, manager.start)
+    facts = {"of context": isinstance(process, mp.Process)}
+    other = mp.managers.BaseManager(address=manager.address, authkey=KEY)
+    facts["connected"] = outcome_of(other.connect)
+    manager.shutdown()
+    receiver, sender = mp.Pipe(duplex=False)
+    given_nothing = mp.managers.BaseManager()
+    start = functools.partial(given_nothing.start, functools.partial(sender.send, "called"))
+    _, process = started_by(mp, start)
+    facts["of context without"] = isinstance(process, mp.Process)
+    facts["initialized"] = receiver.recv() if receiver.poll(mp.timeout) else None
+    given_nothing.shutdown()
+    return facts
+
+
+@observed_once
+def default_manager(mp):
+    return ask(mp, _start_by_default, mp)
+
+
 def _hand_on(mp, shared):
     """In a child: have a child of its own put something."""
     ask(mp, put_all, shared, "from the grandchild")
@@ -206,6 +232,7 @@ def _live_by_position(mp, address, held):
     facts["of the grandchild"] = outcome_of(shared.get_nowait)
     other = bare_manager(mp)(address, KEY)
     other.connect()
+    facts["address of the other"] = other.address
     facts["sum"] = other.Maths().add(4, 3)
     facts["turn elsewhere"] = outcome_of(_turn_elsewhere, mp, address)
     facts["turn"] = outcome_of(turn_part_of, manager.Machine())

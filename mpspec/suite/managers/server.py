@@ -12,6 +12,7 @@ from mpspec.children import CallerThread, observed_once, raises
 from mpspec.marks import requirement
 from mpspec.suite.managers.helpers import (
     connect_to,
+    default_manager,
     life,
     life_after_death,
     life_at,
@@ -37,11 +38,12 @@ def test_start_starts_the_server(mp, workshop):
 
 @requirement("managers.start.initializer")
 def test_start_calls_the_initializer_in_the_server(mp, socket_path):
-    """The server's process calls ``initializer(*initargs)`` once when it starts, and nothing for None."""
+    """The server's process calls ``initializer(*initargs)`` once when it starts, ``initializer()`` by default."""
     facts = life(mp)
     assert facts["told"] == (facts["pid"], ("one", None))
     assert facts["told again"] is False
     assert life_at(mp, socket_path)["sum"] == 7
+    assert default_manager(mp)["initialized"] == "called"
 
 
 @requirement("managers.start.initializer-callable")

@@ -96,6 +96,19 @@ def test_parameter_of_the_methods_for_bytes(mp):
     assert buffer == b"message"
 
 
+@requirement("pipes.send-bytes.parameter-names")
+def test_other_parameters_of_the_methods_for_bytes(mp):
+    """What is not the buffer can be given by name as well; so can the timeout of poll()."""
+    receiver, sender = mp.Pipe(duplex=False)
+    sender.send_bytes(b"a message!", offset=2, size=7)
+    buffer = bytearray(8)
+    receiver.recv_bytes_into(buffer, offset=1)
+    assert buffer == b"\0message"
+    sender.send_bytes(b"message")
+    assert receiver.poll(timeout=mp.timeout) is True
+    assert receiver.recv_bytes(maxlength=7) == b"message"
+
+
 @requirement("pipes.send-bytes.empty-message")
 def test_an_empty_message_is_a_message(mp):
     """No bytes at all are a message too, which is neither lost nor taken for the end."""
@@ -108,14 +121,17 @@ def test_an_empty_message_is_a_message(mp):
 
 @requirement("pipes.send-bytes.bytes-like-objects")
 def test_any_bytes_like_object_can_be_sent(mp):
-    """Bytes, byte arrays, memory views and arrays of wider items are sent as their bytes."""
+    """Bytes, byte arrays, memory views, and arrays of wider items, those of ctypes as well, are sent as their bytes."""
+    import ctypes
+
     arrays = [array.array(code, [1, 2, 3]) for code in "bBhiqd"]
+    arrays.extend((kind * 3)(1, 2, 3) for kind in (ctypes.c_byte, ctypes.c_int, ctypes.c_double))
     receiver, sender = mp.Pipe(duplex=False)
     table = memoryview(bytes(range(24))).cast("i", (2, 3))
     for each in (b"bytes", bytearray(b"array"), memoryview(b"a view")[2:], table, *arrays):
         sender.send_bytes(each)
     received = [receiver.recv_bytes() for _ in range(4 + len(arrays))]
-    expected = [each.tobytes() for each in (table, *arrays)]
+    expected = [bytes(each) for each in (table, *arrays)]
     assert received == [b"bytes", b"array", b"view", *expected]
 
 
@@ -128,6 +144,30 @@ def test_buffers_of_several_dimensions_can_be_sent(mp):
     assert receiver.recv_bytes() == b"abcdef"
     sender.send_bytes(rows, 1, 4)
     assert receiver.recv_bytes() == b"bcde"
+
+
+def _without_dimensions():
+    """Objects of ctypes whose buffers have no dimensions: numbers, of a byte and of several, and structures of both."""
+    import ctypes
+
+    class One(ctypes.Structure):
+        _fields_ = [("byte", ctypes.c_byte)]
+
+    class Both(ctypes.Structure):
+        _fields_ = [("number", ctypes.c_int), ("byte", ctypes.c_byte)]
+
+    return [ctypes.c_byte(7), ctypes.c_int(7), One(7), Both(7, 8)]
+
+
+@requirement("pipes.send-bytes.no-dimensions")
+def test_buffers_without_dimensions_can_be_sent(mp):
+    """A number or a structure of ctypes is sent as its bytes, or as those that offset and size tell."""
+    receiver, sender = mp.Pipe(duplex=False)
+    for each in _without_dimensions():
+        sender.send_bytes(each)
+        assert receiver.recv_bytes() == bytes(each)
+        sender.send_bytes(each, len(bytes(each)) - 1, 1)
+        assert receiver.recv_bytes() == bytes(each)[-1:]
 
 
 @requirement("pipes.send-bytes.refuses-other-objects")
@@ -201,37 +241,45 @@ def test_recv_bytes_blocks_until_there_is_something(mp):
 
 @requirement("pipes.recv-bytes.within-maxlength")
 def test_message_no_longer_than_maxlength_is_received(mp):
-    """recv_bytes(maxlength) gives a message that is shorter, or just as long."""
+    """recv_bytes(maxlength) gives a message that is shorter, or just as long, as bytes."""
     receiver, sender = mp.Pipe(duplex=False)
     sender.send_bytes(b"abc")
     sender.send_bytes(b"abcdef")
     sender.send_bytes(b"")
-    assert receiver.recv_bytes(6) == b"abc"
-    assert receiver.recv_bytes(maxlength=6) == b"abcdef"
-    assert receiver.recv_bytes(0) == b""
+    received = [receiver.recv_bytes(6), receiver.recv_bytes(maxlength=6), receiver.recv_bytes(0)]
+    assert received == [b"abc", b"abcdef", b""]
     many = bytes(range(250)) * 100
     for maxlength in (25_000, 1 << 40):
         sender.send_bytes(many)
-        assert equal(receiver.recv_bytes(maxlength), many)
+        received.append(receiver.recv_bytes(maxlength))
+        assert equal(received[-1], many)
+    assert {type(message) for message in received} == {bytes}
 
 
 @requirement("pipes.recv-bytes.beyond-maxlength")
 def test_message_longer_than_maxlength_raises_oserror(mp):
-    """recv_bytes(maxlength) raises OSError when the message is longer."""
+    """recv_bytes(maxlength) raises OSError when the message is longer, by a byte or by some MiB."""
     for duplex in (True, False):
-        for message, maxlength in ((b"abcdef", 5), (b"abcdef", 0), (b"ab", 1), (b"a", 0)):
+        for size, maxlength in ((6, 5), (6, 0), (2, 1), (1, 0), (6000, 10), (6000, 5999)):
             receiver, sender = mp.Pipe(duplex)
-            sender.send_bytes(message)
+            sender.send_bytes(bytes(size))
             with raises(OSError):
                 receiver.recv_bytes(maxlength)
+        receiver, sender = mp.Pipe(duplex)
+        caller = CallerThread(mp, sender, "send_bytes", bytes(LARGE))
+        with raises(OSError):
+            receiver.recv_bytes(10)
+        receiver.close()
+        with contextlib.suppress(OSError):  # nobody receives what it may still have to write
+            caller.result()
 
 
 @requirement("pipes.recv-bytes.unreadable-beyond-maxlength")
 def test_connection_is_unreadable_after_a_message_longer_than_maxlength(mp):
     """After a message longer than maxlength nothing more can be received, nor is found, by the connection."""
-    for duplex, maxlength in itertools.product((True, False), (5, 0)):
+    for duplex, size, maxlength in itertools.product((True, False), (6, 6000), (5, 0)):
         receiver, sender = mp.Pipe(duplex)
-        sender.send_bytes(b"abcdef")
+        sender.send_bytes(bytes(size))
         for _ in range(3):
             sender.send("next")
         with raises(OSError):
@@ -306,7 +354,9 @@ def test_offset_is_where_recv_bytes_into_writes(mp):
 
 @requirement("pipes.recv-bytes-into.wider-items")
 def test_recv_bytes_into_counts_in_bytes(mp):
-    """For a buffer of wider items the count and the offset are in bytes."""
+    """For a buffer of wider items, an array of ctypes as well, the count and the offset are in bytes."""
+    import ctypes
+
     receiver, sender = mp.Pipe(duplex=False)
     numbers = array.array("i", range(5))
     target = array.array("i", [0] * 10)
@@ -316,6 +366,10 @@ def test_recv_bytes_into_counts_in_bytes(mp):
     sender.send_bytes(numbers)
     assert receiver.recv_bytes_into(target, 5 * numbers.itemsize) == 5 * numbers.itemsize
     assert target.tolist() == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4]
+    of_ctypes = (ctypes.c_int * 5)()
+    sender.send_bytes(numbers)
+    assert receiver.recv_bytes_into(of_ctypes) == ctypes.sizeof(of_ctypes)
+    assert list(of_ctypes) == [0, 1, 2, 3, 4]
 
 
 @requirement("pipes.recv-bytes-into.parts-of-items")
@@ -338,6 +392,20 @@ def test_recv_bytes_into_fills_rows(mp):
     sender.send_bytes(b"abcdef")
     assert receiver.recv_bytes_into(rows, 1) == 6
     assert buffer == b".abcdef."
+
+
+@requirement("pipes.recv-bytes-into.no-dimensions")
+def test_recv_bytes_into_fills_buffers_without_dimensions(mp):
+    """A number or a structure of ctypes takes a message as a flat buffer of as many bytes does."""
+    receiver, sender = mp.Pipe(duplex=False)
+    for each in _without_dimensions():
+        message = bytes(range(1, 1 + len(bytes(each))))
+        sender.send_bytes(message)
+        assert receiver.recv_bytes_into(each) == len(message)
+        assert bytes(each) == message
+        sender.send_bytes(message + b"!")
+        with raises(mp.BufferTooShort):
+            receiver.recv_bytes_into(each)
 
 
 @requirement("pipes.recv-bytes-into.blocks-until-message")
@@ -453,7 +521,7 @@ def _send_sizes(connection, sizes):
 
 @requirement("pipes.send-bytes.any-size")
 def test_messages_of_any_size_arrive_whole(mp):
-    """Messages from one byte to several MiB, in any sequence, arrive whole and in order."""
+    """Messages from one byte to several MiB, in any sequence, arrive whole and in order, as bytes."""
     sizes = [
         1,
         LARGE,
@@ -467,7 +535,9 @@ def test_messages_of_any_size_arrive_whole(mp):
     writer = threading.Thread(target=_send_sizes, args=(sender, sizes), daemon=True)
     writer.start()
     for size in sizes:
-        assert equal(receiver.recv_bytes(), bytes([size % 251]) * size)
+        received = receiver.recv_bytes()
+        assert type(received) is bytes
+        assert equal(received, bytes([size % 251]) * size)
     writer.join()
 
 
@@ -512,5 +582,7 @@ def test_recv_bytes_into_takes_large_messages(mp):
     assert equal(buffer, b"\0" + bytes([LARGE % 251]) * LARGE + b"\0")
     with raises(mp.BufferTooShort) as caught:
         receiver.recv_bytes_into(bytearray(10))
-    assert equal(caught.value.args[0], bytes([LARGE % 251]) * LARGE)
+    message = caught.value.args[0]
+    assert isinstance(message, bytes)
+    assert equal(message, bytes([LARGE % 251]) * LARGE)
     writer.join()

@@ -12,10 +12,10 @@ from mpspec.suite.pipes.helpers import LARGE, forward
 
 @requirement("pipes.pipe.returns-pair")
 def test_pipe_returns_a_pair_of_connections(mp):
-    """Pipe() gives a pair of ``connection.Connection`` objects."""
-    pair = mp.Pipe()
-    assert isinstance(pair, tuple)
-    assert [isinstance(end, mp.connection.Connection) for end in pair] == [True, True]
+    """Pipe(), of a two-way pipe as of a one-way pipe, gives a pair of ``connection.Connection`` objects."""
+    for pair in (mp.Pipe(), mp.Pipe(duplex=False)):
+        assert isinstance(pair, tuple)
+        assert [isinstance(end, mp.connection.Connection) for end in pair] == [True, True]
 
 
 @requirement("pipes.pipe.duplex-by-default")
@@ -232,9 +232,9 @@ def test_child_keeps_a_connection_that_its_parent_dropped(mp):
 
 @requirement("pipes.argument.nested")
 def test_connection_may_be_part_of_an_argument(mp):
-    """Connections reach the child inside another object, such as a dictionary of lists: a dozen and more."""
+    """Connections reach the child inside another object, such as a dictionary of lists: a hundred of them."""
     receiver, sender = mp.Pipe(duplex=False)
-    others = [end for _ in range(7) for end in mp.Pipe(duplex=False)]
+    others = [end for _ in range(50) for end in mp.Pipe(duplex=False)]
     options = {"connections": [*others, sender]}
     process = mp.Process(target=_send_through, kwargs={"options": options})
     process.start()

@@ -157,7 +157,7 @@ def test_end_of_the_iterable_ends_the_iterator(mp, pool):
 
 @requirement("pool.imap.next-timeout")
 def test_imap_next_timeout(mp, pool, tmp_path):
-    """``next(timeout)`` raises TimeoutError when the result does not come in time, and the result is not lost."""
+    """``next(timeout)`` raises TimeoutError when the result does not come in time; without a timeout it waits."""
     gate, other = make_gate(tmp_path), make_gate(tmp_path, "other")
     results, explicit = pool.imap(pass_gate, [gate]), pool.imap(pass_gate, [other], 1)
     start = time.monotonic()
@@ -175,6 +175,7 @@ def test_imap_next_timeout(mp, pool, tmp_path):
         with raises(StopIteration):
             values.next(timeout=mp.timeout)
     assert _taken_without_waiting(mp, pool.imap(square, [3, 4])) == [9, 16]
+    assert pool.imap(square, [5]).next() == 25
 
 
 def _taken_without_waiting(mp, values):

@@ -253,11 +253,13 @@ def test_successful_too_early_is_a_value_error(pool, tmp_path):
 
 def _assert_successful_raises(error, pool, tmp_path):
     gates, results = _waiting_results(pool, tmp_path)
-    for result in results:
-        with raises(error):
-            result.successful()
-    for gate in gates:
-        gate.write_text("open")
+    try:
+        for result in results:
+            with raises(error):
+                result.successful()
+    finally:  # or the pool's workers would be blocked in the tests that come after
+        for gate in gates:
+            gate.write_text("open")
     assert [result.get() for result in results] == ["open", ["open"], ["open"]]
     assert [result.successful() for result in results] == [True] * 3
 
@@ -300,4 +302,4 @@ def test_pool_keeps_nothing(mp, pool):
         alive += [weakref.ref(load), *map(weakref.ref, value if type(value) is list else [value])]
         del load, value, result
         # After each: what comes next may take the place of what is kept.
-        wait_until(is_gone, mp.timeout / 2, "arguments and results are gone")
+        wait_until(is_gone, mp.timeout / 4, "arguments and results are gone")

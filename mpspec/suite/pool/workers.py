@@ -53,6 +53,17 @@ def test_tasks_run_in_other_processes(pool):
     assert os.getpid() not in pids
 
 
+def _own_name(mp):
+    return mp.current_process().name
+
+
+@requirement("pool.workers.name")
+def test_names_of_workers(mp, pool):
+    """A worker is called PoolWorker, with a number, and something before it or not."""
+    _, name, number = pool.apply(_own_name, (mp,)).rpartition("PoolWorker-")
+    assert (name, number.isdigit()) == ("PoolWorker-", True)
+
+
 @requirement("pool.workers.concurrent")
 def test_workers_run_concurrently(pool, tmp_path):
     """While one worker is busy, another runs further tasks."""

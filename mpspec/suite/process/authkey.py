@@ -42,8 +42,12 @@ def test_authkey_set(mp):
 
 @requirement("process.authkey.of-creation")
 def test_authkey_of_the_moment(mp):
-    """A key that a process sets for itself is that of the objects that it makes after, not before."""
-    assert told_by_kin(mp, "plain", "authkey")[1] == [True, True]
+    """A key that a process sets for itself is that of the objects that it makes after, not before.
+
+    Whether the process had inherited its own, or was given it.
+    """
+    for kind in ("plain", "daemon"):
+        assert told_by_kin(mp, kind, "authkey")[1] == [True, True]
 
 
 @requirement("process.authkey.not-pickled")

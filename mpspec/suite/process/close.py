@@ -19,13 +19,18 @@ from mpspec.suite.process.observed import kin, life, terminated
 
 @requirement("process.close.while-running")
 def test_close_while_running(mp):
-    """``close()`` of a living process raises ValueError in any thread; it goes on to its end, an active child."""
+    """``close()`` of a living process raises ValueError in any thread; it goes on to its end, an active child.
+
+    Be it a daemonic one.
+    """
     facts = life(mp)
     assert facts["while running"]["close"][0] == "ValueError"
     assert facts["while running"]["close in a thread"][0] == "ValueError"
     assert facts["while running"]["active"]
     assert facts["unharmed"]["is_alive"] == ("returned", True)
     assert facts["ended"]["exitcode"] == ("returned", 0)
+    assert kin(mp)["daemon"]["close"][0] == "ValueError"
+    assert kin(mp)["daemon"]["exitcode"] == 0
 
 
 @requirement("process.close.methods-raise")

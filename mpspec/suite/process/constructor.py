@@ -128,7 +128,7 @@ def test_constructor_daemon_inherited(mp):
 
 @requirement("process.constructor.subclass")
 def test_subclass_with_a_constructor(mp):
-    """Attributes that a subclass's constructor sets are there when run() runs in the child."""
+    """Attributes that a subclass's constructor sets, before Process's or after, are there when run() runs."""
     assert subclassed(mp)[0] == ["kept"]
 
 

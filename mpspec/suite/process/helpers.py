@@ -76,9 +76,9 @@ def subclass(mp, name):
         """A process that sends what its constructor was given, and whether it is the current one."""
 
         def __init__(self, connection, value, last=int):
+            self.value = value
             super().__init__()
             self.connection = connection
-            self.value = value
             self.last = last
 
         def run(self):

@@ -217,7 +217,7 @@ def kin(mp):
     """What three children tell of themselves, beside what their parent sees.
 
     The first has nothing set, the second was given a name, the third is a daemon whose name and key were set late.
-    The second is started last: the others go on until then, and end by ``sys.exit(0)``.
+    The second is started last: the others go on until then, and end by ``sys.exit(0)``. The third is closed too early.
     """
     last = mp.Process().name
     items = ["parent"]
@@ -246,6 +246,7 @@ def kin(mp):
         # It has told all before a copy could take it for a daemon of its own, and end it.
         pipes[2][0].poll(mp.timeout)
     named.start()
+    closing = outcome_of(look_at, daemon, "close")
     for end in tell:
         end.send("end")
     for (kind, process), (receiver, _) in zip(processes.items(), pipes, strict=True):
@@ -254,6 +255,7 @@ def kin(mp):
         facts[kind] = {"seen": seen, "told": receiver.recv()}
         process.join()
         facts[kind].update(exitcode=process.exitcode, text=repr(process))
+    facts["daemon"]["close"] = closing
     return facts
 
 

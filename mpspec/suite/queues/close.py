@@ -119,32 +119,35 @@ def _gets_much_within(queue, timeout):
 def _got_of_closed_and_dropped(mp):
     """What a child gets of a queue that its parent has closed, and of one that it has dropped, with much on them.
 
-    The first is a bounded one, with slots enough.
+    The first is a bounded one, with slots enough. Then of a JoinableQueue that was closed.
     """
-    closed, dropped = mp.Queue(2 * MANY), mp.Queue()
+    closed, dropped, joinable = mp.Queue(2 * MANY), mp.Queue(), mp.JoinableQueue()
     told, tell = mp.Pipe(duplex=False)
     reporter, report = mp.Pipe(duplex=False)
     process = mp.Process(
-        target=_get_of_each_when_told, args=((closed, dropped), told, report, mp.timeout)
+        target=_get_of_each_when_told, args=((closed, dropped, joinable), told, report, mp.timeout)
     )
     process.start()
     reporter.recv()
-    for queue in (closed, dropped):
+    for queue in (closed, dropped, joinable):
         put_much(queue)
-    closed.close()
+    for queue in (closed, joinable):
+        queue.close()
     del queue, dropped
     gc.collect()
     tell.send("get them")
     found = reporter.recv()
-    closed.join_thread()
+    for queue in (closed, joinable):
+        queue.join_thread()
     process.join()
     return found
 
 
 @requirement("queues.close.buffered-items-arrive")
 def test_items_put_before_close_arrive(mp):
-    """What was put before close() is flushed: another process gets all of it."""
-    assert _got_of_closed_and_dropped(mp)[0] == ("returned", True)
+    """What was put on a queue of either kind before close() is flushed: another process gets all of it."""
+    closed, _, joinable = _got_of_closed_and_dropped(mp)
+    assert [closed, joinable] == [("returned", True)] * 2
 
 
 @requirement("queues.close.in-one-process-only")
@@ -171,28 +174,74 @@ def _put_get_tell(queues, report):
 
 @requirement("queues.close.releases-descriptors")
 def test_closed_and_flushed_queue_has_no_descriptors(mp):
-    """When a queue, bounded or not, was closed, and all that was put on it is flushed, its descriptors go."""
+    """When a queue, bounded or not, was closed, and all that was put on it is flushed, its descriptors go.
+
+    So do a JoinableQueue's, and so they do in a child that was given the queue.
+    """
     # Whatever the first queue of a process starts is there now.
-    kept = [_used_up(mp, maxsize) for maxsize in (0, 2)]
+    kept = [_used_up(kind, maxsize) for kind in (mp.Queue, mp.JoinableQueue) for maxsize in (0, 2)]
     for maxsize in (0, 2):
         before = open_descriptors()
-        queue = _used_up(mp, maxsize)
+        queue = _used_up(mp.Queue, maxsize)
+        count = len(open_descriptors()) - len(before)
         assert open_descriptors() > before
         queue.close()
         soon(mp, lambda: open_descriptors() == before, "its descriptors closed")  # noqa: B023 - called at once
-    assert [each.empty() for each in kept] == [True, True]
+        _close_joinable(mp, maxsize, count)
+    _close_in_a_child(mp, use=True)
+    assert [each.empty() for each in kept] == [True] * 4
 
 
-def _used_up(mp, maxsize):
-    queue = mp.Queue(maxsize)
+def _used_up(kind, maxsize):
+    queue = kind(maxsize)
     queue.put("item")
     assert queue.get() == "item"
     return queue
 
 
+def _close_joinable(mp, maxsize, count):
+    """Check that a closed JoinableQueue has no more descriptors than it had beyond a Queue's: it still counts tasks."""
+    before = len(open_descriptors())
+    queue = _used_up(mp.JoinableQueue, maxsize)
+    more = max(len(open_descriptors()) - before - count, 0)
+    queue.close()
+    soon(mp, lambda: len(open_descriptors()) <= before + more, "its descriptors closed")
+
+
+def _close_in_a_child(mp, *, use):
+    """Check that a child which closes the queues that it was given, used there or not, has none of their files open."""
+    before = _open_files()
+    queues = [mp.Queue(maxsize) for maxsize in (0, 2)]
+    ask(mp, _use_and_close, mp, queues, _open_files() - before, use)
+
+
+def _use_and_close(mp, queues, files, use):
+    assert _open_files() & files
+    for queue in queues:
+        if use:
+            queue.put("item")
+            assert queue.get() == "item"
+        queue.close()
+        queue.join_thread()
+    soon(mp, lambda: not _open_files() & files, "their descriptors closed")
+
+
+def _open_files():
+    """What the open descriptors are of: tells those of a queue from others in each process that has it."""
+    files = set()
+    for each in open_descriptors():
+        with contextlib.suppress(OSError):  # the listing's own descriptor is closed
+            status = os.fstat(int(each))
+            files.add((status.st_dev, status.st_ino))
+    return files
+
+
 @requirement("queues.close.releases-descriptors-unused")
 def test_closed_queue_on_which_nothing_was_put_has_no_descriptors(mp):
-    """The descriptors of a queue, bounded or not, on which this process has put nothing go when it is closed."""
+    """The descriptors of a queue, bounded or not, on which this process has put nothing go when it is closed.
+
+    So they do in a child that was given it.
+    """
     # Whatever the first queue of a process starts is there now.
     kept = [mp.Queue(maxsize) for maxsize in (0, 2)]
     for maxsize in (0, 2):
@@ -203,6 +252,7 @@ def test_closed_queue_on_which_nothing_was_put_has_no_descriptors(mp):
         queue.join_thread()
         # Nothing was put: there is nothing to be flushed first, and nobody to wait for.
         assert open_descriptors() == before
+    _close_in_a_child(mp, use=False)
     assert [each.empty() for each in kept] == [True, True]
 
 
@@ -309,10 +359,10 @@ def test_all_is_flushed_when_join_thread_returns(mp):
 def test_join_thread_waits_in_the_creator_of_the_queue(mp):
     """join_thread() in the process that has made the queue waits until all is flushed, too, be it one large item.
 
-    And until the thread that has done so has ended.
+    And until the thread that has done so has ended. A queue of either kind.
     """
     before = set(threading.enumerate())
-    queue, other = mp.Queue(), mp.Queue()
+    queue, other = mp.Queue(), mp.JoinableQueue()
     told, tell = mp.Pipe(duplex=False)
     reporter, report = mp.Pipe(duplex=False)
     process = mp.Process(target=_get_from_both_when_told, args=(queue, other, told, report))

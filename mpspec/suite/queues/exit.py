@@ -278,7 +278,8 @@ def test_cancel_join_thread_may_come_before_the_first_put(mp):
     assert _ended_main_process(mp) == "at its end"
 
 
-def _put_cancel_join(queues, report, *methods):
+def _put_cancel_join(mp, queues, report, *methods):
+    queues = (*queues, mp.Queue(), mp.JoinableQueue())
     for queue in queues:
         put_much(queue)
         for method in methods:
@@ -289,11 +290,14 @@ def _put_cancel_join(queues, report, *methods):
 
 @requirement("queues.cancel-join-thread.join-thread-does-not-block")
 def test_join_thread_does_nothing_after_cancel_join_thread(mp):
-    """After cancel_join_thread(), join_thread() returns although nothing was flushed, closed before or after it."""
+    """After cancel_join_thread(), join_thread() returns although nothing was flushed, closed before or after it.
+
+    On queues of either kind, given or the process's own.
+    """
     for methods in (("cancel_join_thread", "close"), ("close", "cancel_join_thread")):
         queues = (mp.Queue(), mp.JoinableQueue())
         reporter, report = mp.Pipe(duplex=False)
-        process = mp.Process(target=_put_cancel_join, args=(queues, report, *methods))
+        process = mp.Process(target=_put_cancel_join, args=(mp, queues, report, *methods))
         process.start()
         assert reporter.recv() == "joined"
         process.join()

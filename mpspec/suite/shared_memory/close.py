@@ -21,7 +21,7 @@ from mpspec.suite.shared_memory.helpers import (
 
 @requirement("shared-memory.unlink.without-warning")
 def test_program_that_unlinks_is_not_warned(mp):
-    """A program that has unlinked its blocks, the last one in the course of its end, ends without a word."""
+    """A program ends without a word that unlinked its blocks, one in a child, and the last in the course of its end."""
     assert_runs_without_a_word(mp, _UNLINK_ALL)
 
 
@@ -36,6 +36,11 @@ class Keeper:
         self.block.close()
         self.block.unlink()
 
+def unlink(name):
+    block = mp.shared_memory.SharedMemory(name)
+    block.close()
+    block.unlink()
+
 if __name__ == "__main__":
     block = mp.shared_memory.SharedMemory(create=True, size=16)
     other = pickle.loads(pickle.dumps(block))
@@ -49,6 +54,11 @@ if __name__ == "__main__":
     items = mp.shared_memory.ShareableList([1, "text"])
     items.shm.close()
     items.shm.unlink()
+    block = mp.shared_memory.SharedMemory(create=True, size=16)
+    block.close()
+    process = mp.Process(target=unlink, args=(block.name,))
+    process.start()
+    process.join()
     keeper = Keeper()
     print("done")
 """

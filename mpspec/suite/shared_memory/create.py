@@ -112,6 +112,27 @@ def test_failed_creation_leaves_no_block(mp):
     assert call(_files_after_failure, mp, timeout=mp.timeout) == []
 
 
+def _fail_beside_a_block(mp):
+    """In a new interpreter: what came of creating a block that is too large, and whether another is there still."""
+    block = new(mp)
+    kind, _ = outcome_of(mp.shared_memory.SharedMemory, create=True, size=_TOO_LARGE)
+    # What keeps track of blocks may hear of the failure with delay, but before it hears of so many others.
+    for _ in range(1500):
+        free(new(mp))
+    exists = block_exists(mp, block.name)
+    free(block)
+    return kind, exists
+
+
+@requirement("shared-memory.create.failed-leaves-others")
+def test_failed_creation_leaves_other_blocks(mp):
+    """When a block is refused because it is larger than any memory, the program's other block stays."""
+    from mpspec.programs import call
+
+    kind, exists = call(_fail_beside_a_block, mp, timeout=mp.timeout)
+    assert (kind != "returned", exists) == (True, True)
+
+
 @requirement("shared-memory.create.name-taken")
 def test_a_name_is_not_given_twice(mp):
     """Creating a block under a name that exists raises, and leaves the existing block alone."""

@@ -86,8 +86,8 @@ def _made(make, argument):
 
 @observed_once
 def _see_a_life(mp):
-    """A manager starts, makes a block and lists, and is shut down."""
-    own = new(mp, name=f"mpspec_{os.getpid()}_{os.urandom(4).hex()}")
+    """A manager starts, makes a block and lists, and is shut down while another runs."""
+    own = [new(mp, name=f"mpspec_{os.getpid()}_{os.urandom(4).hex()}"), new(mp)]
     manager = _manager(mp)
     calls = (manager.SharedMemory, 16), (manager.ShareableList, [1])
     unmanaged = [_made(*call) for call in calls]
@@ -102,19 +102,22 @@ def _see_a_life(mp):
         manager.ShareableList([]).shm,
     ]
     seen["before"] = [block_exists(mp, block.name) for block in blocks]
-    manager.shutdown()
+    with _manager(mp) as another:
+        others = [*own, another.SharedMemory(16)]
+        manager.shutdown()
+        seen["others"] = [block_exists(mp, block.name) for block in others]
     seen["unmanaged"] = [*unmanaged, *(_made(*call) for call in calls)]
     seen["servers"] = [*servers, outcome_of(manager.get_server)[0]]
     seen["after"] = [block_exists(mp, block.name) for block in blocks]
     seen["runs"] = [pid for pid in seen["started"] if outcome_of(os.kill, pid, 0)[0] == "returned"]
-    seen["other"] = block_exists(mp, own.name)
-    free(own)
+    for block in own:
+        free(block)
     receiver, sender = mp.Pipe(duplex=False)
     dropped = _manager(mp)
     dropped.start(_tell, (sender, "one", 2))
     seen["told"] = receiver.recv() if receiver.poll(mp.timeout) else None
     last = [dropped.SharedMemory(size=16), dropped.ShareableList("beta").shm]
-    blocks += last
+    blocks += [others[-1], *last]
     seen["held"] = [block_exists(mp, block.name) for block in last]
     (server,) = (each for each in mp.active_children() if each.pid not in before)
     os.kill(server.pid, signal.SIGINT)
@@ -173,8 +176,8 @@ def test_shutdown_stops_the_process(mp):
 
 @requirement("shared-memory.manager.shutdown-leaves-other-blocks")
 def test_shutdown_leaves_blocks_of_others(mp):
-    """A block that was not created through the manager is there after ``shutdown()``."""
-    assert _see_a_life(mp)["other"] is True
+    """Blocks that were created otherwise, by another manager say, are there after ``shutdown()``."""
+    assert _see_a_life(mp)["others"] == [True] * 3
 
 
 @remade
@@ -270,8 +273,8 @@ def test_with_unlinks_all_blocks(mp):
     assert [block_exists(mp, name) for name in names] == [False, False]
 
 
-def _create_through(mp, address, authkey):
-    manager = mp.managers.SharedMemoryManager(address=address, authkey=authkey)
+def _create_through(mp, address, **key):
+    manager = mp.managers.SharedMemoryManager(address=address, **key)
     manager.connect()
     block = manager.SharedMemory(16)
     block.buf[:5] = b"howdy"
@@ -293,36 +296,37 @@ def _create_through_own(mp, authkey):
 
 def _create_through_server(mp, server, authkey):
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    name, other = _create_through(mp, server.address, authkey)
+    name, other = _create_through(mp, server.address, authkey=authkey)
     found = read_block(mp, name, 5)
     unlink_block(mp, name)
     unlink_block(mp, other)
     return found
 
 
-def _visit_managers(mp, address, authkey):
-    return _create_through(mp, address, authkey), outcome_of(_create_through_own, mp, authkey)
+def _visit_managers(mp, address, authkey, keyless):
+    names = [*_create_through(mp, address, authkey=authkey), *_create_through(mp, keyless)]
+    return names, outcome_of(_create_through_own, mp, authkey)
 
 
 @observed_once
 def _see_connections(mp):
-    """A child connects to its parent's manager, and to one of its own, whose key is not that of the processes."""
+    """A child connects to its parent's managers, one with the key of the processes, and to one of its own."""
     manager = mp.managers.SharedMemoryManager(("127.0.0.1", 0), b"secret", ctx=mp.context)
-    manager.start()
-    names, own = ask(mp, _visit_managers, mp, manager.address, b"secret")
-    seen = {"own": own, "found": read_block(mp, names[0], 5)}
-    with raises(mp.AuthenticationError):
-        _create_through(mp, manager.address, bytes(mp.current_process().authkey))
-    manager.shutdown()
+    with manager, _manager(mp) as other:
+        names, own = ask(mp, _visit_managers, mp, manager.address, b"secret", other.address)
+        seen = {"own": own, "found": [read_block(mp, name, 5) for name in names[::2]]}
+        for key in ({}, {"authkey": bytes(mp.current_process().authkey)}):
+            with raises(mp.AuthenticationError):
+                _create_through(mp, manager.address, **key)
     seen["left"] = [block_exists(mp, name) for name in names]
     return seen
 
 
 @requirement("shared-memory.manager.connect")
 def test_another_process_connects_to_the_manager(mp):
-    """What a child created through its parent's manager lives until the shutdown; another key is refused."""
+    """What a child created through its parent's managers lives until the shutdown; another key is refused."""
     seen = _see_connections(mp)
-    assert (seen["found"], seen["left"]) == (b"howdy", [False, False])
+    assert (seen["found"], seen["left"]) == ([b"howdy"] * 2, [False] * 4)
 
 
 @requirement("shared-memory.manager.get-server-before-start")
