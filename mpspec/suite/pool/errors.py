@@ -12,7 +12,7 @@ from mpspec.suite.pool.observed import outcomes_in_child, short_lived_pool
 def test_errors_tell_where_they_come_from(mp, pool):
     """The cause of a reraised exception shows the traceback in the worker, also in one that replaced another."""
     *_, (_, _, cause) = short_lived_pool(mp)
-    assert "in refuse" in cause
+    assert "in _refuse_with_pid" in cause
     for submit in (
         pool.apply,
         pool.map,
