@@ -406,3 +406,11 @@ def test_closed_connection_cannot_be_waited_for(mp):
     receiver.close()
     with raises(Exception):
         mp.connection.wait([receiver], 0)
+
+
+@requirement("wait.objects.others-refused")
+def test_other_objects_cannot_be_waited_for(mp):
+    """Waiting for a text, None, a fraction, an object without ``fileno``, or a negative number raises."""
+    for other in ("text", None, 1.5, object(), -1):
+        with raises(Exception):
+            mp.connection.wait([other], 0)

@@ -220,6 +220,16 @@ def test_name_is_not_cut_off_at_a_null_character(mp):
     assert not block_exists(mp, name)
 
 
+@requirement("shared-memory.create.name-is-text")
+def test_name_that_is_no_text_is_refused(mp):
+    """A name of bytes, or a number as a name, raises; what the bytes name is not there."""
+    name = novel_name()
+    for wrong in (name.encode(), int.from_bytes(os.urandom(4), "big")):
+        with raises(Exception):
+            new(mp, name=wrong)
+    assert not block_exists(mp, name)
+
+
 _FAIL_TO_CREATE = """\
 from mpspec.children import outcome_of
 
