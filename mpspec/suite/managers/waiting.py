@@ -69,7 +69,7 @@ def _wait_in_threads(sender, condition, shared, count):
 
 @requirement("managers.condition.notify-count")
 def test_condition_notify_count(manager, companion):
-    """``notify()`` wakes one of those who wait, ``notify(n)`` n, or all when they are fewer, and none who come later."""
+    """``notify()`` wakes one of those who wait, ``notify(n)`` n, or all when they are fewer, none who come later."""
     condition, shared = manager.Condition(), manager.Value("i", -1)
     companion.begin(_wait_in_threads, condition, shared, 7)
     assert [companion.receive() for _ in range(7)] == ["waiting"] * 7
