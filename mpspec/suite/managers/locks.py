@@ -1,6 +1,7 @@
 """Tests of SyncManager's locks and semaphores."""
 
 import functools
+import threading
 
 from mpspec.children import CallerThread, ChildError, outcome_of, raises, waits
 from mpspec.marks import requirement
@@ -341,6 +342,23 @@ def test_timeouts_are_real_numbers(mp, manager):
     for barrier, *timeout in ((manager.Barrier(2), moment), (manager.Barrier(2, None, moment),)):
         with raises(mp.BrokenBarrierError):
             barrier.wait(*timeout)
+
+
+@requirement("managers.synchronization.timeout-too-large")
+def test_timeouts_have_a_limit(manager):
+    """A timeout beyond ``threading.TIMEOUT_MAX`` is refused by each method that takes one, and nothing is acquired."""
+    too_long = 2 * threading.TIMEOUT_MAX
+    lock, condition = manager.Lock(), manager.Condition()
+    for held in (lock, manager.RLock(), manager.Semaphore(0), condition):
+        with raises(OverflowError):
+            held.acquire(True, too_long)
+    assert lock.acquire(False) is True
+    with raises(OverflowError):
+        manager.Event().wait(too_long)
+    with condition, raises(OverflowError):
+        condition.wait(too_long)
+    with raises(OverflowError):
+        manager.Barrier(2).wait(too_long)
 
 
 @requirement("managers.lock.locked")

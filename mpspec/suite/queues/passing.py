@@ -33,8 +33,9 @@ def test_queue_has_no_task_done_and_join(mp):
 
 @requirement("queues.queue.no-shutdown")
 def test_queue_has_no_shutdown(mp):
-    """Queue lacks shutdown() of ``queue.Queue``."""
+    """Queue and JoinableQueue lack shutdown() of ``queue.Queue``."""
     assert not hasattr(mp.Queue(), "shutdown")
+    assert not hasattr(mp.JoinableQueue(), "shutdown")
 
 
 @requirement("queues.queue.methods-of-queue-queue")

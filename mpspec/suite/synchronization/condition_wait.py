@@ -186,11 +186,13 @@ def test_wait_releases_all_levels(mp):
 
 @requirement("synchronization.condition.wait-for.returns-last-value")
 def test_wait_for_returns_what_the_predicate_gave(mp):
-    """wait_for() returns the first true value of the predicate."""
+    """wait_for() returns the first true value of the predicate, and holds the lock then, as after its timeout."""
     condition, state = mp.Condition(), []
     with condition:
         changer = CallerThread(mp, Holding(condition), "change", state)
         assert condition.wait_for(predicate=lambda: state and state[0]) == "word"
+        assert condition.wait_for(lambda: False, MOMENT) is False
+        assert not free_for_others(mp, condition)
     changer.result()
 
 

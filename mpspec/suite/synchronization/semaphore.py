@@ -54,6 +54,8 @@ def test_semaphore_blocks_at_zero(mp):
     caller.until_blocked()
     semaphore.release()
     assert caller.result() is True
+    semaphore.release()
+    assert within(AT_ONCE, functools.partial(semaphore.acquire, True, AGES)) is True
 
 
 @requirement("synchronization.semaphore.acquire.nonblocking-returns-false")
@@ -272,6 +274,8 @@ def test_bounded_semaphore_blocks_at_zero(mp):
     caller.until_blocked()
     semaphore.release()
     assert caller.result() is True
+    semaphore.release()
+    assert within(AT_ONCE, functools.partial(semaphore.acquire, True, AGES)) is True
 
 
 @requirement("synchronization.bounded-semaphore.acquire.parameter-named-block")
