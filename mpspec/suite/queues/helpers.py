@@ -62,14 +62,16 @@ def get_many(queue, count):
 
 def put_much(queue):
     """Put more than any pipe takes: the background thread has to wait for a reader."""
+    chunk = "x" * CHUNK  # once: what waits in several queues adds up
     for number in range(MANY):
-        queue.put((number, "x" * CHUNK))
+        queue.put((number, chunk))
     queue.put("y" * LARGE)
     queue.put("last")
 
 
 def is_much(items):
-    return items == [*((number, "x" * CHUNK) for number in range(MANY)), "y" * LARGE, "last"]
+    chunk = "x" * CHUNK
+    return items == [*((number, chunk) for number in range(MANY)), "y" * LARGE, "last"]
 
 
 def get_much(queue):
